@@ -1,0 +1,311 @@
+// Package sched decides when units run. It is pure: a State takes one event
+// after another and answers with actions; a thin driver (Loop) turns timers and
+// goroutines into events and actions into goroutines.
+//
+//	s := sched.New(sched.Limits{"apply": 4})
+//	acts := s.Step(sched.Wake{Unit: web, Class: "apply", Priority: sched.Revision, Why: "main@sha1:…"}, now)
+//	// acts: [Run{web}]
+//	acts = s.Step(sched.Finished{Unit: web, Subjects: []string{"object:…"}, Next: now.Add(time.Minute)}, now)
+//	acts = s.Step(sched.Moved{Subject: "object:…", Priority: sched.Drift}, now) // runs web again
+//
+// What it promises, whatever the order of events: one run per unit at a time;
+// no lost wake (what moves during a run, or before its reads are known, runs the
+// unit again); among units of equal priority the tenants take turns.
+package sched
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/leat-dev/leat/internal/object"
+)
+
+// Priority orders what waits to run.
+type Priority int
+
+// The priorities, most urgent last, so that the larger number wins.
+const (
+	Interval Priority = iota // time passed
+	Follow                   // a revision that does not touch the unit
+	Drift                    // something it manages was changed by others
+	Released                 // something it waited for came
+	Revision                 // its content changed
+	Request                  // a person asked, or changed its spec
+)
+
+// String names the priority as logs do.
+func (p Priority) String() string {
+	names := [...]string{"interval", "follow", "drift", "released", "revision", "request"}
+	if p < 0 || int(p) >= len(names) {
+		return "unknown"
+	}
+	return names[p]
+}
+
+// Limits says how many units of a class may run at once. A class without an
+// entry is unlimited.
+type Limits map[string]int
+
+// Event is one of Wake, Moved, Finished, Removed, Tick.
+type Event interface{ event() }
+
+// Wake asks for a run of a unit.
+type Wake struct {
+	Unit     object.Key
+	Class    string // of Limits; the last one given counts
+	Priority Priority
+	Why      string
+}
+
+// Moved says that something changed which units may have read.
+type Moved struct {
+	Subject  string
+	Priority Priority
+	Why      string
+}
+
+// Finished ends a run. Subjects are what the unit read and waits on from now
+// on; Next is when it wants to run by time alone (zero: never).
+type Finished struct {
+	Unit     object.Key
+	Subjects []string
+	Next     time.Time
+}
+
+// Removed forgets a unit. A run under way goes on; its end is ignored.
+type Removed struct{ Unit object.Key }
+
+// Tick lets time pass.
+type Tick struct{}
+
+func (Wake) event()     {}
+func (Moved) event()    {}
+func (Finished) event() {}
+func (Removed) event()  {}
+func (Tick) event()     {}
+
+// Run is the action of starting a unit's run.
+type Run struct {
+	Unit     object.Key
+	Priority Priority
+	Why      []string // the distinct reasons, in the order they came
+	Waited   time.Duration
+}
+
+// maxWhy bounds the reasons kept for one run.
+const maxWhy = 8
+
+// State is what the scheduler knows. Use New; it is not safe for concurrent use.
+type State struct {
+	limits Limits
+	units  map[object.Key]*entry
+	subs   map[string]map[object.Key]struct{}
+	moved  map[string]uint64 // subject → number of the event that moved it, while runs are under way
+	queue  queue
+	due    dueHeap
+	runs   map[string]int // by class
+	inRun  int
+	seq    uint64
+}
+
+type entry struct {
+	key      object.Key
+	class    string
+	subjects []string
+
+	pending  bool
+	priority Priority
+	why      []string
+	since    time.Time
+
+	running bool
+	started uint64 // event number at which the run started
+	next    time.Time
+	removed bool
+}
+
+// New returns a State without units.
+func New(l Limits) *State {
+	return &State{
+		limits: l,
+		units:  make(map[object.Key]*entry),
+		subs:   make(map[string]map[object.Key]struct{}),
+		moved:  make(map[string]uint64),
+		runs:   make(map[string]int),
+		queue:  newQueue(),
+	}
+}
+
+// Step takes one event and returns the runs to start now.
+func (s *State) Step(e Event, now time.Time) []Run {
+	s.seq++
+	switch e := e.(type) {
+	case Wake:
+		s.wake(e, now)
+	case Moved:
+		s.move(e, now)
+	case Finished:
+		s.finish(e, now)
+	case Removed:
+		s.remove(e.Unit)
+	case Tick:
+	}
+	s.expire(now)
+	return s.start(now)
+}
+
+// NextDue returns when time alone will make a unit run; false if never.
+func (s *State) NextDue() (time.Time, bool) { return s.due.first() }
+
+// Idle tells whether nothing runs and nothing is waiting to run.
+func (s *State) Idle() bool { return s.inRun == 0 && s.queue.len() == 0 }
+
+// Running returns how many runs are under way, Queued how many units wait.
+func (s *State) Running() int { return s.inRun }
+
+// Queued returns how many units wait for their turn.
+func (s *State) Queued() int { return s.queue.len() }
+
+func (s *State) wake(w Wake, now time.Time) {
+	u := s.units[w.Unit]
+	if u == nil || u.removed {
+		fresh := &entry{key: w.Unit}
+		if u != nil { // removed during a run and back again: one run at a time still
+			fresh.running, fresh.started = u.running, u.started
+		}
+		u = fresh
+		s.units[w.Unit] = u
+	}
+	if w.Class != "" && w.Class != u.class && !u.running {
+		s.queue.remove(u)
+		u.class = w.Class
+	}
+	s.enqueue(u, w.Priority, w.Why, now)
+}
+
+func (s *State) enqueue(u *entry, p Priority, why string, now time.Time) {
+	if !u.pending {
+		u.pending, u.priority, u.why, u.since = true, p, nil, now
+	}
+	if why != "" && len(u.why) < maxWhy && !slices.Contains(u.why, why) {
+		u.why = append(u.why, why)
+	}
+	raised := p > u.priority
+	if raised {
+		s.queue.remove(u)
+		u.priority = p
+	}
+	if !u.running {
+		s.queue.add(u)
+	}
+}
+
+func (s *State) move(m Moved, now time.Time) {
+	if s.inRun > 0 {
+		s.moved[m.Subject] = s.seq
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(s.subs[m.Subject]), object.Compare) {
+		s.enqueue(s.units[key], m.Priority, m.Why, now)
+	}
+}
+
+func (s *State) finish(f Finished, now time.Time) {
+	u := s.units[f.Unit]
+	if u == nil || !u.running {
+		return
+	}
+	u.running = false
+	s.inRun--
+	s.runs[u.class]--
+	defer func() {
+		if s.inRun == 0 {
+			clear(s.moved)
+		}
+	}()
+	if u.removed {
+		delete(s.units, f.Unit)
+		return
+	}
+	s.subscribe(u, f.Subjects)
+	u.next = f.Next
+	s.due.set(u)
+	for _, subject := range u.subjects {
+		if s.moved[subject] > u.started {
+			s.enqueue(u, Released, "moved during the run", now)
+		}
+	}
+	if u.pending {
+		s.queue.add(u)
+	}
+}
+
+func (s *State) subscribe(u *entry, subjects []string) {
+	s.unsubscribe(u)
+	u.subjects = slices.Clone(subjects)
+	for _, subject := range subjects {
+		set := s.subs[subject]
+		if set == nil {
+			set = make(map[object.Key]struct{})
+			s.subs[subject] = set
+		}
+		set[u.key] = struct{}{}
+	}
+}
+
+func (s *State) unsubscribe(u *entry) {
+	for _, subject := range u.subjects {
+		delete(s.subs[subject], u.key)
+		if len(s.subs[subject]) == 0 {
+			delete(s.subs, subject)
+		}
+	}
+	u.subjects = nil
+}
+
+func (s *State) remove(key object.Key) {
+	u := s.units[key]
+	if u == nil {
+		return
+	}
+	s.queue.remove(u)
+	s.unsubscribe(u)
+	u.next, u.pending, u.removed = time.Time{}, false, true
+	s.due.set(u)
+	if !u.running {
+		delete(s.units, key)
+	}
+}
+
+func (s *State) expire(now time.Time) {
+	for {
+		u, ok := s.due.pop(now)
+		if !ok {
+			return
+		}
+		u.next = time.Time{}
+		s.enqueue(u, Interval, "interval", now)
+	}
+}
+
+func (s *State) start(now time.Time) []Run {
+	var out []Run
+	for {
+		u := s.queue.take(func(class string) bool {
+			limit, limited := s.limits[class]
+			return !limited || s.runs[class] < limit
+		})
+		if u == nil {
+			return out
+		}
+		u.pending, u.running, u.started = false, true, s.seq
+		u.next = time.Time{}
+		s.due.set(u)
+		s.inRun++
+		s.runs[u.class]++
+		out = append(out, Run{u.key, u.priority, u.why, now.Sub(u.since)})
+	}
+}
+
+// Subscribed tells whether a unit waits on the subject.
+func (s *State) Subscribed(subject string) bool { return len(s.subs[subject]) > 0 }
