@@ -1,0 +1,131 @@
+package controlplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"time"
+
+	"go.etcd.io/etcd/server/v3/embed"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/v3rpc"
+	"go.etcd.io/etcd/server/v3/storage/wal"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/test/bufconn"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"k8s.io/apiserver/pkg/server/egressselector"
+)
+
+const (
+	// etcdEndpoint is never dialled: dial answers for it.
+	etcdEndpoint = "http://etcd.leat.invalid:2379"
+	// etcdPipe is the buffer of one connection, in bytes, each way.
+	etcdPipe = 32 << 10
+	// etcdSegment is the size of a log segment, in bytes; two are allocated up front.
+	etcdSegment = 16 << 20
+	// etcdQuota bounds the database, in bytes.
+	etcdQuota = 4 << 30
+	// etcdStart bounds how long etcd may take to read its data.
+	etcdStart = 60 * time.Second
+)
+
+// etcd is a single-member etcd that only this process can reach: its clients
+// connect through memory, so there is no port and no socket file.
+type etcd struct {
+	conns  *bufconn.Listener
+	member *embed.Etcd
+	server *grpc.Server
+	log    *etcdLog
+}
+
+func newEtcd(log io.Writer) *etcd {
+	return &etcd{conns: bufconn.Listen(etcdPipe), log: newEtcdLog(log)}
+}
+
+// dial is the egress lookup of the API server's storage clients. Connections
+// made before start are served once it returns.
+func (e *etcd) dial(egressselector.NetworkContext) (utilnet.DialFunc, error) {
+	return func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return e.conns.DialContext(ctx)
+	}, nil
+}
+
+// start reads the data in dir and serves. Damaged data is an error that says
+// what to remove; etcd itself would end the process there.
+func (e *etcd) start(ctx context.Context, dir string, fsync bool) error {
+	wal.SegmentSizeBytes = etcdSegment
+	started := make(chan error, 1)
+	go func() {
+		err := errors.New("stopped") // what remains when a fatal log ends this goroutine
+		defer func() {
+			if p := recover(); p != nil { // etcd panics on damaged data
+				err = fmt.Errorf("%v", p)
+			}
+			started <- err
+		}()
+		e.member, err = embed.StartEtcd(e.config(dir, fsync))
+	}()
+	select {
+	case err := <-started:
+		if err != nil {
+			return damaged(dir, e.log.explain(err))
+		}
+	case err := <-e.log.fatal:
+		return damaged(dir, err)
+	}
+	select {
+	case <-e.member.Server.ReadyNotify():
+	case err := <-e.log.fatal:
+		return damaged(dir, err)
+	case <-time.After(etcdStart):
+		return damaged(dir, fmt.Errorf("no leader after %s", etcdStart))
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	e.serve()
+	return nil
+}
+
+// damaged adds to a start-up error what a person can do about it.
+func damaged(dir string, err error) error {
+	return fmt.Errorf("etcd cannot start from %s: %w; if the disk is full, free some space; if the data is damaged, remove that directory (the objects in it are lost) and start again", dir, err)
+}
+
+func (e *etcd) serve() {
+	e.server = v3rpc.Server(e.member.Server, nil, nil,
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second}),
+		grpc.SharedWriteBuffer(true),
+	)
+	go func() { _ = e.server.Serve(e.conns) }()
+}
+
+// stop ends serving and closes the database. It may be called when start failed.
+func (e *etcd) stop() {
+	if e.server != nil {
+		e.server.Stop()
+	}
+	_ = e.conns.Close()
+	if e.member != nil {
+		e.member.Close()
+	}
+}
+
+func (e *etcd) config(dir string, fsync bool) *embed.Config {
+	c := embed.NewConfig()
+	c.Name = "leat"
+	c.Dir = dir
+	c.ListenClientUrls, c.ListenPeerUrls = nil, nil
+	c.AdvertiseClientUrls = []url.URL{{Scheme: "http", Host: "127.0.0.1:2379"}} // required, never listened on
+	c.AdvertisePeerUrls = []url.URL{{Scheme: "http", Host: "127.0.0.1:2380"}}
+	c.InitialCluster = c.InitialClusterFromName(c.Name)
+	c.UnsafeNoFsync = !fsync
+	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(e.log.logger)
+	c.TickMs, c.ElectionMs = 10, 100 // the single member elects itself at once
+	c.EnableGRPCGateway = false
+	c.QuotaBackendBytes = etcdQuota
+	c.WarningUnaryRequestDuration = embed.DefaultWarningUnaryRequestDuration // zero logs every request
+	return c
+}

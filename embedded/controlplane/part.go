@@ -1,0 +1,67 @@
+package controlplane
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// How long each kind of component may take to stop before the next one is stopped.
+const (
+	clientStop = 3 * time.Second
+	apiStop    = 8 * time.Second
+)
+
+// part is a component that runs in this process.
+type part struct {
+	name   string
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// launch runs a component. If it ends before it is stopped, c.failed says so.
+func (c *cluster) launch(name string, run func(context.Context) error) *part {
+	ctx, cancel := context.WithCancel(context.Background())
+	p := &part{name: name, cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(p.done)
+		err := run(ctx)
+		if ctx.Err() == nil {
+			c.failed <- fmt.Errorf("%s ended: %w", name, orUnexpected(err))
+		}
+	}()
+	return p
+}
+
+func orUnexpected(err error) error {
+	if err == nil {
+		return fmt.Errorf("without an error")
+	}
+	return err
+}
+
+// stop ends the component and waits for it, at most for limit.
+func (p *part) stop(c *cluster, limit time.Duration) {
+	p.cancel()
+	select {
+	case <-p.done:
+		c.step("%s stopped", p.name)
+	case <-time.After(limit):
+		c.step("%s still runs after %s, going on", p.name, limit)
+	}
+}
+
+// stopAll stops components that do not depend on each other.
+func stopAll(c *cluster, parts []*part) {
+	var wg sync.WaitGroup
+	for _, p := range parts {
+		wg.Go(func() { p.stop(c, clientStop) })
+	}
+	wg.Wait()
+}
+
+func (c *cluster) stopped(name string, stop func()) {
+	stop()
+	c.step("%s stopped", name)
+}

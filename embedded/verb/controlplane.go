@@ -1,0 +1,49 @@
+// Package verb holds the verbs that need Kubernetes linked in. Its one verb is
+// control-plane, which is hidden: leat up and the tests start it as a child.
+package verb
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+
+	"github.com/leat-dev/leat/embedded/child"
+	"github.com/leat-dev/leat/embedded/controlplane"
+)
+
+// ControlPlane runs `leat control-plane` with these flags in this process and
+// returns the exit code.
+func ControlPlane(args []string) int {
+	o, err := child.Parse(args, os.Stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 2
+	}
+	if err := child.Serve(o, run); err != nil {
+		return 1 // Serve has said why, on stdout
+	}
+	return 0
+}
+
+func run(ctx context.Context, o child.Options, log io.Writer, ready func(child.Message)) error {
+	// The start allocates much and frees little: collecting meanwhile costs a
+	// tenth of the time.
+	percent := debug.SetGCPercent(400)
+	return controlplane.Run(ctx, controlplane.Options{
+		DataDir: o.DataDir, Port: o.Port, Nodes: o.Nodes, Controllers: o.Controllers,
+		NoScheduler: o.NoScheduler, Fsync: o.Fsync, Verbosity: o.Verbosity, Log: log,
+	}, func(i controlplane.Info) {
+		debug.SetGCPercent(percent)
+		ready(child.Message{
+			Server: i.Server, Kubeconfig: i.Kubeconfig, Version: i.Version,
+			PID: i.PID, Startup: i.Startup.Seconds(),
+		})
+	})
+}
