@@ -1,0 +1,208 @@
+package artifact
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/leat-dev/leat/internal/source/untar"
+	"github.com/leat-dev/leat/internal/tree"
+)
+
+// Bounds of what is fetched from other stores. Times are per try.
+const (
+	fetchTries     = 4
+	fetchTimeout   = 60 * time.Second
+	headerTimeout  = 15 * time.Second
+	maxRedirects   = 3
+	firstPause     = 250 * time.Millisecond
+	maxErrorDetail = 200
+)
+
+// Waiter pauses between two tries; it returns early with the context's error.
+type Waiter func(ctx context.Context, d time.Duration) error
+
+func timerWait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// Open returns the tree of an artifact: from memory when this process stored
+// or opened it before, else from the store's directory, else from the URL. The
+// content always has the digest that a names; a.Digest is required.
+func (s *Store) Open(ctx context.Context, a Artifact) (tree.Tree, error) {
+	want, err := parseDigest(a.Digest)
+	if err != nil {
+		return tree.Tree{}, err
+	}
+	if t, ok := s.trees.get(a.Digest); ok {
+		return t, nil
+	}
+	b, err := s.local(a, want)
+	if err != nil {
+		if b, err = s.fetch(ctx, a, want); err != nil {
+			return tree.Tree{}, err
+		}
+	}
+	t, _, err := untar.Read(ctx, bytes.NewReader(b), untar.Options{})
+	if err != nil {
+		return tree.Tree{}, fmt.Errorf("open artifact %s: %w", a.Revision, err)
+	}
+	s.trees.addFetched(a.Digest, t)
+	return t, nil
+}
+
+func (s *Store) local(a Artifact, want digest) ([]byte, error) {
+	f, err := s.open(a.Path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readChecked(f, want)
+}
+
+// Fetch returns the bytes of an artifact, whatever they are: a chart, an index.
+// They come from the store's directory or the URL, and have the digest.
+func (s *Store) Fetch(ctx context.Context, a Artifact) ([]byte, error) {
+	want, err := parseDigest(a.Digest)
+	if err != nil {
+		return nil, err
+	}
+	if b, err := s.local(a, want); err == nil {
+		return b, nil
+	}
+	return s.fetch(ctx, a, want)
+}
+
+func (s *Store) fetch(ctx context.Context, a Artifact, want digest) ([]byte, error) {
+	u, err := url.Parse(a.URL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, fmt.Errorf("fetch artifact %s: its URL is no http address", a.Revision)
+	}
+	pause := firstPause
+	for try := 1; ; try++ {
+		b, again, err := s.get(ctx, u, want)
+		if err == nil {
+			return b, nil
+		}
+		if !again || try == fetchTries || ctx.Err() != nil {
+			return nil, fmt.Errorf("fetch artifact %s: %w", u.Redacted(), err)
+		}
+		if err := s.o.Wait(ctx, pause); err != nil {
+			return nil, fmt.Errorf("fetch artifact %s: %w", u.Redacted(), err)
+		}
+		pause *= 2
+	}
+}
+
+// get tries once; again tells whether another try may help.
+func (s *Store) get(ctx context.Context, u *url.URL, want digest) (b []byte, again bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, false, errors.New("not a valid request")
+	}
+	res, err := s.o.Client.Do(req)
+	if err != nil {
+		var of *url.Error
+		if errors.As(err, &of) {
+			err = of.Err // without the URL, which may hold a password
+		}
+		return nil, true, err
+	}
+	defer res.Body.Close()
+	switch {
+	case res.StatusCode == http.StatusNotFound:
+		return nil, false, ErrMissing
+	case res.StatusCode != http.StatusOK:
+		detail, _ := io.ReadAll(io.LimitReader(res.Body, maxErrorDetail))
+		again := res.StatusCode >= 500 || res.StatusCode == http.StatusTooManyRequests
+		return nil, again, fmt.Errorf("the server answers %s: %q", res.Status, detail)
+	}
+	b, err = readChecked(res.Body, want)
+	return b, !errors.Is(err, errTooLarge), err
+}
+
+var errTooLarge = fmt.Errorf("larger than the limit of %d bytes", untar.MaxPacked)
+
+func readChecked(r io.Reader, want digest) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, untar.MaxPacked+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(b) > untar.MaxPacked {
+		return nil, errTooLarge
+	}
+	h := want.new()
+	h.Write(b)
+	if !bytes.Equal(h.Sum(nil), want.sum) {
+		return nil, ErrCorrupt
+	}
+	return b, nil
+}
+
+// newClient returns a client that shares nothing with http.DefaultTransport.
+func newClient() *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{
+			Proxy:                 http.ProxyFromEnvironment,
+			DialContext:           (&net.Dialer{Timeout: headerTimeout}).DialContext,
+			TLSHandshakeTimeout:   headerTimeout,
+			ResponseHeaderTimeout: headerTimeout,
+			IdleConnTimeout:       fetchTimeout,
+			DisableCompression:    true, // the digest is of the bytes as stored
+		},
+		CheckRedirect: func(req *http.Request, via []*http.Request) error {
+			if len(via) > maxRedirects {
+				return fmt.Errorf("more than %d redirects", maxRedirects)
+			}
+			if req.URL.Scheme != via[0].URL.Scheme && req.URL.Scheme != "https" {
+				return fmt.Errorf("a redirect to %s", req.URL.Scheme)
+			}
+			return nil
+		},
+	}
+}
+
+type digest struct {
+	new func() hash.Hash
+	sum []byte
+}
+
+func parseDigest(s string) (digest, error) {
+	algo, text, _ := strings.Cut(s, ":")
+	d := digest{}
+	switch algo {
+	case "sha256":
+		d.new = sha256.New
+	case "sha384":
+		d.new = sha512.New384
+	case "sha512":
+		d.new = sha512.New
+	default:
+		return d, fmt.Errorf("artifact digest %q: want sha256, sha384 or sha512 and a colon", s)
+	}
+	var err error
+	if d.sum, err = hex.DecodeString(text); err != nil || len(d.sum) != d.new().Size() {
+		return d, fmt.Errorf("artifact digest %q: not the hexadecimal digits of a %s", s, algo)
+	}
+	return d, nil
+}
