@@ -118,3 +118,9 @@ func common(s *apiextensionsv1.JSONSchemaProps) apiextensionsv1.JSONSchemaProps 
 	}
 	return c
 }
+
+func BenchmarkAll(b *testing.B) {
+	for b.Loop() {
+		crd.All()
+	}
+}
