@@ -132,7 +132,9 @@ func (a apiserver) adapt(config *kubeapiserver.Config) error {
 
 // released is a component version that reports the release which is linked in;
 // without linker flags the Go modules call themselves v0.0.0-master.
-type released struct{ basecompatibility.EffectiveVersion }
+type released struct {
+	basecompatibility.EffectiveVersion
+}
 
 func (r released) Info() *apimachineryversion.Info {
 	info := r.EffectiveVersion.Info()

@@ -125,7 +125,7 @@ func (c *cluster) launchClients(ctx context.Context, admin *rest.Config, nodes *
 		if err != nil {
 			return parts, err
 		}
-		parts = append(parts, c.launch("kube-controller-manager", run))
+		parts = append(parts, c.launch("kube-controller-manager", run), c.launch("namespaces", namespaces(admin)))
 	}
 	if !c.opts.NoScheduler {
 		run, err := scheduler(ctx, c.dir.join("scheduler.kubeconfig"))
