@@ -1,0 +1,238 @@
+package plan
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+const (
+	// minEcho is the shortest secret value, in bytes, that is looked for in
+	// texts beside a Secret's data. A shorter one would be found by chance.
+	minEcho = 6
+	// fingerprintDigits is how many hexadecimal digits of a fingerprint people see.
+	fingerprintDigits = 12
+	// hidden stands for a secret where no key is set.
+	hidden = "«secret»"
+)
+
+// Mask replaces secrets by fingerprints: equal secrets have equal fingerprints
+// under one key, and without the key a fingerprint cannot be guessed back. With
+// no key (the zero value) every secret reads «secret».
+//
+// Secret are the values of data and stringData of a core Secret, its
+// last-applied annotation, and any other text of it that repeats such a value.
+type Mask struct{ key []byte }
+
+// NewMask returns a mask whose fingerprints are HMAC-SHA-256 under key, which
+// is to be kept per repository or per cluster.
+func NewMask(key []byte) Mask { return Mask{bytes.Clone(key)} }
+
+// String tells nothing of the key.
+func (m Mask) String() string { return "mask" }
+
+// GoString tells nothing of the key.
+func (m Mask) GoString() string { return "plan.Mask{}" }
+
+// Fingerprint stands for a secret value: «secret 3f2a91bc0d4e».
+func (m Mask) Fingerprint(clear []byte) string {
+	if len(m.key) == 0 {
+		return hidden
+	}
+	mac := hmac.New(sha256.New, m.key)
+	mac.Write(clear)
+	return "«secret " + hex.EncodeToString(mac.Sum(nil))[:fingerprintDigits] + "»"
+}
+
+// Object returns obj as it may be shown: a masked copy of a Secret, any other
+// object (and nil) as it is.
+func (m Mask) Object(obj *unstructured.Unstructured) *unstructured.Unstructured {
+	if !isSecret(obj) {
+		return obj
+	}
+	secrets := secretsOf(obj)
+	masked := obj.DeepCopy()
+	for field, value := range masked.Object {
+		switch field {
+		case "apiVersion", "kind", "type", "immutable":
+		case "data":
+			masked.Object[field] = m.values(value, fromBase64)
+		case "stringData":
+			masked.Object[field] = m.values(value, fromText)
+		case "metadata":
+			m.metadata(value, secrets)
+		default:
+			masked.Object[field] = m.echoes(value, secrets)
+		}
+	}
+	return masked
+}
+
+// Text returns a text about objs, such as an error of the API, without the
+// secrets of those that are Secrets.
+func (m Mask) Text(text string, objs ...*unstructured.Unstructured) string {
+	for _, obj := range objs {
+		for _, secret := range secretsOf(obj) {
+			if strings.Contains(text, secret) {
+				text = strings.ReplaceAll(text, secret, m.Fingerprint([]byte(secret)))
+			}
+		}
+	}
+	return text
+}
+
+// values replaces every value in v, whatever its shape: a Secret that the API
+// would refuse is shown too.
+func (m Mask) values(v any, decode func(string) []byte) any {
+	switch v := v.(type) {
+	case nil:
+		return nil
+	case string:
+		return m.Fingerprint(decode(v))
+	case map[string]any:
+		for key, value := range v {
+			v[key] = m.values(value, decode)
+		}
+		return v
+	case []any:
+		for i, value := range v {
+			v[i] = m.values(value, decode)
+		}
+		return v
+	default:
+		return m.Fingerprint(jsonText(v))
+	}
+}
+
+func (m Mask) metadata(v any, secrets []string) {
+	meta, ok := v.(map[string]any)
+	if !ok {
+		return
+	}
+	for field, value := range meta {
+		switch field {
+		case "name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "managedFields":
+		default:
+			meta[field] = m.echoes(value, secrets)
+		}
+	}
+	if annotations, ok := meta["annotations"].(map[string]any); ok {
+		if applied, ok := annotations[staleAnnotations[0]].(string); ok {
+			annotations[staleAnnotations[0]] = m.Fingerprint([]byte(applied))
+		}
+	}
+}
+
+// echoes replaces every text in v that contains one of the secrets.
+func (m Mask) echoes(v any, secrets []string) any {
+	switch v := v.(type) {
+	case string:
+		if slices.ContainsFunc(secrets, func(secret string) bool { return strings.Contains(v, secret) }) {
+			return m.Fingerprint([]byte(v))
+		}
+	case map[string]any:
+		for key, value := range v {
+			v[key] = m.echoes(value, secrets)
+		}
+	case []any:
+		for i, value := range v {
+			v[i] = m.echoes(value, secrets)
+		}
+	}
+	return v
+}
+
+func isSecret(obj *unstructured.Unstructured) bool {
+	if obj == nil {
+		return false
+	}
+	gvk := obj.GroupVersionKind()
+	return gvk.Group == "" && strings.EqualFold(gvk.Kind, "Secret")
+}
+
+// secretsOf returns the texts that must not be seen of a Secret, longest
+// first: its values in clear, in base64, quoted, and line by line.
+func secretsOf(obj *unstructured.Unstructured) []string {
+	if !isSecret(obj) {
+		return nil
+	}
+	found := map[string]bool{}
+	add := func(text string) {
+		if len(text) >= minEcho {
+			found[text] = true
+		}
+	}
+	addForms := func(clear string) {
+		add(clear)
+		add(base64.StdEncoding.EncodeToString([]byte(clear)))
+		if quoted := strconv.Quote(clear); len(quoted) > 2 {
+			add(quoted[1 : len(quoted)-1])
+		}
+		for line := range strings.Lines(clear) {
+			add(strings.TrimSpace(line))
+		}
+	}
+	eachText(obj.Object["data"], func(text string) {
+		add(text)
+		addForms(string(fromBase64(text)))
+	})
+	eachText(obj.Object["stringData"], addForms)
+
+	secrets := make([]string, 0, len(found))
+	for text := range found {
+		secrets = append(secrets, text)
+	}
+	slices.SortFunc(secrets, func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(b), len(a)), strings.Compare(a, b))
+	})
+	return secrets
+}
+
+func eachText(v any, do func(string)) {
+	switch v := v.(type) {
+	case nil, bool:
+	case string:
+		do(v)
+	case map[string]any:
+		for _, value := range v {
+			eachText(value, do)
+		}
+	case []any:
+		for _, value := range v {
+			eachText(value, do)
+		}
+	default:
+		do(string(jsonText(v)))
+	}
+}
+
+func fromText(s string) []byte { return []byte(s) }
+
+// fromBase64 decodes s; what is not base64 stands for itself.
+func fromBase64(s string) []byte {
+	clear, err := base64.StdEncoding.DecodeString(s)
+	if err != nil {
+		return []byte(s)
+	}
+	return clear
+}
+
+// jsonText encodes a value of an object: maps sorted, no HTML escapes.
+func jsonText(v any) []byte {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return []byte(strconv.Quote("not JSON: " + err.Error()))
+	}
+	return bytes.TrimRight(buf.Bytes(), "\n")
+}
