@@ -1,0 +1,172 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/leat-dev/leat/internal/health"
+	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/report"
+)
+
+// stageTimeout is how long a stage of definitions may take to become ready
+// (fluxcd/pkg/ssa ApplyAllStaged).
+const stageTimeout = time.Minute
+
+// awaitStage ends the run until a stage is ready, or the wait is over.
+func (c *kustomizing) awaitStage(pending []object.Ref) error {
+	results := make(map[object.Key]health.Result, len(pending))
+	for _, ref := range pending {
+		c.view.health(ref.Key)
+		c.view.managed(ref.Key)
+		results[ref.Key] = c.seen(ref.Key)
+	}
+	since := c.waitSince("stage " + c.built.ID.Hex())
+	v := health.Fold(results, health.Wait{Since: since, Now: c.now, Timeout: stageTimeout})
+	c.run.Again = v.Again
+	if v.State == health.TimedOut || v.State == health.Unwell {
+		return report.Retry(report.ReasonReconcileFailed, fmt.Errorf("%s", v.Message))
+	}
+	on := names(v.Pending)
+	return report.Progress(fmt.Sprintf("Waiting for %s before the next stage", join(on)), on...)
+}
+
+// seen is the health of a managed object as the watch last told it.
+func (c *kustomizing) seen(key object.Key) health.Result {
+	seen, exists, followed := c.Live.Seen(key)
+	switch {
+	case !followed:
+		return health.Result{Status: health.Unknown, Message: "not watched"}
+	case !exists:
+		return health.Of(nil, health.Rules{})
+	default:
+		return seen.Health
+	}
+}
+
+// waitSince returns when the wait for something began, which is now for the
+// first run that waits for it.
+func (c *kustomizing) waitSince(what string) time.Time {
+	what = fmt.Sprintf("%d %s", c.k.Generation, what)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.memo.waitOn != what {
+		c.memo.waitOn, c.memo.since = what, c.now
+	}
+	return c.memo.since
+}
+
+// health ends the run well when everything that the spec asks for is ready.
+func (c *kustomizing) health(ctx context.Context) error {
+	targets := c.targets()
+	if len(targets) == 0 {
+		return nil
+	}
+	c.run.Checked = true
+	since := c.waitSince("health " + c.built.ID.Hex())
+	c.run.HealthSince = since
+	results := make(map[object.Key]health.Result, len(targets))
+	for _, ref := range targets {
+		r, err := c.healthOf(ctx, ref)
+		if err != nil {
+			return report.Retry(report.ReasonHealthFailed, fmt.Errorf("health of %s: %w", ref.Key, err))
+		}
+		results[ref.Key] = r
+	}
+	return c.verdict(results, since)
+}
+
+// verdict says what the healths of all targets mean together.
+func (c *kustomizing) verdict(results map[object.Key]health.Result, since time.Time) error {
+	v := health.Fold(results, health.Wait{
+		Since: since, Now: c.now, Timeout: c.k.GetTimeout(), FailFast: c.Options.FailFast, Vanishing: c.vanishing(),
+	})
+	c.run.Again = v.Again
+	switch v.State {
+	case health.Passed:
+		c.run.HealthText = v.Message
+		return nil
+	case health.Waiting:
+		return report.Progress(fmt.Sprintf("Running health checks for revision %s with a timeout of %s",
+			c.run.Revision, c.k.GetTimeout()), names(v.Pending)...)
+	default:
+		took := c.now.Sub(since).Round(time.Millisecond)
+		return report.RetryOn(report.ReasonHealthFailed, fmt.Errorf("health check failed after %s: %s", took, v.Message), names(v.Pending)...)
+	}
+}
+
+// targets are the objects whose health the spec asks for: with wait, all that
+// were applied and not skipped; else those of healthChecks. The unit itself is
+// never among them.
+func (c *kustomizing) targets() []object.Ref {
+	var out []object.Ref
+	if c.k.Spec.Wait {
+		for _, o := range c.built.Objects {
+			if !c.applied.Skipped[o.Ref.Key] && o.Ref.Key != c.k.Key() {
+				out = append(out, o.Ref)
+			}
+		}
+		return out
+	}
+	for _, h := range c.k.Spec.HealthChecks {
+		ref := c.checkRef(h.APIVersion, h.Kind, h.Namespace, h.Name)
+		if ref.Key != c.k.Key() {
+			out = append(out, ref)
+		}
+	}
+	return out
+}
+
+// healthOf asks the watch, and the world only where the watch cannot know: an
+// object of others, or one with an expression of its own.
+func (c *kustomizing) healthOf(ctx context.Context, ref object.Ref) (health.Result, error) {
+	seen, exists, followed := c.Live.Seen(ref.Key)
+	_, custom := c.checks.For(ref.GroupKind())
+	if followed && exists && !custom {
+		c.view.health(ref.Key)
+		return seen.Health, nil
+	}
+	v := view{c.w, c.view.rec}
+	obj, err := v.get(ctx, ref)
+	if err != nil {
+		return health.Result{}, err
+	}
+	return health.Of(obj, health.Rules{Custom: c.checks, Now: c.now}), nil
+}
+
+// vanishing are the built Jobs that delete themselves once they are done. Only
+// Jobs are decoded.
+func (c *kustomizing) vanishing() map[object.Key]bool {
+	out := map[object.Key]bool{}
+	for _, o := range c.built.Objects {
+		if o.Ref.Group != "batch" || o.Ref.Kind != "Job" {
+			continue
+		}
+		if obj, err := o.Decode(); err == nil && health.VanishesWhenDone(obj) {
+			out[o.Ref.Key] = true
+		}
+	}
+	return out
+}
+
+// checkRef is the object that an item of spec.healthChecks names; the default
+// version is that of Deployments, as in Flux.
+func (c *kustomizing) checkRef(apiVersion, kind, namespace, name string) object.Ref {
+	gv, err := schema.ParseGroupVersion(cmp.Or(apiVersion, "apps/v1"))
+	if err != nil {
+		gv = schema.GroupVersion{Version: apiVersion}
+	}
+	return object.Ref{Key: object.Key{Group: gv.Group, Kind: kind, Namespace: namespace, Name: name}, Version: gv.Version}
+}
+
+func names(keys []object.Key) []string {
+	out := make([]string, len(keys))
+	for i, key := range keys {
+		out[i] = key.String()
+	}
+	return out
+}

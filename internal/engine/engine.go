@@ -1,0 +1,199 @@
+// Package engine holds the stories: how a unit converges. Converge is the only
+// place where build, plan, apply and health meet; what it decides is decided in
+// the pure packages below, what it does goes through a World.
+//
+//	rep := eng.Converge(ctx, w, obj, now)
+//	rep.Status, rep.Events, rep.Reads, rep.Next
+//
+// A run never waits. Where something is not ready it ends and names what it
+// read; the change of any of that brings the next run.
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/fluxcd/pkg/apis/meta"
+
+	"github.com/leat-dev/leat/internal/apply"
+	"github.com/leat-dev/leat/internal/build"
+	"github.com/leat-dev/leat/internal/hash"
+	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/plan"
+	"github.com/leat-dev/leat/internal/record"
+	"github.com/leat-dev/leat/internal/report"
+	"github.com/leat-dev/leat/internal/tree"
+	"github.com/leat-dev/leat/internal/unit"
+	"github.com/leat-dev/leat/internal/world"
+)
+
+// Trees opens artifacts.
+type Trees interface {
+	Open(ctx context.Context, a *meta.Artifact) (tree.Tree, error)
+}
+
+// Builder builds, or remembers having built.
+type Builder interface {
+	Run(ctx context.Context, t tree.Tree, r build.Recipe, o build.Options) (build.Outcome, error)
+}
+
+// Options are the choices of whoever runs the engine; the flags of Flux's
+// controllers with their meaning.
+type Options struct {
+	NoCrossNamespaceRefs  bool
+	NoRemoteBases         bool
+	DefaultServiceAccount string
+	OverrideManagers      []string
+	CustomStages          map[schema.GroupKind]bool
+	// Strict substitution: an undefined variable without default is an error.
+	Strict bool
+	// FailFast ends a wait for health at the first failure.
+	FailFast bool
+	// AdditiveReadyExpr asks the built-in question of dependencies also where
+	// there is a readyExpr.
+	AdditiveReadyExpr bool
+	// Rehearse tells which new objects are tried dry before they are made; nil
+	// is all.
+	Rehearse func(object.Ref) bool
+	Mask     plan.Mask
+	Log      *slog.Logger
+}
+
+// Engine converges units. It keeps between runs only what it could find out
+// again, so that losing it costs time and nothing else.
+type Engine struct {
+	Options Options
+	Trees   Trees
+	Builds  Builder
+	Remote  build.RemoteFetcher
+	Live    apply.Live
+	Git     Git
+	Store   Artifacts
+
+	mu     sync.Mutex
+	memos  map[object.Key]*memo
+	claims map[object.Key]map[object.Key]bool // object → units that want it
+}
+
+// memo is what the last run of a unit left.
+type memo struct {
+	marks map[object.Key]apply.Mark
+	// wants are the objects of the last build.
+	wants []object.Key
+	// waiting is since when the unit waits for the health of what it applied,
+	// and for what: the applied content and the generation.
+	since  time.Time
+	waitOn string
+	reads  record.Set // of the last build, for impact
+
+	stored   hash.ID // tree of the last stored artifact
+	failures int     // runs that failed one after the other
+}
+
+// Converge runs one unit once against a world.
+func (e *Engine) Converge(ctx context.Context, w world.World, obj *unstructured.Unstructured, now time.Time) (rep report.Report) {
+	defer func() {
+		if p := recover(); p != nil {
+			e.log().Error("a run panicked", "unit", object.KeyOf(obj), "panic", p)
+			rep = report.Broken(obj, report.Retry(report.ReasonReconcileFailed, fmt.Errorf("internal error: %v", p)), now)
+		}
+	}()
+	switch gk := obj.GroupVersionKind().GroupKind(); gk.Kind {
+	case unit.KustomizationKind:
+		return e.convergeKustomization(ctx, w, obj, now)
+	case unit.GitRepositoryKind:
+		return e.convergeGit(ctx, w, obj, now)
+	case unit.ArtifactGeneratorKind:
+		return e.convergeGenerator(ctx, w, obj, now)
+	default:
+		return report.Report{Unit: object.KeyOf(obj)}
+	}
+}
+
+func (e *Engine) log() *slog.Logger {
+	if e.Options.Log == nil {
+		return slog.Default()
+	}
+	return e.Options.Log
+}
+
+// memo returns what is remembered of a unit.
+func (e *Engine) memo(key object.Key) *memo {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.memos == nil {
+		e.memos = make(map[object.Key]*memo)
+	}
+	m := e.memos[key]
+	if m == nil {
+		m = &memo{}
+		e.memos[key] = m
+	}
+	return m
+}
+
+// Forget drops what is remembered of a unit that is gone.
+func (e *Engine) Forget(key object.Key) {
+	e.claim(key, nil)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.memos, key)
+}
+
+// claim records which objects a unit wants.
+func (e *Engine) claim(owner object.Key, wants []object.Key) {
+	m := e.memo(owner)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, key := range m.wants {
+		delete(e.claims[key], owner)
+		if len(e.claims[key]) == 0 {
+			delete(e.claims, key)
+		}
+	}
+	m.wants = wants
+	if e.claims == nil {
+		e.claims = make(map[object.Key]map[object.Key]bool)
+	}
+	for _, key := range wants {
+		if e.claims[key] == nil {
+			e.claims[key] = make(map[object.Key]bool, 1)
+		}
+		e.claims[key][owner] = true
+	}
+}
+
+// claimed returns another unit that wants the object, if any.
+func (e *Engine) claimed(key, but object.Key) (object.Key, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var first object.Key
+	for owner := range e.claims[key] {
+		if owner != but && (first.IsZero() || object.Compare(owner, first) < 0) {
+			first = owner
+		}
+	}
+	return first, !first.IsZero()
+}
+
+// Touches tells whether a new tree changes anything that the unit's last build
+// read; a unit that never built is touched by everything.
+func (e *Engine) Touches(key object.Key, t tree.Tree) bool {
+	e.mu.Lock()
+	var reads record.Set
+	if m := e.memos[key]; m != nil {
+		reads = m.reads
+	}
+	e.mu.Unlock()
+	if reads == nil {
+		return true
+	}
+	_, touched := reads.FirstChange(build.Ask(context.Background(), t, e.Remote))
+	return touched
+}

@@ -1,0 +1,268 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
+	"github.com/fluxcd/pkg/apis/kustomize"
+	"github.com/fluxcd/pkg/apis/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/leat-dev/leat/internal/build"
+	"github.com/leat-dev/leat/internal/cel"
+	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/report"
+	"github.com/leat-dev/leat/internal/unit"
+)
+
+// check refuses what the spec alone makes impossible.
+func (c *kustomizing) check() error {
+	if c.k.Spec.Decryption != nil {
+		c.log().Debug("decryption is not offered yet; encrypted objects will be refused", "unit", c.k.Key())
+	}
+	if c.k.Spec.KubeConfig != nil {
+		return report.Stall(report.ReasonUnsupported, errors.New("spec.kubeConfig: remote clusters are not supported yet"))
+	}
+	var err error
+	if c.checks, err = healthChecks(c.k.Spec.HealthCheckExprs); err != nil {
+		return report.Stall(report.ReasonInvalidCEL, fmt.Errorf("spec.healthCheckExprs: %w", err))
+	}
+	src := c.k.Source()
+	if c.Options.NoCrossNamespaceRefs && src.Namespace != c.k.Namespace {
+		return report.Stall(report.ReasonAccessDenied, fmt.Errorf(
+			"can't access '%s/%s/%s', cross-namespace references have been blocked", src.Kind, src.Namespace, src.Name))
+	}
+	return nil
+}
+
+func healthChecks(exprs []kustomize.CustomHealthCheck) (cel.Health, error) {
+	checks := make([]cel.HealthCheck, len(exprs))
+	for i, e := range exprs {
+		checks[i] = cel.HealthCheck{APIVersion: e.APIVersion, Kind: e.Kind, InProgress: e.InProgress, Failed: e.Failed, Current: e.Current}
+	}
+	return cel.ParseHealth(checks)
+}
+
+// source returns the artifact to build from.
+func (c *kustomizing) source(ctx context.Context) (*meta.Artifact, error) {
+	key := c.k.Source()
+	obj, err := c.view.get(ctx, unit.Ref(key))
+	switch {
+	case err != nil:
+		return nil, report.Retry(report.ReasonArtifactFailed, err)
+	case obj == nil:
+		return nil, report.Wait(report.ReasonArtifactFailed, fmt.Errorf("Source '%s/%s/%s' not found", key.Kind, key.Namespace, key.Name), key.String())
+	}
+	status, err := unit.StatusOf(obj)
+	if err != nil {
+		return nil, report.Wait(report.ReasonArtifactFailed, err, key.String())
+	}
+	if status.Artifact == nil {
+		return nil, report.Wait(report.ReasonArtifactFailed, fmt.Errorf("Source artifact not found, waiting for %s%s", key, why(status)), key.String())
+	}
+	c.run.Revision, c.run.Origin = status.Artifact.Revision, unit.OriginRevision(status.Artifact)
+	return status.Artifact, nil
+}
+
+// why says why a source has no artifact, where it says so itself.
+func why(s unit.Status) string {
+	ready := s.Ready()
+	if ready == nil || ready.Status == "True" || ready.Message == "" {
+		return ""
+	}
+	return ": " + ready.Message
+}
+
+// dependencies returns an error unless everything in dependsOn is ready.
+func (c *kustomizing) dependencies(ctx context.Context, revision string) error {
+	for _, d := range c.k.Dependencies() {
+		obj, err := c.view.get(ctx, unit.Ref(d.Key))
+		if err != nil {
+			return report.Retry(report.ReasonDependency, err)
+		}
+		if obj == nil {
+			return report.Wait(report.ReasonDependency, fmt.Errorf("dependency '%s/%s' not found", d.Key.Namespace, d.Key.Name), d.Key.String())
+		}
+		if err := c.dependency(d, obj, revision); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *kustomizing) dependency(d unit.Dependency, obj *unstructured.Unstructured, revision string) error {
+	if d.ReadyExpr != "" {
+		ready, err := cel.CompileReady(d.ReadyExpr)
+		if err != nil {
+			return report.Stall(report.ReasonInvalidCEL, fmt.Errorf("spec.dependsOn '%s': %w", d.Key.Name, err))
+		}
+		ok, err := ready.Eval(c.raw.Object, obj.Object)
+		if err != nil {
+			return report.Wait(report.ReasonDependency, fmt.Errorf("dependency '%s/%s': %w", d.Key.Namespace, d.Key.Name, err), d.Key.String())
+		}
+		if !ok {
+			return report.Wait(report.ReasonDependency, fmt.Errorf(
+				"dependency '%s/%s' is not ready according to readyExpr eval", d.Key.Namespace, d.Key.Name), d.Key.String())
+		}
+		if !c.Options.AdditiveReadyExpr {
+			return nil
+		}
+	}
+	dep, err := unit.DecodeKustomization(obj)
+	if err != nil {
+		return report.Wait(report.ReasonDependency, err, d.Key.String())
+	}
+	if err := unit.DependencyReady(c.k, dep, revision); err != nil {
+		return report.Wait(report.ReasonDependency, err, d.Key.String())
+	}
+	return nil
+}
+
+// build renders the source, or finds it rendered already.
+func (c *kustomizing) build(ctx context.Context, art *meta.Artifact) error {
+	t, err := c.Trees.Open(ctx, art)
+	if err != nil {
+		return report.Retry(report.ReasonArtifactFailed, fmt.Errorf("open artifact of %s: %w", c.k.Source(), err))
+	}
+	vars, err := c.variables(ctx)
+	if err != nil {
+		return err
+	}
+	c.run.Attempted = true
+	out, err := c.Builds.Run(ctx, t, c.recipe(vars), build.Options{Remote: c.Remote})
+	c.remember(out)
+	if err != nil {
+		return report.Retry(report.ReasonBuildFailed, err)
+	}
+	c.built = out.Result
+	c.run.Digest = out.Result.Checksum
+	if !out.Hit {
+		c.run.Why = out.Why
+	}
+	return nil
+}
+
+func (c *kustomizing) remember(out build.Outcome) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.memo.reads = out.Reads
+}
+
+func (c *kustomizing) recipe(vars map[string]string) build.Recipe {
+	s := c.k.Spec
+	r := build.Recipe{
+		Path: s.Path, TargetNamespace: s.TargetNamespace, NamePrefix: s.NamePrefix, NameSuffix: s.NameSuffix,
+		Patches: s.Patches, PatchesStrategicMerge: c.k.Old.PatchesStrategicMerge, PatchesJSON6902: c.k.Old.PatchesJSON6902,
+		Images: s.Images, Components: s.Components, IgnoreMissingComponents: s.IgnoreMissingComponents,
+		Strict: c.Options.Strict, OwnerName: c.k.Name, OwnerNamespace: c.k.Namespace, NoRemoteBases: c.Options.NoRemoteBases,
+	}
+	for _, b := range s.BuildMetadata {
+		r.BuildMetadata = append(r.BuildMetadata, string(b))
+	}
+	if m := s.CommonMetadata; m != nil {
+		r.CommonLabels, r.CommonAnnotations = m.Labels, m.Annotations
+	}
+	if p := s.PostBuild; p != nil {
+		r.Substitute = vars
+		r.SubstituteAlways = p.SubstituteStrategy == kustomizev1.SubstituteStrategyAlways
+	}
+	return r
+}
+
+// variables merges those of substituteFrom, in order, with those of substitute.
+func (c *kustomizing) variables(ctx context.Context) (map[string]string, error) {
+	if c.k.Spec.PostBuild == nil {
+		return nil, nil
+	}
+	vars := map[string]string{}
+	for _, from := range c.k.Spec.PostBuild.SubstituteFrom {
+		ref := object.Ref{Key: object.Key{Kind: from.Kind, Namespace: c.k.Namespace, Name: from.Name}, Version: "v1"}
+		obj, err := c.view.get(ctx, ref)
+		switch {
+		case err != nil:
+			return nil, report.Retry(report.ReasonBuildFailed, fmt.Errorf("substitute from '%s/%s': %w", from.Kind, from.Name, err))
+		case obj == nil && from.Optional:
+			continue
+		case obj == nil:
+			return nil, report.Wait(report.ReasonBuildFailed, fmt.Errorf("substitute from '%s/%s' error: %ss %q not found in namespace %s",
+				from.Kind, from.Name, strings.ToLower(from.Kind), from.Name, c.k.Namespace), ref.Key.String())
+		}
+		data, err := textData(obj)
+		if err != nil {
+			return nil, report.Wait(report.ReasonBuildFailed, err, ref.Key.String())
+		}
+		for name, value := range data {
+			vars[name] = oneLine(value)
+		}
+	}
+	for name, value := range c.k.Spec.PostBuild.Substitute {
+		vars[name] = oneLine(value)
+	}
+	return vars, nil
+}
+
+// oneLine strips the newlines of a value, as Flux does.
+func oneLine(s string) string { return strings.ReplaceAll(s, "\n", "") }
+
+// textData returns the data of a ConfigMap, or the decoded data of a Secret.
+func textData(obj *unstructured.Unstructured) (map[string]string, error) {
+	data, _, err := unstructured.NestedStringMap(obj.Object, "data")
+	if err != nil {
+		return nil, fmt.Errorf("read data of %s: %w", object.KeyOf(obj), err)
+	}
+	if obj.GetKind() != "Secret" {
+		return data, nil
+	}
+	for name, encoded := range data {
+		clear, err := base64.StdEncoding.DecodeString(encoded)
+		if err != nil {
+			return nil, fmt.Errorf("read key %q of %s: not base64", name, object.KeyOf(obj))
+		}
+		data[name] = string(clear)
+	}
+	return data, nil
+}
+
+// secretData returns the decoded data of a Secret by name; nil when it is missing.
+func (v view) secretData(ctx context.Context, namespace, name string) (map[string][]byte, error) {
+	obj, err := v.get(ctx, object.Ref{Key: object.Key{Kind: "Secret", Namespace: namespace, Name: name}, Version: "v1"})
+	if err != nil || obj == nil {
+		return nil, err
+	}
+	text, err := textData(obj)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string][]byte, len(text))
+	for key, value := range text {
+		out[key] = []byte(value)
+	}
+	return out, nil
+}
+
+// provided says why an object is the engine's and not the fleet's to apply: the
+// CRDs of Flux's groups and Flux's own controllers.
+func provided(ref object.Ref, labels map[string]string) string {
+	switch {
+	case ref.Group == "apiextensions.k8s.io" && isFluxCRD(ref.Name),
+		ref.Group == "apps" && ref.Kind == "Deployment" && labels["app.kubernetes.io/part-of"] == "flux" &&
+			strings.HasSuffix(ref.Name, "-controller"),
+		ref.Group == "apps" && ref.Kind == "Deployment" && labels["app.kubernetes.io/part-of"] == "flux" && ref.Name == "source-watcher":
+		return "provided by Leat"
+	}
+	return ""
+}
+
+func isFluxCRD(name string) bool {
+	_, group, _ := strings.Cut(name, ".")
+	switch cmp.Or(group, name) {
+	case object.GroupSource, object.GroupKustomize, object.GroupHelm, object.GroupNotification, object.GroupImage, object.GroupSourceExtensions:
+		return true
+	}
+	return false
+}

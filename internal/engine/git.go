@@ -1,0 +1,256 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/fluxcd/pkg/apis/meta"
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/record"
+	"github.com/leat-dev/leat/internal/report"
+	"github.com/leat-dev/leat/internal/source/ignore"
+	"github.com/leat-dev/leat/internal/tree"
+	"github.com/leat-dev/leat/internal/unit"
+	"github.com/leat-dev/leat/internal/world"
+)
+
+// Git reads remotes.
+type Git interface {
+	// Local tells whether the URL is read from this machine, so that it needs
+	// neither credentials nor proxy nor verification.
+	Local(url string) bool
+	// Fetch resolves the reference and returns its tree. Errors are Problems
+	// where the port knows their class.
+	Fetch(ctx context.Context, r GitRequest) (GitResult, error)
+}
+
+// GitRequest is one fetch.
+type GitRequest struct {
+	Unit       object.Key
+	URL        string
+	Ref        *sourcev1.GitRepositoryRef
+	Sparse     []string
+	Submodules bool
+	Secret     map[string][]byte // of spec.secretRef; nil for none
+	Proxy      map[string][]byte // of spec.proxySecretRef; nil for none
+}
+
+// GitResult is what a fetch brought.
+type GitResult struct {
+	Revision string // "main@sha1:…"
+	Commit   string // 40 hexadecimal digits
+	Tree     tree.Tree
+	Notes    []string // for people: what was left out and why
+	// Pushed says that changes are announced, so that nobody need ask again.
+	Pushed bool
+}
+
+// Artifacts stores what sources yield.
+type Artifacts interface {
+	// Put stores a tree as the artifact file of an object.
+	Put(key object.Key, revision, file string, t tree.Tree) (*meta.Artifact, error)
+	// Has tells whether the artifact is stored, whole.
+	Has(a *meta.Artifact) bool
+	// URL is the present address of a stored path.
+	URL(path string) string
+	// Collect removes what retention no longer covers.
+	Collect(key object.Key, current *meta.Artifact) error
+	// RemoveAll drops everything of an object that is gone.
+	RemoveAll(key object.Key) error
+}
+
+// fetching is one run of one GitRepository.
+type fetching struct {
+	*Engine
+	g    *unit.GitRepository
+	view view
+	now  time.Time
+	run  report.SourceRun
+}
+
+func (e *Engine) convergeGit(ctx context.Context, w world.World, obj *unstructured.Unstructured, now time.Time) report.Report {
+	g, err := unit.DecodeGitRepository(obj)
+	if err != nil {
+		return report.Broken(obj, report.Stall(report.ReasonInvalidSpec, err), now)
+	}
+	f := &fetching{Engine: e, g: g, view: view{w, &record.Recorder{}}, now: now}
+	switch {
+	case g.DeletionTimestamp != nil:
+		return f.remove()
+	case g.Spec.Suspend:
+		return report.Report{Unit: g.Key()}
+	}
+	ctx, cancel := context.WithTimeout(ctx, g.Timeout())
+	defer cancel()
+	f.run.Err = f.converge(ctx)
+	f.run.Reads = f.view.rec.Set()
+	f.run.Failures = e.failures(g.Key(), f.run.Err)
+	return report.GitRepository(g, f.run, now)
+}
+
+// failures counts the runs of a unit that failed one after the other.
+func (e *Engine) failures(key object.Key, err error) int {
+	m := e.memo(key)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if m.failures++; err == nil {
+		m.failures = 0
+	}
+	return m.failures
+}
+
+// converge is the story of a GitRepository.
+func (f *fetching) converge(ctx context.Context) error {
+	req, err := f.request(ctx)
+	if err != nil {
+		return err
+	}
+	res, err := f.Git.Fetch(ctx, req)
+	if err != nil {
+		return classed(err, report.ReasonGitFailed)
+	}
+	f.run.Pushed, f.run.Notes = res.Pushed, append(f.run.Notes, res.Notes...)
+	t, warnings, err := ignore.Filter(res.Tree, f.g.Spec.Ignore)
+	if err != nil {
+		return report.Stall("SourceIgnoreError", err)
+	}
+	f.run.Notes = append(f.run.Notes, warnings...)
+	t, err = f.include(ctx, t)
+	if err != nil {
+		return err
+	}
+	return f.store(res, t)
+}
+
+func classed(err error, reason string) error {
+	var p *report.Problem
+	if errors.As(err, &p) {
+		return err
+	}
+	return report.Retry(reason, err)
+}
+
+// request gathers what a fetch needs; a local source needs no secrets.
+func (f *fetching) request(ctx context.Context) (GitRequest, error) {
+	s := f.g.Spec
+	req := GitRequest{
+		Unit: f.g.Key(), URL: s.URL, Ref: s.Reference, Sparse: s.SparseCheckout, Submodules: s.RecurseSubmodules,
+	}
+	if f.Git.Local(s.URL) {
+		if s.SecretRef != nil || s.ProxySecretRef != nil || s.Verification != nil {
+			f.run.Notes = append(f.run.Notes, "read from this machine: secretRef, proxySecretRef and verify are not used")
+		}
+		return req, nil
+	}
+	if s.Verification != nil {
+		return req, report.Stall("VerificationError", errors.New(
+			"spec.verify: signatures cannot be verified yet, so nothing is taken from this repository"))
+	}
+	if p := s.Provider; p != "" && p != sourcev1.GitProviderGeneric {
+		return req, report.Stall(report.ReasonUnsupported, fmt.Errorf("spec.provider %q is not supported yet; use generic with a secretRef", p))
+	}
+	var err error
+	if s.SecretRef != nil {
+		if req.Secret, err = f.secret(ctx, s.SecretRef.Name); err != nil {
+			return req, err
+		}
+	}
+	if s.ProxySecretRef != nil {
+		if req.Proxy, err = f.secret(ctx, s.ProxySecretRef.Name); err != nil {
+			return req, err
+		}
+	}
+	return req, nil
+}
+
+func (f *fetching) secret(ctx context.Context, name string) (map[string][]byte, error) {
+	data, err := f.view.secretData(ctx, f.g.Namespace, name)
+	if err != nil {
+		return nil, report.Retry(report.ReasonAuthFailed, err)
+	}
+	if data == nil {
+		return nil, report.Wait(report.ReasonAuthFailed, fmt.Errorf("failed to get secret '%s/%s': secrets %q not found", f.g.Namespace, name, name),
+			"Secret/"+f.g.Namespace+"/"+name)
+	}
+	return data, nil
+}
+
+// include lays parts of other repositories' artifacts into the tree.
+func (f *fetching) include(ctx context.Context, t tree.Tree) (tree.Tree, error) {
+	for i, key := range f.g.Includes() {
+		inc := f.g.Spec.Include[i]
+		art, err := f.artifactOf(ctx, key)
+		if err != nil {
+			return t, err
+		}
+		sub, err := f.Trees.Open(ctx, art)
+		if err != nil {
+			return t, report.Retry("CopyFailure", fmt.Errorf("include %s: %w", key, err))
+		}
+		if sub, err = sub.Sub(inc.GetFromPath()); err != nil {
+			return t, report.Wait("CopyFailure", fmt.Errorf("include %s: fromPath: %w", key, err), key.String())
+		}
+		under, err := t.Sub(inc.GetToPath())
+		if err == nil {
+			sub = under.Overlay(sub)
+		}
+		if t, err = t.WithTree(inc.GetToPath(), sub); err != nil {
+			return t, report.Stall("IllegalPath", fmt.Errorf("include %s: toPath: %w", key, err))
+		}
+		f.run.Included = append(f.run.Included, art)
+	}
+	return t, nil
+}
+
+func (f *fetching) artifactOf(ctx context.Context, key object.Key) (*meta.Artifact, error) {
+	obj, err := f.view.get(ctx, unit.Ref(key))
+	if err != nil {
+		return nil, report.Retry(report.ReasonIncludeMissing, err)
+	}
+	if obj == nil {
+		return nil, report.Wait(report.ReasonIncludeMissing, fmt.Errorf("could not get resource for include: %s not found", key), key.String())
+	}
+	status, err := unit.StatusOf(obj)
+	if err != nil || status.Artifact == nil {
+		return nil, report.Wait("NoArtifact", fmt.Errorf("no artifact available for include %s", key), key.String())
+	}
+	return status.Artifact, nil
+}
+
+// store keeps the tree as the artifact, unless it is the one that is kept.
+func (f *fetching) store(res GitResult, t tree.Tree) error {
+	have := f.g.Status.Artifact
+	m := f.memo(f.g.Key())
+	if have != nil && have.Revision == res.Revision && m.stored == t.Hash() && f.Store.Has(have) {
+		f.run.Artifact = have
+		return nil
+	}
+	art, err := f.Store.Put(f.g.Key(), res.Revision, res.Commit+".tar.gz", t)
+	if err != nil {
+		return report.Retry(report.ReasonArchiveFailed, err)
+	}
+	m.stored = t.Hash()
+	if have != nil && have.Revision == art.Revision && have.Digest == art.Digest && have.Path == art.Path {
+		art.LastUpdateTime = have.LastUpdateTime // the same, found again after a restart
+	}
+	f.run.Artifact = art
+	if err := f.Store.Collect(f.g.Key(), art); err != nil {
+		f.log().Warn("old artifacts were not removed", "unit", f.g.Key(), "error", err)
+	}
+	return nil
+}
+
+// remove drops what a deleted source stored.
+func (f *fetching) remove() report.Report {
+	rep := report.Report{Unit: f.g.Key(), Finalize: true}
+	if err := f.Store.RemoveAll(f.g.Key()); err != nil {
+		rep.Events = []report.Event{{Warning: true, Reason: report.ReasonArchiveFailed, Message: strings.TrimSpace(err.Error())}}
+	}
+	return rep
+}

@@ -1,0 +1,235 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/leat-dev/leat/internal/apply"
+	"github.com/leat-dev/leat/internal/build"
+	"github.com/leat-dev/leat/internal/cel"
+	"github.com/leat-dev/leat/internal/inventory"
+	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/plan"
+	"github.com/leat-dev/leat/internal/record"
+	"github.com/leat-dev/leat/internal/report"
+	"github.com/leat-dev/leat/internal/unit"
+	"github.com/leat-dev/leat/internal/world"
+)
+
+// kustomizing is one run of one Kustomization.
+type kustomizing struct {
+	*Engine
+	k    *unit.Kustomization
+	raw  *unstructured.Unstructured
+	own  world.World // as the engine
+	w    world.World // as the unit
+	view view
+	memo *memo
+	now  time.Time
+	run  report.KustomizationRun
+
+	checks    cel.Health
+	built     build.Result
+	applied   apply.Result
+	recorded  inventory.Inventory // what the status held
+	inventory inventory.Inventory // what it will hold
+}
+
+func (e *Engine) convergeKustomization(ctx context.Context, w world.World, obj *unstructured.Unstructured, now time.Time) report.Report {
+	k, err := unit.DecodeKustomization(obj)
+	if err != nil {
+		return report.Broken(obj, report.Stall(report.ReasonInvalidSpec, err), now)
+	}
+	c := &kustomizing{Engine: e, k: k, raw: obj, own: w, memo: e.memo(k.Key()), now: now}
+	c.view = view{w, &record.Recorder{}}
+	c.w = w
+	if sa := k.ServiceAccount(e.Options.DefaultServiceAccount); sa != "" {
+		c.w = w.As(world.ServiceAccount(k.Namespace, sa))
+	}
+	if c.recorded, err = recorded(k); err != nil {
+		return report.Broken(obj, report.Stall(report.ReasonInvalidSpec, err), now)
+	}
+	if k.DeletionTimestamp != nil {
+		return c.remove(ctx)
+	}
+	if k.Spec.Suspend {
+		return report.Report{Unit: k.Key()}
+	}
+	c.run.Started = now
+	c.run.Err = c.converge(ctx)
+	c.run.Reads = c.view.rec.Set()
+	return report.Kustomization(k, c.run, now)
+}
+
+// converge is the story of a Kustomization.
+func (c *kustomizing) converge(ctx context.Context) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	art, err := c.source(ctx)
+	if err != nil {
+		return err
+	}
+	if err := c.dependencies(ctx, art.Revision); err != nil {
+		return err
+	}
+	if err := c.build(ctx, art); err != nil {
+		return err
+	}
+	if err := c.apply(ctx); err != nil {
+		return err
+	}
+	if err := c.prune(ctx); err != nil {
+		return err
+	}
+	return c.health(ctx)
+}
+
+// apply makes the world as it was built, as far as the stages are ready.
+func (c *kustomizing) apply(ctx context.Context) error {
+	rules, err := ignoreRules(c.k.Spec.Ignore)
+	if err != nil {
+		return report.Stall(report.ReasonReconcileFailed, fmt.Errorf("spec.ignore: %w", err))
+	}
+	c.claim(c.k.Key(), keys(c.built.Objects))
+	res, err := apply.Run(ctx, apply.Input{
+		World: c.w, Live: c.Live, Objects: c.built.Objects, Managers: c.managers(), Owner: c.k.Key(),
+		Marks: c.memo.marks, Force: c.k.Spec.Force, Ignore: rules, Custom: c.Options.CustomStages,
+		Mask: c.Options.Mask, Provided: provided, Contested: c.contested, Rehearse: c.Options.Rehearse,
+		Verify: c.verify(),
+	})
+	c.applied = res
+	c.memo.marks = res.Marks
+	c.run.Changed = res.Changed()
+	c.inventory = inventory.Of(res.Tracked...)
+	for _, o := range c.built.Objects {
+		c.view.managed(o.Ref.Key)
+	}
+	if err != nil {
+		c.track(c.recorded.With(res.Tracked...))
+		return c.refused(err)
+	}
+	if len(res.Pending) > 0 {
+		c.track(c.recorded.With(res.Tracked...))
+		return c.awaitStage(res.Pending)
+	}
+	return nil
+}
+
+// track sets the inventory that the status will hold.
+func (c *kustomizing) track(in inventory.Inventory) {
+	c.inventory = in
+	entries := make([]kustomizev1.ResourceRef, 0, len(in))
+	for _, e := range in.Encode() {
+		entries = append(entries, kustomizev1.ResourceRef{ID: e.ID, Version: e.Version})
+	}
+	c.run.Inventory = &kustomizev1.ResourceInventory{Entries: entries}
+}
+
+// refused classes what the API, or another unit, said no to.
+func (c *kustomizing) refused(err error) error {
+	for _, ref := range apply.NoKinds(err) {
+		c.view.kind(ref.Group)
+	}
+	var contest *apply.Contest
+	if errors.As(err, &contest) {
+		return report.Wait(report.ReasonReconcileFailed, err, contest.Unit)
+	}
+	return report.Retry(report.ReasonReconcileFailed, err)
+}
+
+// contested names the unit that keeps an object which this one wants too: the
+// one whose label it carries, as long as that one wants it.
+func (c *kustomizing) contested(key object.Key, live *unstructured.Unstructured) string {
+	labels := live.GetLabels()
+	owner := c.k.Key()
+	owner.Namespace, owner.Name = labels[object.OwnerNamespace], labels[object.OwnerName]
+	if owner.Name == "" || owner == c.k.Key() {
+		return ""
+	}
+	c.mu.Lock()
+	wants := c.claims[key][owner]
+	c.mu.Unlock()
+	if !wants {
+		return ""
+	}
+	c.view.note(owner, [32]byte{})
+	return owner.String()
+}
+
+// verify tells whether a person asked for this run: then nothing is taken for
+// granted.
+func (c *kustomizing) verify() bool {
+	at := unit.Requested(c.k.Annotations)
+	return at != "" && at != c.k.Status.LastHandledReconcileAt
+}
+
+// prune deletes what the inventory holds and the build no longer has.
+func (c *kustomizing) prune(ctx context.Context) error {
+	if !c.k.Spec.Prune {
+		c.track(c.inventory)
+		return nil
+	}
+	res, err := apply.Prune(ctx, apply.PruneInput{
+		World: c.w, Live: c.Live, Old: c.recorded, New: c.inventory, Owner: c.owner(), HeldBy: c.heldBy, Mask: c.Options.Mask,
+	})
+	c.run.Changed = append(c.run.Changed, res.Changed()...)
+	c.track(c.inventory.With(res.Survivors...))
+	if err != nil {
+		return report.Retry(report.ReasonPruneFailed, err)
+	}
+	return nil
+}
+
+func (c *kustomizing) owner() plan.Owner { return plan.Owner{Name: c.k.Name, Namespace: c.k.Namespace} }
+
+func (c *kustomizing) heldBy(key object.Key) (string, bool) {
+	other, held := c.claimed(key, c.k.Key())
+	return other.String(), held
+}
+
+func (c *kustomizing) managers() plan.Managers {
+	return plan.Managers{Own: object.ManagerKustomize, Overrides: c.Options.OverrideManagers}
+}
+
+func keys(objects []build.Object) []object.Key {
+	out := make([]object.Key, len(objects))
+	for i, o := range objects {
+		out[i] = o.Ref.Key
+	}
+	return out
+}
+
+func recorded(k *unit.Kustomization) (inventory.Inventory, error) {
+	if k.Status.Inventory == nil {
+		return nil, nil
+	}
+	entries := make([]inventory.Entry, len(k.Status.Inventory.Entries))
+	for i, e := range k.Status.Inventory.Entries {
+		entries[i] = inventory.Entry{ID: e.ID, Version: e.Version}
+	}
+	in, err := inventory.Decode(entries)
+	if err != nil {
+		return nil, fmt.Errorf("status.inventory: %w", err)
+	}
+	return in, nil
+}
+
+func ignoreRules(rules []kustomizev1.IgnoreRule) (plan.Ignore, error) {
+	out := make([]plan.IgnoreRule, len(rules))
+	for i, r := range rules {
+		out[i].Paths = r.Paths
+		if t := r.Target; t != nil {
+			out[i].Target = &plan.Selector{
+				Group: t.Group, Version: t.Version, Kind: t.Kind, Name: t.Name, Namespace: t.Namespace,
+				AnnotationSelector: t.AnnotationSelector, LabelSelector: t.LabelSelector,
+			}
+		}
+	}
+	return plan.CompileIgnore(out)
+}

@@ -1,0 +1,113 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/leat-dev/leat/internal/apply"
+	"github.com/leat-dev/leat/internal/inventory"
+	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/plan"
+	"github.com/leat-dev/leat/internal/report"
+)
+
+// remove is the story of a Kustomization that is being deleted. It always ends:
+// what cannot be deleted for want of an account to act as is left, and said.
+func (c *kustomizing) remove(ctx context.Context) report.Report {
+	rep := report.Report{Unit: c.k.Key(), Finalize: true}
+	c.claim(c.k.Key(), nil)
+	fate := plan.Removal{Policy: plan.DeletionPolicy(c.k.Spec.DeletionPolicy), Prune: c.k.Spec.Prune, Suspended: c.k.Spec.Suspend}.Decide()
+	if fate == plan.Keep || len(c.recorded) == 0 {
+		return rep
+	}
+	if ok, err := c.canAct(ctx); err != nil {
+		return c.retryRemoval(rep, err)
+	} else if !ok {
+		rep.Events = append(rep.Events, c.removalEvent(true, fmt.Sprintf(
+			"unable to prune objects, ServiceAccount %s/%s is gone; left behind:\n%s", c.k.Namespace,
+			c.k.ServiceAccount(c.Options.DefaultServiceAccount), list(c.recorded))))
+		return rep
+	}
+	res, err := apply.Prune(ctx, apply.PruneInput{
+		World: c.w, Live: c.Live, Old: c.recorded, Owner: c.owner(), HeldBy: c.heldBy, Mask: c.Options.Mask,
+	})
+	if changed := res.Changed(); len(changed) > 0 {
+		rep.Events = append(rep.Events, c.removalEvent(false, strings.Join(changed, "\n")))
+	}
+	if err != nil {
+		return c.retryRemoval(rep, err)
+	}
+	if fate == plan.RemoveAndWait {
+		return c.awaitRemoval(rep, res)
+	}
+	return rep
+}
+
+// canAct tells whether the account that the unit acts as still exists.
+func (c *kustomizing) canAct(ctx context.Context) (bool, error) {
+	name := c.k.ServiceAccount(c.Options.DefaultServiceAccount)
+	if name == "" {
+		return true, nil
+	}
+	ref := object.Ref{Key: object.Key{Kind: "ServiceAccount", Namespace: c.k.Namespace, Name: name}, Version: "v1"}
+	_, err := c.own.Get(ctx, ref)
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (c *kustomizing) retryRemoval(rep report.Report, err error) report.Report {
+	rep.Finalize = false
+	rep.Events = append(rep.Events, c.removalEvent(true, "pruning for deleted resource failed: "+err.Error()))
+	rep.Next = c.now.Add(min(c.k.RetryInterval(), time.Minute))
+	rep.Summary = report.Summary{Ready: "False", Reason: report.ReasonPruneFailed, Message: err.Error()}
+	return rep
+}
+
+// awaitRemoval keeps the unit until what it deleted is gone, at most for its
+// timeout from its own deletion on.
+func (c *kustomizing) awaitRemoval(rep report.Report, res apply.PruneResult) report.Report {
+	deadline := c.k.DeletionTimestamp.Add(c.k.GetTimeout())
+	for _, s := range res.Steps {
+		if s.Op == plan.Delete {
+			c.view.managed(s.Ref.Key)
+			rep.On = append(rep.On, s.Ref.Key.String())
+		}
+	}
+	if len(rep.On) == 0 || !c.now.Before(deadline) {
+		return rep
+	}
+	rep.Finalize, rep.Next, rep.Reads = false, deadline, c.view.rec.Set()
+	rep.Summary = report.Summary{Ready: "Unknown", Reason: report.ReasonProgressing, Message: "Waiting for termination of " + join(rep.On)}
+	return rep
+}
+
+func (c *kustomizing) removalEvent(warning bool, text string) report.Event {
+	return report.Event{Warning: warning, Reason: report.ReasonPruneFailed, Message: text, Metadata: map[string]string{
+		"revision": c.k.Status.LastAppliedRevision,
+	}}
+}
+
+func list(in inventory.Inventory) string {
+	lines := make([]string, len(in))
+	for i, ref := range in {
+		lines[i] = ref.Key.String()
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+// join lists names for a message, a few of them.
+func join(names []string) string {
+	const few = 5
+	if len(names) <= few {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
+}

@@ -1,0 +1,82 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/leat-dev/leat/internal/hash"
+	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/record"
+	"github.com/leat-dev/leat/internal/world"
+)
+
+// view reads a world and notes what was read.
+type view struct {
+	world world.Reader
+	rec   *record.Recorder
+}
+
+// get returns an object, nil when there is none; both are answers.
+func (v view) get(ctx context.Context, ref object.Ref) (*unstructured.Unstructured, error) {
+	obj, err := v.world.Get(ctx, ref)
+	if apierrors.IsNotFound(err) {
+		v.note(ref.Key, record.Miss)
+		return nil, nil
+	}
+	if err != nil {
+		v.note(ref.Key, record.Miss) // its coming brings the next run
+		return nil, fmt.Errorf("read %s: %w", ref.Key, err)
+	}
+	v.note(ref.Key, hash.OfString(obj.GetResourceVersion()))
+	return obj, nil
+}
+
+func (v view) note(key object.Key, answer hash.ID) {
+	v.rec.Note(record.Read{Space: record.Object, Key: Subject(key), Answer: answer})
+}
+
+// managed notes that a managed object matters: what we own of it.
+func (v view) managed(key object.Key) {
+	v.rec.Note(record.Read{Space: record.Object, Key: ManagedSubject(key)})
+}
+
+// health notes that the health of a managed object matters.
+func (v view) health(key object.Key) {
+	v.rec.Note(record.Read{Space: record.Object, Key: HealthSubject(key)})
+}
+
+// kind notes that the coming of a kind matters.
+func (v view) kind(group string) {
+	v.rec.Note(record.Read{Space: record.Schema, Key: KindSubject(group)})
+}
+
+// Subject names an object in read-sets and wakes.
+func Subject(key object.Key) string {
+	text, err := json.Marshal([4]string{key.Group, key.Kind, key.Namespace, key.Name})
+	if err != nil {
+		return key.String() // unreachable: strings are always JSON
+	}
+	return string(text)
+}
+
+// KeyOfSubject reads what Subject writes; false for other subjects.
+func KeyOfSubject(s string) (object.Key, bool) {
+	var parts [4]string
+	if len(s) == 0 || s[0] != '[' || json.Unmarshal([]byte(s), &parts) != nil {
+		return object.Key{}, false
+	}
+	return object.Key{Group: parts[0], Kind: parts[1], Namespace: parts[2], Name: parts[3]}, true
+}
+
+// ManagedSubject names what we own of a managed object.
+func ManagedSubject(key object.Key) string { return "managed" + Subject(key) }
+
+// HealthSubject names the health of a managed object.
+func HealthSubject(key object.Key) string { return "health" + Subject(key) }
+
+// KindSubject names the kinds that an API group has.
+func KindSubject(group string) string { return "kinds of " + group }

@@ -1,0 +1,79 @@
+package report
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Class says what ends the state that an error describes.
+type Class int
+
+// The classes of errors.
+const (
+	// Retrying: the same run may succeed later; time brings it.
+	Retrying Class = iota
+	// Waiting: something named must change first; its change brings the run.
+	Waiting
+	// Stalled: only another spec helps.
+	Stalled
+	// Progressing: nothing is wrong, it is not finished.
+	Progressing
+)
+
+// Problem is an error that knows its class, its condition reason, and what it
+// waits on. It is made where the knowledge is; conditions, events and the next
+// run derive from it here.
+type Problem struct {
+	Class  Class
+	Reason string
+	On     []string // what it waits on, for people: "GitRepository/apps/web"
+	Err    error
+}
+
+// Error returns the cause's text.
+func (p *Problem) Error() string { return p.Err.Error() }
+
+// Unwrap returns the cause.
+func (p *Problem) Unwrap() error { return p.Err }
+
+// Retry is a problem that time may solve.
+func Retry(reason string, err error) error { return &Problem{Retrying, reason, nil, err} }
+
+// RetryOn is a Retry that also names what would end it.
+func RetryOn(reason string, err error, on ...string) error {
+	return &Problem{Retrying, reason, on, err}
+}
+
+// Wait is a problem that ends when one of the named things changes.
+func Wait(reason string, err error, on ...string) error { return &Problem{Waiting, reason, on, err} }
+
+// Stall is a problem that only another spec can end.
+func Stall(reason string, err error) error { return &Problem{Stalled, reason, nil, err} }
+
+// Progress is no problem: the unit waits for what it made to become ready.
+func Progress(message string, on ...string) error {
+	return &Problem{Progressing, ReasonProgressing, on, errors.New(message)}
+}
+
+// AsProblem returns err as a problem; an error of unknown class is retried
+// under the given reason.
+func AsProblem(err error, reason string) *Problem {
+	var p *Problem
+	if errors.As(err, &p) {
+		return p
+	}
+	return &Problem{Retrying, reason, nil, err}
+}
+
+// Join makes one error of several, each told on a line of its own.
+func Join(what string, errs []error) error {
+	if len(errs) == 1 {
+		return errs[0]
+	}
+	lines := make([]string, len(errs))
+	for i, err := range errs {
+		lines[i] = err.Error()
+	}
+	return fmt.Errorf("%d %s:\n%s", len(errs), what, strings.Join(lines, "\n"))
+}

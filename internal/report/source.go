@@ -1,0 +1,188 @@
+package report
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/fluxcd/pkg/apis/meta"
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/record"
+	"github.com/leat-dev/leat/internal/unit"
+)
+
+// SourceRun is what a run of a source saw and did.
+type SourceRun struct {
+	Err      error
+	Artifact *meta.Artifact // stored; nil when the run failed before
+	Included []*meta.Artifact
+	Notes    []string
+	Reads    record.Set
+	Failures int // runs that failed one after the other, this one included
+	// Pushed says that changes are announced: no interval is needed.
+	Pushed bool
+}
+
+// GitRepository folds a run into its report.
+func GitRepository(g *unit.GitRepository, run SourceRun, now time.Time) Report {
+	next := g.Status.DeepCopy()
+	if at := unit.Requested(g.Annotations); at != "" {
+		next.LastHandledReconcileAt = at
+	}
+	conds := edit(g.Status.Conditions, g.Generation, now)
+	rep := Report{Unit: g.Key(), Reads: run.Reads}
+	rep.Summary.Changed = run.Notes
+	if run.Err == nil {
+		stored(g, run, next, conds)
+		if !run.Pushed {
+			rep.Next = now.Add(jitter(g.Interval()))
+		}
+		rep.Summary.Revision = run.Artifact.Revision
+	} else {
+		rep.Next = sourceFailed(AsProblem(run.Err, ReasonGitFailed), run, &rep, conds, now)
+		if AsProblem(run.Err, "").Class == Stalled {
+			next.ObservedGeneration = g.Generation
+		}
+	}
+	next.Conditions = conds.sorted()
+	ready := conds.get(Ready)
+	rep.Summary.Ready, rep.Summary.Reason, rep.Summary.Message = string(ready.Status), ready.Reason, ready.Message
+	rep.Events = sourceEvents(g.Status.Artifact, g.Status.Conditions, run)
+	if status, err := unit.Encode(next); err == nil {
+		rep.Status = status
+	}
+	return rep
+}
+
+func stored(g *unit.GitRepository, run SourceRun, next *sourcev1.GitRepositoryStatus, conds *conditions) {
+	message := fmt.Sprintf("stored artifact for revision '%s'", run.Artifact.Revision)
+	conds.drop(Reconciling, StalledCondition, FetchFailed, StorageFailed, IncludeMissing, ArtifactOutdated)
+	conds.yes(ArtifactInStorage, ReasonSucceeded, message)
+	conds.yes(Ready, ReasonSucceeded, message)
+	next.Artifact = run.Artifact
+	next.IncludedArtifacts = run.Included
+	next.ObservedIgnore = g.Spec.Ignore
+	next.ObservedInclude = g.Spec.Include
+	next.ObservedRecurseSubmodules = g.Spec.RecurseSubmodules
+	next.ObservedSparseCheckout = g.Spec.SparseCheckout
+	next.ObservedGeneration = g.Generation
+}
+
+// sourceFailed marks the conditions of a failed run and returns when the next
+// one comes by itself.
+func sourceFailed(p *Problem, run SourceRun, rep *Report, conds *conditions, now time.Time) time.Time {
+	rep.On, rep.Summary.Class = p.On, p.Class
+	kind := FetchFailed
+	switch p.Reason {
+	case ReasonArchiveFailed:
+		kind = StorageFailed
+	case ReasonIncludeMissing, "NoArtifact", "CopyFailure", "IllegalPath":
+		kind = IncludeMissing
+	}
+	conds.drop(FetchFailed, StorageFailed, IncludeMissing)
+	conds.yes(kind, p.Reason, p.Error())
+	conds.no(Ready, p.Reason, p.Error())
+	switch p.Class {
+	case Stalled:
+		conds.drop(Reconciling)
+		conds.yes(StalledCondition, p.Reason, p.Error())
+		return time.Time{}
+	case Waiting:
+		conds.drop(StalledCondition)
+		conds.yes(Reconciling, ReasonRetrying, waitText(p.On))
+		return time.Time{}
+	default:
+		conds.drop(StalledCondition)
+		conds.yes(Reconciling, ReasonRetrying, "building artifact failed; retrying")
+		return now.Add(Backoff(run.Failures))
+	}
+}
+
+// The retries of a failed source (--min-retry-delay, --max-retry-delay).
+const (
+	minRetry = 750 * time.Millisecond
+	maxRetry = 15 * time.Minute
+)
+
+// Backoff returns the wait after n failures in a row.
+func Backoff(n int) time.Duration {
+	d := minRetry
+	for range n - 1 {
+		if d *= 2; d >= maxRetry {
+			return maxRetry
+		}
+	}
+	return d
+}
+
+// jitter spreads intervals by 5 % to either side, so that what was started
+// together does not stay together (--interval-jitter-percentage).
+func jitter(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * (0.95 + 0.1*rand.Float64()))
+}
+
+func sourceEvents(had *meta.Artifact, before []metav1.Condition, run SourceRun) []Event {
+	ready := unit.Condition(before, Ready)
+	if run.Err != nil {
+		p := AsProblem(run.Err, ReasonGitFailed)
+		if ready != nil && ready.Reason == p.Reason && ready.Message == p.Error() {
+			return nil
+		}
+		return []Event{{Warning: true, Reason: p.Reason, Message: p.Error()}}
+	}
+	a := run.Artifact
+	meta := map[string]string{"revision": a.Revision, "checksum": a.Digest}
+	switch {
+	case had == nil || had.Revision != a.Revision || had.Digest != a.Digest:
+		text := fmt.Sprintf("stored artifact for revision '%s'", a.Revision)
+		if len(run.Notes) > 0 {
+			text += "\n" + strings.Join(run.Notes, "\n")
+		}
+		return []Event{{Reason: ReasonNewArtifact, Message: text, Metadata: meta}}
+	case ready != nil && ready.Status == metav1.ConditionFalse:
+		return []Event{{Reason: ReasonSucceeded, Message: fmt.Sprintf("stored artifact for revision '%s'", a.Revision), Metadata: meta}}
+	}
+	return nil
+}
+
+// Broken reports a unit that cannot even be read. Only what every status has is
+// touched.
+func Broken(obj *unstructured.Unstructured, err error, now time.Time) Report {
+	p := AsProblem(err, ReasonInvalidSpec)
+	rep := Report{Unit: object.KeyOf(obj), On: p.On}
+	rep.Summary = Summary{Ready: "False", Reason: p.Reason, Message: p.Error(), Class: p.Class}
+	status, _ := obj.DeepCopy().Object["status"].(map[string]any)
+	if status == nil {
+		status = map[string]any{}
+	}
+	old, _ := unit.StatusOf(obj)
+	conds := edit(old.Conditions, obj.GetGeneration(), now)
+	conds.no(Ready, p.Reason, p.Error())
+	if p.Class == Stalled {
+		conds.drop(Reconciling)
+		conds.yes(StalledCondition, p.Reason, p.Error())
+		status["observedGeneration"] = obj.GetGeneration()
+	} else {
+		rep.Next = now.Add(time.Minute)
+	}
+	var list struct {
+		Conditions []metav1.Condition `json:"conditions"`
+	}
+	list.Conditions = conds.sorted()
+	if encoded, err := unit.Encode(&list); err == nil {
+		status["conditions"] = encoded["conditions"]
+	}
+	if at := unit.Requested(obj.GetAnnotations()); at != "" {
+		status["lastHandledReconcileAt"] = at
+	}
+	rep.Status = status
+	if ready := unit.Condition(old.Conditions, Ready); ready == nil || ready.Message != p.Error() {
+		rep.Events = []Event{{Warning: true, Reason: p.Reason, Message: p.Error()}}
+	}
+	return rep
+}

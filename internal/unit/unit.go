@@ -1,0 +1,101 @@
+// Package unit is what can be converged, as plain data: the specs and statuses
+// of the kinds, decoded from what the cluster holds, in the union of all
+// versions that Flux ever served.
+//
+//	k, err := unit.DecodeKustomization(obj)
+//	path := k.Spec.Path
+//
+// One file per kind. It decides nothing about effects and reads nothing but the
+// object it is given; a value that does not decode is an error about that
+// object, never about others.
+package unit
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/leat-dev/leat/internal/object"
+)
+
+// Kind is a kind that the engine knows.
+type Kind struct {
+	Group, Kind, Version string // the newest version, in which objects are stored
+	Plural               string
+	// Class is the scheduler's class: "source" units wait on the outside,
+	// "apply" units on the API server.
+	Class string
+	// Source tells whether the kind carries an artifact that others consume.
+	Source bool
+	// Run tells whether the engine reconciles the kind; the others are read only.
+	Run bool
+}
+
+// GVK returns the kind with its newest version.
+func (k Kind) GVK() schema.GroupVersionKind {
+	return schema.GroupVersionKind{Group: k.Group, Version: k.Version, Kind: k.Kind}
+}
+
+// The kinds by name.
+const (
+	GitRepositoryKind     = "GitRepository"
+	OCIRepositoryKind     = "OCIRepository"
+	BucketKind            = "Bucket"
+	HelmRepositoryKind    = "HelmRepository"
+	HelmChartKind         = "HelmChart"
+	ExternalArtifactKind  = "ExternalArtifact"
+	ArtifactGeneratorKind = "ArtifactGenerator"
+	KustomizationKind     = "Kustomization"
+	HelmReleaseKind       = "HelmRelease"
+)
+
+// Kinds lists every kind the engine watches.
+var Kinds = []Kind{
+	{object.GroupSource, GitRepositoryKind, "v1", "gitrepositories", "source", true, true},
+	{object.GroupSource, OCIRepositoryKind, "v1", "ocirepositories", "source", true, false},
+	{object.GroupSource, BucketKind, "v1", "buckets", "source", true, false},
+	{object.GroupSource, HelmRepositoryKind, "v1", "helmrepositories", "source", true, false},
+	{object.GroupSource, HelmChartKind, "v1", "helmcharts", "source", true, false},
+	{object.GroupSource, ExternalArtifactKind, "v1", "externalartifacts", "source", true, false},
+	{object.GroupSourceExtensions, ArtifactGeneratorKind, "v1beta1", "artifactgenerators", "source", false, true},
+	{object.GroupKustomize, KustomizationKind, "v1", "kustomizations", "apply", false, true},
+	{object.GroupHelm, HelmReleaseKind, "v2", "helmreleases", "apply", false, false},
+}
+
+// KindOf returns what is known of a kind.
+func KindOf(gk schema.GroupKind) (Kind, bool) {
+	i := slices.IndexFunc(Kinds, func(k Kind) bool { return k.Group == gk.Group && k.Kind == gk.Kind })
+	if i < 0 {
+		return Kind{}, false
+	}
+	return Kinds[i], true
+}
+
+// Ref returns the reference under which the engine asks for a unit.
+func Ref(key object.Key) object.Ref {
+	k, _ := KindOf(key.GroupKind())
+	return object.Ref{Key: key, Version: k.Version}
+}
+
+// SourceKey returns the key of a source named from within a namespace. The
+// group of every kind of source is that of the source API.
+func SourceKey(kind, namespace, name, from string) object.Key {
+	return object.Key{Group: object.GroupSource, Kind: kind, Namespace: cmp.Or(namespace, from), Name: name}
+}
+
+// decode fills out from u; the error names the object.
+func decode(u *unstructured.Unstructured, out any) error {
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, out); err != nil {
+		return fmt.Errorf("read %s: %w", object.KeyOf(u), err)
+	}
+	return nil
+}
+
+// Encode returns v as the JSON values that an unstructured object holds.
+func Encode(v any) (map[string]any, error) {
+	return runtime.DefaultUnstructuredConverter.ToUnstructured(v)
+}

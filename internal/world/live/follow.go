@@ -1,0 +1,228 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/leat-dev/leat/internal/health"
+	"github.com/leat-dev/leat/internal/object"
+)
+
+// MaxKinds is the number of followed kinds above which a warning is logged:
+// each costs the API server a watch.
+const MaxKinds = 200
+
+// follower is the watch of one kind.
+type follower struct {
+	table  *Table
+	gvk    schema.GroupVersionKind
+	body   bool // whole objects, not only metadata
+	synced chan struct{}
+	cancel context.CancelFunc
+}
+
+func (f *follower) isSynced() bool {
+	select {
+	case <-f.synced:
+		return true
+	default:
+		return false
+	}
+}
+
+// Follow starts the watch of a kind unless there is one, and returns when its
+// first list is in.
+func (t *Table) Follow(ctx context.Context, gvk schema.GroupVersionKind) error {
+	f, err := t.follower(ctx, gvk)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
+	defer cancel()
+	select {
+	case <-f.synced:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("watch %s: no answer to the first list: %w", gvk.Kind, ctx.Err())
+	case <-t.ctx.Done():
+		return t.ctx.Err()
+	}
+}
+
+// Unfollow ends the watch of a kind whose definition is gone, and drops its rows.
+func (t *Table) Unfollow(gk schema.GroupKind) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f := t.kinds[gk]
+	if f == nil {
+		return
+	}
+	f.cancel()
+	delete(t.kinds, gk)
+	for key := range t.rows {
+		if key.GroupKind() == gk {
+			delete(t.rows, key)
+		}
+	}
+}
+
+func (t *Table) follower(ctx context.Context, gvk schema.GroupVersionKind) (*follower, error) {
+	gk := gvk.GroupKind()
+	t.mu.RLock()
+	f := t.kinds[gk]
+	t.mu.RUnlock()
+	if f != nil {
+		return f, nil
+	}
+	m, err := t.cfg.Kind(ctx, gvk)
+	if err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if f := t.kinds[gk]; f != nil {
+		return f, nil
+	}
+	f = &follower{table: t, gvk: gvk, body: !health.Trivial(gk), synced: make(chan struct{})}
+	run, cancel := context.WithCancel(t.ctx)
+	f.cancel = cancel
+	t.kinds[gk] = f
+	if len(t.kinds) == MaxKinds+1 {
+		t.cfg.Log.Warn("more kinds are watched than is good for the API server", "kinds", len(t.kinds))
+	}
+	t.wait.Add(1)
+	go func() {
+		defer t.wait.Done()
+		f.run(run, gvk.GroupVersion().WithResource(m.Resource))
+	}()
+	return f, nil
+}
+
+func (f *follower) run(ctx context.Context, gvr schema.GroupVersionResource) {
+	lw := f.listWatch(gvr)
+	var example any = &unstructured.Unstructured{}
+	if !f.body {
+		example = &metav1.PartialObjectMetadata{}
+	}
+	r := cache.NewReflectorWithOptions(lw, example, (*sink)(f), cache.ReflectorOptions{
+		Name: "leat/" + gvr.Resource, TypeDescription: f.gvk.String(),
+	})
+	r.RunWithContext(ctx)
+}
+
+func (f *follower) listWatch(gvr schema.GroupVersionResource) *cache.ListWatch {
+	owned := func(o metav1.ListOptions) metav1.ListOptions {
+		o.LabelSelector = object.OwnerName
+		return o
+	}
+	if f.body {
+		c := f.table.cfg.Dynamic.Resource(gvr)
+		return &cache.ListWatch{
+			ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+				return c.List(ctx, owned(o))
+			},
+			WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+				return c.Watch(ctx, owned(o))
+			},
+		}
+	}
+	c := f.table.cfg.Metadata.Resource(gvr)
+	return &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			return c.List(ctx, owned(o))
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			return c.Watch(ctx, owned(o))
+		},
+	}
+}
+
+// sink is the store that the reflector fills: it keeps rows, not objects.
+type sink follower
+
+func (s *sink) Add(o any) error    { return s.take(o) }
+func (s *sink) Update(o any) error { return s.take(o) }
+func (s *sink) Resync() error      { return nil }
+
+func (s *sink) Delete(o any) error {
+	key, seen, err := s.judge(o)
+	if err == nil {
+		s.table.gone(key, seen.Version)
+	}
+	return err
+}
+
+func (s *sink) take(o any) error {
+	key, seen, err := s.judge(o)
+	if err == nil {
+		s.table.heard(key, seen)
+	}
+	return err
+}
+
+// Replace takes a whole list: the first one, or the one after a lost watch.
+func (s *sink) Replace(list []any, _ string) error {
+	there := make(map[object.Key]bool, len(list))
+	for _, o := range list {
+		key, seen, err := s.judge(o)
+		if err != nil {
+			return err
+		}
+		there[key] = true
+		s.table.heard(key, seen)
+	}
+	for _, key := range s.table.missing(s.gvk.GroupKind(), there) {
+		s.table.gone(key, math.MaxUint64)
+	}
+	if f := (*follower)(s); !f.isSynced() {
+		close(f.synced)
+	}
+	return nil
+}
+
+func (t *Table) missing(gk schema.GroupKind, there map[object.Key]bool) []object.Key {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	var out []object.Key
+	for key, r := range t.rows {
+		if key.GroupKind() == gk && !there[key] && !r.unheard {
+			out = append(out, key)
+		}
+	}
+	return out
+}
+
+func (s *sink) key(o any) (object.Key, error) {
+	m, err := meta.Accessor(o)
+	if err != nil {
+		return object.Key{}, err
+	}
+	return object.Key{Group: s.gvk.Group, Kind: s.gvk.Kind, Namespace: m.GetNamespace(), Name: m.GetName()}, nil
+}
+
+func (s *sink) judge(o any) (object.Key, Seen, error) {
+	if lost, ok := o.(cache.DeletedFinalStateUnknown); ok {
+		o = lost.Obj
+	}
+	key, err := s.key(o)
+	if err != nil {
+		return key, Seen{}, err
+	}
+	if u, ok := o.(*unstructured.Unstructured); ok {
+		return key, s.table.judge(u), nil
+	}
+	m, err := meta.Accessor(o)
+	if err != nil {
+		return key, Seen{}, err
+	}
+	return key, s.table.judgeMeta(m), nil
+}
