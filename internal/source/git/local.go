@@ -1,0 +1,86 @@
+package git
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	gogit "github.com/go-git/go-git/v5"
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/go-git/go-git/v5/plumbing/storer"
+
+	"github.com/leat-dev/leat/internal/source/git/wire"
+)
+
+// local reads the refs of a repository on this machine, bare or not. It shares
+// go-git's storage, and so the lock, with the store.
+type local struct {
+	st   *store
+	refs storer.ReferenceStorer
+}
+
+// openLocal opens the repository in dir; nothing in it is changed.
+func openLocal(dir string) (*store, *local, error) {
+	repo, err := gogit.PlainOpenWithOptions(dir, &gogit.PlainOpenOptions{EnableDotGitCommonDir: true})
+	if errors.Is(err, gogit.ErrRepositoryNotExists) {
+		return nil, nil, &Error{Class: NotFound, Err: fmt.Errorf("%s is no Git repository", dir)}
+	}
+	if err != nil {
+		return nil, nil, &Error{Class: Unreachable, Err: fmt.Errorf("open %s: %w", dir, err)}
+	}
+	st := &store{objects: repo.Storer, blobs: map[Hash]blobInfo{}}
+	if s, ok := repo.Storer.(interface{ Reindex() }); ok {
+		st.refresh = s.Reindex
+	}
+	return st, &local{st, repo.Storer}, nil
+}
+
+// List implements client.
+func (l *local) List(ctx context.Context, o wire.ListOptions) ([]wire.Ref, error) {
+	l.st.mu.Lock()
+	defer l.st.mu.Unlock()
+	if l.st.refresh != nil {
+		l.st.refresh()
+	}
+	it, err := l.refs.IterReferences()
+	if err != nil {
+		return nil, err
+	}
+	defer it.Close()
+	var out []wire.Ref
+	err = it.ForEach(func(ref *plumbing.Reference) error {
+		resolved, err := storer.ResolveReference(l.refs, ref.Name())
+		if err != nil || !ref.Name().IsBranch() && !ref.Name().IsTag() && !slices.Contains(o.Names, ref.Name().String()) {
+			return nil // a link to a branch that is not there yet, or not asked for
+		}
+		out = append(out, wire.Ref{Name: ref.Name().String(), Hash: Hash(resolved.Hash()), Peeled: l.peel(resolved.Hash())})
+		return ctx.Err()
+	})
+	return out, err
+}
+
+// peel follows tag objects; zero for what is none.
+func (l *local) peel(h plumbing.Hash) (out Hash) {
+	for range 8 {
+		t, err := object.GetTag(l.st.objects, h)
+		if err != nil {
+			return out
+		}
+		h = t.Target
+		out = Hash(h)
+	}
+	return out
+}
+
+// Fetch implements client; everything there is to have is here.
+func (l *local) Fetch(context.Context, wire.Request) (*wire.Pack, error) {
+	return nil, errors.New("the repository on disk lacks the object")
+}
+
+// AnyWant implements client.
+func (l *local) AnyWant(context.Context) (bool, error) { return true, nil }
+
+// Close implements client.
+func (l *local) Close() error { return nil }
