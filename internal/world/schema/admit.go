@@ -15,6 +15,7 @@ import (
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/validation"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/strategicpatch"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	celconfig "k8s.io/apiserver/pkg/apis/cel"
 )
@@ -89,6 +90,16 @@ func (k *Kind) Default(obj *unstructured.Unstructured) {
 	case k.goTyped:
 		defaultBuiltin(obj)
 	}
+}
+
+// StrategicMerge merges a strategic merge patch into an object of a built-in
+// kind and returns the result; original may be changed.
+func (k *Kind) StrategicMerge(original, patch map[string]any) (map[string]any, error) {
+	typed, err := scheme().New(k.GVK)
+	if err != nil {
+		return nil, fmt.Errorf("type of %s: %w", k.GVK, err)
+	}
+	return strategicpatch.StrategicMergeMapPatch(original, patch, typed)
 }
 
 // Store returns a custom object as it is kept: pruned to the storage version,

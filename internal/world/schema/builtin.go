@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	apiextensions "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
-	apiextensionstypes "k8s.io/apiextensions-apiserver/pkg/client/applyconfiguration"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/managedfields"
@@ -32,16 +31,11 @@ var scheme = sync.OnceValue(func() *runtime.Scheme {
 	return s
 })
 
-// The schemas of client-go are parsed once, when first asked for: about 387 kB
-// of YAML.
-var (
-	coreTypes = sync.OnceValue(func() managedfields.TypeConverter {
-		return applyconfigurations.NewTypeConverter(scheme())
-	})
-	definitionTypes = sync.OnceValue(func() managedfields.TypeConverter {
-		return apiextensionstypes.NewTypeConverter(scheme())
-	})
-)
+// coreTypes are the merge types that client-go carries, parsed once, when first
+// asked for: about 387 kB of YAML.
+var coreTypes = sync.OnceValue(func() managedfields.TypeConverter {
+	return applyconfigurations.NewTypeConverter(scheme())
+})
 
 // Builtin returns the kinds that a Kubernetes 1.36 API server serves by itself.
 var Builtin = sync.OnceValue(func() *Kinds {
