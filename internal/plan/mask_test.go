@@ -1,0 +1,200 @@
+package plan
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"pgregory.net/rapid"
+
+	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/world"
+)
+
+var testMask = NewMask([]byte("a key for tests"))
+
+func newSecret(data map[string]any) *unstructured.Unstructured {
+	obj := newObject("v1", "Secret", "apps", "db")
+	obj.Object["data"] = data
+	return obj
+}
+
+func encoded(clear string) string { return base64.StdEncoding.EncodeToString([]byte(clear)) }
+
+// printed returns everything that any way of printing shows of the values.
+func printed(t fataler, values ...any) string {
+	t.Helper()
+	var b bytes.Buffer
+	for _, v := range values {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
+			fmt.Fprintf(&b, verb+"\n", v)
+		}
+		text, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Write(text)
+		for _, h := range []slog.Handler{slog.NewTextHandler(&b, nil), slog.NewJSONHandler(&b, nil)} {
+			slog.New(h).Info("step", "value", v)
+		}
+	}
+	return b.String()
+}
+
+func TestFingerprint(t *testing.T) {
+	a, b := testMask.Fingerprint([]byte("hunter22")), testMask.Fingerprint([]byte("hunter23"))
+	if a == b || a != testMask.Fingerprint([]byte("hunter22")) || len(a) < fingerprintDigits {
+		t.Errorf("got %s and %s", a, b)
+	}
+	if NewMask([]byte("other")).Fingerprint([]byte("hunter22")) == a {
+		t.Error("the key does not matter")
+	}
+	if got := (Mask{}).Fingerprint([]byte("hunter22")); got != hidden {
+		t.Errorf("without a key: got %s", got)
+	}
+	if text := fmt.Sprintf("%v %+v %#v %s", testMask, testMask, testMask, testMask); strings.Contains(text, "key") || strings.Contains(text, "97 32 107") {
+		t.Errorf("the key shows: %s", text)
+	}
+}
+
+func TestMaskObject(t *testing.T) {
+	secret := newSecret(map[string]any{"password": encoded("correct horse")})
+	secret.Object["stringData"] = map[string]any{"again": "correct horse"}
+	secret.Object["type"] = "Opaque"
+	secret.SetAnnotations(map[string]string{
+		"kubectl.kubernetes.io/last-applied-configuration": `{"data":{"x":"short"}}`,
+		"note": "it is correct horse", "plain": "nothing",
+	})
+	masked := testMask.Object(secret)
+	want := testMask.Fingerprint([]byte("correct horse"))
+	for _, path := range []string{"/data/password", "/stringData/again"} {
+		segments, _ := ParsePointer(path)
+		if got, _ := lookup(masked.Object, segments); got != want {
+			t.Errorf("%s: got %v, want %v", path, got, want)
+		}
+	}
+	annotations := masked.GetAnnotations()
+	if annotations["plain"] != "nothing" || strings.Contains(annotations["note"], "horse") ||
+		strings.Contains(annotations["kubectl.kubernetes.io/last-applied-configuration"], "short") {
+		t.Errorf("got annotations %v", annotations)
+	}
+	if masked.GetName() != "db" || masked.Object["type"] != "Opaque" {
+		t.Errorf("got %v", masked.Object)
+	}
+	if got, _, _ := unstructured.NestedString(secret.Object, "data", "password"); got != encoded("correct horse") {
+		t.Error("the object itself was masked")
+	}
+	config := newObject("v1", "ConfigMap", "apps", "x")
+	if testMask.Object(config) != config || testMask.Object(nil) != nil {
+		t.Error("other objects are to be returned as they are")
+	}
+}
+
+func TestStepShowsNoSecret(t *testing.T) {
+	before, after := newSecret(map[string]any{"password": encoded("old-canary-1")}), newSecret(map[string]any{"password": encoded("new-canary-2")})
+	step := Step{
+		Op: Update, Ref: object.RefOf(after), Before: before, After: after,
+		Fields: Drift(before, after, Ignore{}, testMask),
+		Why:    "drifted: " + errors.New(`data.password: Invalid value: "new-canary-2"`).Error(),
+		If:     world.Precondition{UID: "u", ResourceVersion: "7"},
+	}
+	p := Plan{Stages: []Stage{{Resources, []Step{step}}}, Prune: []Step{{Op: Delete, Ref: step.Ref, Before: before}}, Mask: testMask}
+	text := printed(t, step, p, step.Fields, []Step{step})
+	for _, canary := range []string{"canary", encoded("old-canary-1"), encoded("new-canary-2")} {
+		if strings.Contains(text, canary) {
+			t.Errorf("%s shows in\n%s", canary, text)
+		}
+	}
+	for _, want := range []string{"/data/password", testMask.Fingerprint([]byte("new-canary-2")), `"resourceVersion":"7"`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%s is not in\n%s", want, text)
+		}
+	}
+}
+
+// TestNoSecretIsEverPrinted: whatever the shape of a Secret, valid or not, and
+// wherever it repeats its values, no printed form of a step, a plan or a field
+// shows one of eight bytes or more.
+func TestNoSecretIsEverPrinted(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		canaries := rapid.SliceOfN(rapid.StringMatching(`CANARY[a-z"\\<>&\n]{2,10}é?`), 1, 4).Draw(t, "canaries")
+		before, after := drawSecret(t, "before", canaries), drawSecret(t, "after", canaries)
+		mask := rapid.SampledFrom([]Mask{{}, testMask}).Draw(t, "mask")
+		step := Step{
+			Op: rapid.SampledFrom([]Op{Create, Update, Replace, Delete, Unchanged}).Draw(t, "op"), Ref: object.RefOf(after),
+			Before: before, After: after, Fields: Drift(before, after, Ignore{}, mask),
+		}
+		why := rapid.SampledFrom(canaries).Draw(t, "why")
+		if strings.Contains(string(jsonText(before.Object["stringData"])), string(jsonText(why))) {
+			step.Why = "refused: " + why
+		}
+		p := Plan{Stages: []Stage{{Resources, []Step{step}}}, Prune: []Step{step}, Mask: mask}
+		text := printed(t, step, p, step.Fields)
+		for _, canary := range canaries {
+			for _, form := range []string{"CANARY", canary, encoded(canary)} {
+				if strings.Contains(text, form) {
+					t.Fatalf("%q shows in\n%s", form, text)
+				}
+			}
+		}
+	})
+}
+
+func drawSecret(t *rapid.T, label string, canaries []string) *unstructured.Unstructured {
+	secret := newSecret(nil)
+	canary := rapid.SampledFrom(canaries)
+	value := rapid.OneOf(
+		rapid.Map(canary, func(s string) any { return encoded(s) }),
+		rapid.Map(canary, func(s string) any { return s }), // not base64
+		rapid.Map(canary, func(s string) any { return map[string]any{"k": s} }),
+		rapid.Map(canary, func(s string) any { return []any{encoded(s), int64(7)} }),
+	)
+	keys := rapid.SampledFrom([]string{"a", "b/c", "d"})
+	secret.Object["data"] = rapid.OneOf(
+		rapid.Map(rapid.MapOf(keys, value), func(m map[string]any) any { return m }),
+		value,
+	).Draw(t, label+" data")
+	stringData := map[string]any{}
+	for i, c := range canaries {
+		stringData[fmt.Sprintf("k%d", i)] = c // so that all of them are secrets of the object
+	}
+	secret.Object["stringData"] = stringData
+	where := rapid.SampledFrom([]string{"annotations", "labels", "extra", "owners", "nowhere"}).Draw(t, label+" echo")
+	echo := "see " + canary.Draw(t, label+" echoed")
+	switch where {
+	case "annotations":
+		secret.SetAnnotations(map[string]string{"note": echo, "kubectl.kubernetes.io/last-applied-configuration": string(jsonText(secret.Object))})
+	case "labels":
+		secret.SetLabels(map[string]string{"note": echo})
+	case "extra":
+		secret.Object["extra"] = map[string]any{"list": []any{echo}}
+	case "owners":
+		secret.Object["metadata"].(map[string]any)["ownerReferences"] = []any{map[string]any{"name": echo}}
+	}
+	return secret
+}
+
+func FuzzMask(f *testing.F) {
+	f.Add("correct horse", "note: correct horse")
+	f.Add("multi\nline secret value", "line secret value")
+	f.Fuzz(func(t *testing.T, secret, note string) {
+		if len(secret) < 8 || strings.Contains(hidden, secret) {
+			t.Skip()
+		}
+		obj := newSecret(map[string]any{"k": encoded(secret)})
+		obj.SetAnnotations(map[string]string{"note": note + secret})
+		masked := Mask{}.Object(obj)
+		if strings.Contains(masked.GetAnnotations()["note"], secret) {
+			t.Errorf("%q shows in %q", secret, masked.GetAnnotations()["note"])
+		}
+		if got := (Mask{}).Text("error: "+secret, obj); len(secret) > 30 && strings.Contains(got, secret) {
+			t.Errorf("%q shows in %q", secret, got)
+		}
+	})
+}
