@@ -10,6 +10,7 @@ import (
 	"github.com/leat-dev/leat/embedded/kubetest"
 	"github.com/leat-dev/leat/internal/world"
 	"github.com/leat-dev/leat/internal/world/cluster"
+	"github.com/leat-dev/leat/internal/world/overlay"
 	"github.com/leat-dev/leat/internal/world/worldtest"
 )
 
@@ -49,4 +50,9 @@ func connect(t testing.TB, o cluster.Options) *cluster.World {
 func TestConformanceOfCluster(t *testing.T) {
 	w := connect(t, cluster.Options{})
 	worldtest.Run(t, func(*testing.T) world.World { return w }, capabilities())
+}
+
+func TestConformanceOfOverlayOverCluster(t *testing.T) {
+	w := connect(t, cluster.Options{})
+	worldtest.Run(t, func(*testing.T) world.World { return overlay.New(w, overlay.Options{}) }, worldtest.Capabilities{})
 }

@@ -86,7 +86,7 @@ func New(o Options) *World {
 	if o.Kinds == nil {
 		o.Kinds = schema.Builtin()
 	}
-	w := Over(newMap(o.Kinds), o)
+	w := Over(NewMap(o.Kinds), o)
 	if o.Bare {
 		return w
 	}

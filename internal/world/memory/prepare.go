@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/world/schema"
 )
 
 // prepare makes next what may be kept: what only the server sets is set, what
@@ -33,6 +34,21 @@ func (w *World) prepare(ctx context.Context, c change, live, next *unstructured.
 	}
 	stamp(next, live, w.now())
 	return w.validate(ctx, c, live, next)
+}
+
+// mark gives an object that was taken over the marks of this world.
+func (w *World) mark(c change, live, next *unstructured.Unstructured) {
+	if live == nil {
+		unstructured.RemoveNestedField(next.Object, "metadata", "resourceVersion")
+		next.SetUID(w.newUID(c.ref.Key))
+		next.SetCreationTimestamp(metav1.Time{Time: w.now()})
+	} else {
+		keep(metadata(live), metadata(next), "resourceVersion")
+	}
+	if c.ref.GroupKind() == schema.DefinitionKind {
+		w.settleDefinition(live, next)
+	}
+	stamp(next, live, w.now())
 }
 
 // identify holds next to the name and version that the request spoke of.

@@ -17,8 +17,11 @@ import (
 
 // Get returns a copy of an object.
 func (w *World) Get(ctx context.Context, ref object.Ref) (*unstructured.Unstructured, error) {
-	kind, ref, err := w.target(ctx, ref)
+	kind, err := w.store.Look(ctx, ref.GVK())
 	if err != nil {
+		return nil, err
+	}
+	if ref, err = complete(kind, ref); err != nil {
 		return nil, err
 	}
 	if err := w.check(Request{Verb: "get", Ref: ref}); err != nil {
@@ -36,7 +39,7 @@ func (w *World) Get(ctx context.Context, ref object.Ref) (*unstructured.Unstruct
 
 // List returns copies of the objects of a kind.
 func (w *World) List(ctx context.Context, gvk gvks.GroupVersionKind, in world.Selection) ([]*unstructured.Unstructured, error) {
-	kind, err := w.store.Kind(ctx, gvk)
+	kind, err := w.store.Look(ctx, gvk)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +73,7 @@ func byNamespaceAndName(a, b *unstructured.Unstructured) int {
 
 // Kind says how a kind is served.
 func (w *World) Kind(ctx context.Context, gvk gvks.GroupVersionKind) (world.Mapping, error) {
-	k, err := w.store.Kind(ctx, gvk)
+	k, err := w.store.Look(ctx, gvk)
 	if err != nil {
 		return world.Mapping{}, err
 	}
@@ -82,24 +85,30 @@ func (w *World) Schema(ctx context.Context, gvk gvks.GroupVersionKind) (*schema.
 	return w.store.Kind(ctx, gvk)
 }
 
-// target finds the kind of ref and completes it: with the preferred version,
-// without a namespace where the kind has none.
+// target finds the kind of what is to be written.
 func (w *World) target(ctx context.Context, ref object.Ref) (*schema.Kind, object.Ref, error) {
 	kind, err := w.store.Kind(ctx, ref.GVK())
 	if err != nil {
 		return nil, ref, err
 	}
+	ref, err = complete(kind, ref)
+	return kind, ref, err
+}
+
+// complete gives ref the preferred version, and no namespace where the kind has
+// none.
+func complete(kind *schema.Kind, ref object.Ref) (object.Ref, error) {
 	ref.Version = kind.GVK.Version
 	if !kind.Namespaced {
 		ref.Namespace = ""
 	}
 	if ref.Name == "" {
-		return nil, ref, apierrors.NewBadRequest("name of " + ref.Kind + " is required")
+		return ref, apierrors.NewBadRequest("name of " + ref.Kind + " is required")
 	}
 	if kind.Namespaced && ref.Namespace == "" {
-		return nil, ref, apierrors.NewBadRequest(ref.Kind + " " + ref.Name + " needs a namespace")
+		return ref, apierrors.NewBadRequest(ref.Kind + " " + ref.Name + " needs a namespace")
 	}
-	return kind, ref, nil
+	return ref, nil
 }
 
 // view is a copy of an entry as a version shows it.

@@ -25,8 +25,10 @@ type Store interface {
 	// Swap puts an entry in the place of another; nil stands for none. It returns
 	// false, and does nothing, when another entry stands there now.
 	Swap(ref object.Ref, from, to *Entry) bool
-	// Kind returns what is known of a kind.
+	// Kind returns what is known of a kind; Look does too, but may leave out what
+	// only writes need.
 	Kind(ctx context.Context, gvk gvks.GroupVersionKind) (*schema.Kind, error)
+	Look(ctx context.Context, gvk gvks.GroupVersionKind) (*schema.Kind, error)
 	// Define adds the kinds of a definition that was written; Undefine takes
 	// them away.
 	Define(d *schema.Definition)
@@ -48,16 +50,17 @@ type Entry struct {
 	Below bool
 }
 
-// mapStore holds objects in maps.
-type mapStore struct {
+// Map is a Store that holds all its objects itself.
+type Map struct {
 	mu      sync.RWMutex
 	kinds   *schema.Kinds
 	objects map[gvks.GroupKind]map[types.NamespacedName]*Entry
 	owned   map[types.UID]map[object.Key]object.Ref // by the uid of the owner
 }
 
-func newMap(kinds *schema.Kinds) *mapStore {
-	return &mapStore{
+// NewMap returns a store without objects that serves these kinds.
+func NewMap(kinds *schema.Kinds) *Map {
+	return &Map{
 		kinds:   kinds,
 		objects: map[gvks.GroupKind]map[types.NamespacedName]*Entry{},
 		owned:   map[types.UID]map[object.Key]object.Ref{},
@@ -68,13 +71,15 @@ func nameOf(k object.Key) types.NamespacedName {
 	return types.NamespacedName{Namespace: k.Namespace, Name: k.Name}
 }
 
-func (s *mapStore) Load(_ context.Context, ref object.Ref) (*Entry, error) {
+// Load returns the entry of an object.
+func (s *Map) Load(_ context.Context, ref object.Ref) (*Entry, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.objects[ref.GroupKind()][nameOf(ref.Key)], nil
 }
 
-func (s *mapStore) List(_ context.Context, gvk gvks.GroupVersionKind, in world.Selection) ([]*Entry, error) {
+// List returns the entries of a kind, whatever their labels.
+func (s *Map) List(_ context.Context, gvk gvks.GroupVersionKind, in world.Selection) ([]*Entry, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	var found []*Entry
@@ -86,7 +91,8 @@ func (s *mapStore) List(_ context.Context, gvk gvks.GroupVersionKind, in world.S
 	return found, nil
 }
 
-func (s *mapStore) Swap(ref object.Ref, from, to *Entry) bool {
+// Swap puts an entry in the place of another.
+func (s *Map) Swap(ref object.Ref, from, to *Entry) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := s.objects[ref.GroupKind()]
@@ -106,7 +112,7 @@ func (s *mapStore) Swap(ref object.Ref, from, to *Entry) bool {
 	return true
 }
 
-func (s *mapStore) index(from, to *Entry) {
+func (s *Map) index(from, to *Entry) {
 	if from != nil {
 		for _, o := range from.Object.GetOwnerReferences() {
 			delete(s.owned[o.UID], object.KeyOf(from.Object))
@@ -124,34 +130,44 @@ func (s *mapStore) index(from, to *Entry) {
 	}
 }
 
-func (s *mapStore) Kind(_ context.Context, gvk gvks.GroupVersionKind) (*schema.Kind, error) {
+// Look is Kind.
+func (s *Map) Look(ctx context.Context, gvk gvks.GroupVersionKind) (*schema.Kind, error) {
+	return s.Kind(ctx, gvk)
+}
+
+// Kind finds a kind.
+func (s *Map) Kind(_ context.Context, gvk gvks.GroupVersionKind) (*schema.Kind, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.kinds.Find(gvk)
 }
 
-func (s *mapStore) Define(d *schema.Definition) {
+// Define adds the kinds of a definition.
+func (s *Map) Define(d *schema.Definition) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.kinds = s.kinds.With(d)
 }
 
-func (s *mapStore) Undefine(gk gvks.GroupKind) {
+// Undefine takes a kind away.
+func (s *Map) Undefine(gk gvks.GroupKind) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.kinds = s.kinds.Without(gk)
 }
 
-func (s *mapStore) Dependents(uid types.UID) []object.Ref {
+// Dependents returns what names uid as an owner.
+func (s *Map) Dependents(uid types.UID) []object.Ref {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return sortedRefs(maps.Values(s.owned[uid]))
 }
 
 // Orphan has nothing to do: all dependents are told apart.
-func (s *mapStore) Orphan(types.UID) {}
+func (s *Map) Orphan(types.UID) {}
 
-func (s *mapStore) Content(namespace string) []object.Ref {
+// Content returns what is in a namespace.
+func (s *Map) Content(namespace string) []object.Ref {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return sortedRefs(func(yield func(object.Ref) bool) {

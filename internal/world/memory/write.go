@@ -23,6 +23,7 @@ type change struct {
 	ref         object.Ref
 	subresource string
 	dryRun      bool
+	taken       bool // from a world that knows better: nothing is checked
 	// next makes the new object from the one there is (nil: none), which it may
 	// change. Owners of fields are tracked in it.
 	next func(live *unstructured.Unstructured) (*unstructured.Unstructured, error)
@@ -128,6 +129,26 @@ func (w *World) create(ctx context.Context, obj *unstructured.Unstructured, mana
 	return out, err
 }
 
+// Put takes over what another world said an object would become: only the
+// world's own marks (uid, times, resource version) are set anew.
+func (w *World) Put(ctx context.Context, u *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	return w.put(ctx, u, false)
+}
+
+// WouldPut returns what Put would return, and changes nothing.
+func (w *World) WouldPut(ctx context.Context, u *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	return w.put(ctx, u, true)
+}
+
+func (w *World) put(ctx context.Context, u *unstructured.Unstructured, dryRun bool) (*unstructured.Unstructured, error) {
+	kind, ref, err := w.target(ctx, object.RefOf(u))
+	if err != nil {
+		return nil, err
+	}
+	return w.write(ctx, change{kind: kind, ref: ref, dryRun: dryRun, taken: true,
+		next: func(*unstructured.Unstructured) (*unstructured.Unstructured, error) { return u.DeepCopy(), nil }})
+}
+
 // write carries a change out: make the object, prepare and check it, put it in
 // place. It starts over when another write came first.
 func (w *World) write(ctx context.Context, c change) (*unstructured.Unstructured, error) {
@@ -141,7 +162,9 @@ func (w *World) write(ctx context.Context, c change) (*unstructured.Unstructured
 		if err != nil {
 			return nil, err
 		}
-		if err := w.prepare(ctx, c, live, next); err != nil {
+		if c.taken {
+			w.mark(c, live, next)
+		} else if err := w.prepare(ctx, c, live, next); err != nil {
 			return nil, err
 		}
 		if live != nil && equal(live, next) {
