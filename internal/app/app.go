@@ -1,0 +1,185 @@
+// Package app wires the parts of Leat together; it holds no rules.
+//
+//	a, err := app.New(app.Config{REST: cfg, DataDir: dir, Log: log})
+//	err = a.Run(ctx)
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"k8s.io/client-go/dynamic"
+	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
+
+	"github.com/leat-dev/leat/internal/build"
+	"github.com/leat-dev/leat/internal/controller"
+	"github.com/leat-dev/leat/internal/engine"
+	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/sched"
+	"github.com/leat-dev/leat/internal/source/artifact"
+	"github.com/leat-dev/leat/internal/source/git"
+	"github.com/leat-dev/leat/internal/unit"
+	"github.com/leat-dev/leat/internal/world/cluster"
+)
+
+// Config is what an App is made of.
+type Config struct {
+	REST    *rest.Config
+	Options engine.Options
+	Scope   controller.Scope
+	// Applying and Fetching bound the runs at once of the two classes.
+	Applying, Fetching int
+	// DataDir holds fetched objects and artifacts.
+	DataDir string
+	// Artifacts is where the artifact server listens, "" for nowhere; Advertise
+	// is the host under which others reach it, "" for the address it got.
+	Artifacts, Advertise string
+	// Local reads some addresses from this machine; nil reads none.
+	Local Local
+	// Bases brings what kustomizations name by URL; nil refuses it.
+	Bases build.RemoteFetcher
+	// Offline refuses every remote that Local does not have.
+	Offline  bool
+	Kinds    []unit.Kind // nil: all
+	Log      *slog.Logger
+	Finished func(controller.Run)
+	Removed  func(object.Key)
+}
+
+// Local reads addresses from this machine.
+type Local interface {
+	engine.Git
+	// Offline words the refusal of an address that is not here.
+	Offline(url string) error
+}
+
+// App is an engine with its ports.
+type App struct {
+	Controller *controller.Controller
+	World      *cluster.World
+	Requests   *cluster.Counter
+
+	store    *artifact.Store
+	pool     *git.Pool
+	listener net.Listener
+	log      *slog.Logger
+}
+
+// buildMemory bounds what the build cache keeps, in bytes.
+const buildMemory = 64 << 20
+
+// New makes the parts. Nothing is asked of the cluster yet; the artifact server
+// listens already, because its address stands in every artifact.
+func New(cfg Config) (a *App, err error) {
+	a = &App{log: cfg.Log, Requests: &cluster.Counter{}}
+	defer func() {
+		if err != nil {
+			a.close()
+		}
+	}()
+	if err := a.storage(cfg); err != nil {
+		return nil, err
+	}
+	restCfg := rest.CopyConfig(cfg.REST)
+	restCfg.QPS = -1
+	client, err := rest.HTTPClientFor(restCfg)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", cfg.REST.Host, err)
+	}
+	if a.World, err = cluster.New(restCfg, cluster.Options{Client: client, Observe: a.Requests.Observe}); err != nil {
+		return nil, err
+	}
+	dyn, err := dynamic.NewForConfigAndClient(restCfg, client)
+	if err != nil {
+		return nil, err
+	}
+	meta, err := metadata.NewForConfigAndClient(restCfg, client)
+	if err != nil {
+		return nil, err
+	}
+	events, err := corev1.NewForConfigAndClient(protobuf(restCfg), client)
+	if err != nil {
+		return nil, err
+	}
+	kinds := cfg.Kinds
+	if kinds == nil {
+		kinds = unit.Kinds
+	}
+	a.Controller = controller.New(controller.Config{
+		World: a.World, Dynamic: dyn, Metadata: meta, Events: events, Engine: a.engine(cfg), Kinds: kinds,
+		Scope: cfg.Scope, Limits: sched.Limits{"apply": cfg.Applying, "source": cfg.Fetching},
+		Log: cfg.Log, Finished: cfg.Finished, Removed: cfg.Removed,
+	})
+	return a, nil
+}
+
+func protobuf(cfg *rest.Config) *rest.Config {
+	cfg = rest.CopyConfig(cfg)
+	cfg.ContentType = "application/vnd.kubernetes.protobuf"
+	return cfg
+}
+
+func (a *App) engine(cfg Config) *engine.Engine {
+	port := storePort{a.store}
+	return &engine.Engine{
+		Remote: cfg.Bases, Options: cfg.Options, Trees: port, Store: port,
+		Builds: build.NewCache(build.Limits{Bytes: buildMemory}),
+		Git:    router{local: cfg.Local, remote: gitPort{a.pool}, offline: cfg.Offline},
+	}
+}
+
+// storage opens the artifact store, its server, and the pool of remotes.
+func (a *App) storage(cfg Config) error {
+	host := cfg.Advertise
+	if cfg.Artifacts != "" {
+		ln, err := net.Listen("tcp", cfg.Artifacts)
+		if err != nil {
+			return fmt.Errorf("serve artifacts on %s: %w; pass another --storage-addr", cfg.Artifacts, err)
+		}
+		a.listener = ln
+		if host == "" {
+			host = ln.Addr().String()
+		}
+	}
+	var err error
+	if a.store, err = artifact.NewStore(filepath.Join(cfg.DataDir, "artifacts"), artifact.Options{Host: host}); err != nil {
+		return err
+	}
+	a.pool, err = git.NewPool(filepath.Join(cfg.DataDir, "git"), git.Options{})
+	return err
+}
+
+// Run works until ctx ends; then everything has stopped.
+func (a *App) Run(ctx context.Context) error {
+	defer a.close()
+	if a.listener != nil {
+		srv := &http.Server{Handler: a.store.Handler(), ReadHeaderTimeout: 10 * time.Second}
+		go func() {
+			if err := srv.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
+				a.log.Error("the artifact server ended", "error", err)
+			}
+		}()
+		defer srv.Close()
+	}
+	return a.Controller.Run(ctx)
+}
+
+func (a *App) close() {
+	if a.listener != nil {
+		_ = a.listener.Close()
+	}
+	if a.pool != nil {
+		_ = a.pool.Close()
+	}
+	if a.store != nil {
+		_ = a.store.Close()
+	}
+}

@@ -1,0 +1,148 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+)
+
+// Leader is how replicas agree on one that works.
+type Leader struct {
+	Enabled             bool
+	Lease, Renew, Retry time.Duration
+	Release             bool
+}
+
+// DefaultLeader has the durations of Flux.
+var DefaultLeader = Leader{Lease: 35 * time.Second, Renew: 30 * time.Second, Retry: 5 * time.Second, Release: true}
+
+// ServeConfig is what running in a cluster needs beside the App.
+type ServeConfig struct {
+	REST            *rest.Config
+	Metrics, Health string // addresses; empty: none
+	Leader          Leader
+	Log             *slog.Logger
+}
+
+// leaseName is the lock of leader election.
+const leaseName = "leat-leader-election"
+
+// Serve runs the App with health and metrics endpoints until ctx ends, as soon
+// as it is the leader. It returns an error when it loses that.
+func Serve(ctx context.Context, a *App, cfg ServeConfig) error {
+	var ready atomic.Bool
+	stop, err := endpoints(cfg, &ready)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	if !cfg.Leader.Enabled {
+		ready.Store(true)
+		return a.Run(ctx)
+	}
+	return lead(ctx, a, cfg, &ready)
+}
+
+func endpoints(cfg ServeConfig, ready *atomic.Bool) (stop func(), err error) {
+	var servers []*http.Server
+	stop = func() {
+		for _, s := range servers {
+			_ = s.Close()
+		}
+	}
+	ok := func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok")) }
+	health := http.NewServeMux()
+	health.HandleFunc("GET /healthz", ok)
+	health.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if !ready.Load() {
+			http.Error(w, "starting", http.StatusServiceUnavailable)
+			return
+		}
+		ok(w, r)
+	})
+	metrics := http.NewServeMux()
+	metrics.Handle("GET /metrics", promhttp.Handler())
+	metrics.HandleFunc("/debug/pprof/", pprof.Index)
+	metrics.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	metrics.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	for _, e := range []struct {
+		addr string
+		mux  *http.ServeMux
+		flag string
+	}{{cfg.Health, health, "--health-addr"}, {cfg.Metrics, metrics, "--metrics-addr"}} {
+		if e.addr == "" {
+			continue
+		}
+		ln, err := net.Listen("tcp", e.addr)
+		if err != nil {
+			stop()
+			return nil, fmt.Errorf("listen on %s: %w; pass another %s", e.addr, err, e.flag)
+		}
+		srv := &http.Server{Handler: e.mux, ReadHeaderTimeout: 10 * time.Second}
+		servers = append(servers, srv)
+		go func() { _ = srv.Serve(ln) }()
+	}
+	return stop, nil
+}
+
+func lead(ctx context.Context, a *App, cfg ServeConfig, ready *atomic.Bool) error {
+	client, err := kubernetes.NewForConfig(cfg.REST)
+	if err != nil {
+		return err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	namespace := cmp.Or(os.Getenv("RUNTIME_NAMESPACE"), "flux-system")
+	lock, err := resourcelock.New(resourcelock.LeasesResourceLock, namespace, leaseName, client.CoreV1(), client.CoordinationV1(),
+		resourcelock.ResourceLockConfig{Identity: fmt.Sprintf("%s_%d", host, os.Getpid())})
+	if err != nil {
+		return err
+	}
+	result := make(chan error, 1)
+	var led atomic.Bool
+	ready.Store(true) // a replica that waits for its turn is ready to take it
+	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
+		Lock: lock, LeaseDuration: cfg.Leader.Lease, RenewDeadline: cfg.Leader.Renew, RetryPeriod: cfg.Leader.Retry,
+		ReleaseOnCancel: cfg.Leader.Release, Name: leaseName,
+		Callbacks: leaderelection.LeaderCallbacks{
+			OnStartedLeading: func(ctx context.Context) {
+				led.Store(true)
+				cfg.Log.Info("leading")
+				result <- a.Run(ctx)
+				cancel()
+			},
+			OnStoppedLeading: func() {},
+		},
+	})
+	if err != nil {
+		return err
+	}
+	elector.Run(ctx)
+	if !led.Load() {
+		return nil
+	}
+	select {
+	case err := <-result:
+		return err
+	case <-time.After(cfg.Leader.Renew):
+		return errors.New("lost the leader's lease, and a run did not end in time")
+	}
+}

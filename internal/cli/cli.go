@@ -1,0 +1,133 @@
+// Package cli is the command line: one file per verb, flags and printing only.
+//
+//	os.Exit(cli.Main(ctx, os.Args[1:], cli.Env{…}))
+//
+// Exit codes: 0 done, 1 it did not work, 2 wrong use. What people read goes to
+// stdout, what went wrong to stderr; --output json prints one JSON value.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+// Env is what the command line stands in.
+type Env struct {
+	In       io.Reader
+	Out, Err io.Writer
+	// ControlPlane starts the embedded Kubernetes; nil in a build without it.
+	ControlPlane StartControlPlane
+}
+
+// ControlPlane is a running embedded Kubernetes.
+type ControlPlane interface {
+	Kubeconfig() string
+	Server() string
+	Version() string
+	Done() <-chan struct{}
+	Err() error
+	Stop(ctx context.Context) error
+}
+
+// ControlPlaneOptions are the choices of a start.
+type ControlPlaneOptions struct {
+	DataDir string
+	Port    int
+	Nodes   int
+	Remove  bool // the data directory at the end
+}
+
+// StartControlPlane starts the embedded Kubernetes and returns when it serves.
+type StartControlPlane func(ctx context.Context, o ControlPlaneOptions) (ControlPlane, error)
+
+// Exit is an error with an exit code; its message was printed already when Err
+// is nil.
+type Exit struct {
+	Code int
+	Err  error
+}
+
+// Error returns the message, if there is one left to print.
+func (e *Exit) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("exit %d", e.Code)
+	}
+	return e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *Exit) Unwrap() error { return e.Err }
+
+// usage is an error of wrong use.
+func usage(format string, args ...any) error { return &Exit{2, fmt.Errorf(format, args...)} }
+
+// Main runs a command line and returns the exit code.
+func Main(ctx context.Context, args []string, env Env) int {
+	root := newRoot(env)
+	root.SetArgs(args)
+	root.SetIn(env.In)
+	root.SetOut(env.Out)
+	root.SetErr(env.Err)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	var exit *Exit
+	if !errors.As(err, &exit) {
+		exit = &Exit{1, err}
+		if isUsage(err) {
+			exit.Code = 2
+		}
+	}
+	if exit.Err != nil {
+		fmt.Fprintln(env.Err, "leat: "+exit.Err.Error())
+	}
+	return exit.Code
+}
+
+// flagError marks errors of flags and arguments, which cobra does not class.
+type flagError struct{ error }
+
+func isUsage(err error) bool {
+	var f flagError
+	return errors.As(err, &f)
+}
+
+func newRoot(env Env) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "leat",
+		Short: "GitOps delivery for Kubernetes: see it before it merges, delivered in seconds",
+		Long: `Leat delivers what Git says to Kubernetes. It serves every API that Flux ever
+had, in one program, and brings a whole fleet to life on a laptop.`,
+		Example: `  leat up examples/platform          a fleet on this machine, no cluster needed
+  leat controller                    the engine, in a cluster
+  leat version`,
+		SilenceErrors: true, SilenceUsage: true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return flagError{fmt.Errorf("there is no verb %q; see leat --help", args[0])}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return flagError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
+	})
+	root.AddCommand(newController(env), newVersion(env))
+	return root
+}
+
+// args marks errors of positional arguments as wrong use.
+func args(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, given []string) error {
+		if err := check(cmd, given); err != nil {
+			return flagError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
+		}
+		return nil
+	}
+}

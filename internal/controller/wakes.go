@@ -1,0 +1,206 @@
+package controller
+
+import (
+	"context"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/fluxcd/pkg/apis/meta"
+
+	"github.com/leat-dev/leat/internal/engine"
+	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/record"
+	"github.com/leat-dev/leat/internal/report"
+	"github.com/leat-dev/leat/internal/sched"
+	"github.com/leat-dev/leat/internal/tree"
+	"github.com/leat-dev/leat/internal/unit"
+	"github.com/leat-dev/leat/internal/world/live"
+)
+
+// unitChanged turns a change of one of our own objects into wakes: of the unit
+// itself when a person changed it, and of everything that read it.
+func (c *Controller) unitChanged(old, now *unstructured.Unstructured) {
+	if now == nil {
+		key := object.KeyOf(old)
+		c.loop.Send(sched.Removed{Unit: key}, sched.Moved{Subject: engine.Subject(key), Priority: sched.Released, Why: key.String() + " was deleted"})
+		c.cfg.Engine.Forget(key)
+		if c.cfg.Removed != nil {
+			c.cfg.Removed(key)
+		}
+		return
+	}
+	key := object.KeyOf(now)
+	k, _ := unit.KindOf(key.GroupKind())
+	var events []sched.Event
+	if why := asked(old, now); why != "" && k.Run {
+		events = append(events, sched.Wake{Unit: key, Class: k.Class, Priority: sched.Request, Why: why})
+	}
+	if k.Source {
+		events = append(events, c.impact(key, artifactOf(old), artifactOf(now))...)
+	}
+	events = append(events, sched.Moved{Subject: engine.Subject(key), Priority: sched.Released, Why: key.String() + " changed"})
+	c.loop.Send(events...)
+}
+
+// asked says what of a unit's own object asks for a run: being new, another
+// spec, a request by annotation, a deletion. Status and labels do not.
+func asked(old, now *unstructured.Unstructured) string {
+	switch {
+	case old == nil:
+		return "first seen"
+	case old.GetUID() != now.GetUID():
+		return "made anew"
+	case old.GetDeletionTimestamp() == nil && now.GetDeletionTimestamp() != nil:
+		return "deleted"
+	case old.GetGeneration() != now.GetGeneration():
+		return "its spec changed"
+	case unit.Requested(now.GetAnnotations()) != "" && unit.Requested(old.GetAnnotations()) != unit.Requested(now.GetAnnotations()):
+		return "requested"
+	case now.GetKind() == unit.ArtifactGeneratorKind && generatorMark(old) != generatorMark(now):
+		return "its reconcile annotation changed"
+	}
+	return ""
+}
+
+func generatorMark(obj *unstructured.Unstructured) string {
+	return obj.GetAnnotations()[object.GroupSourceExtensions+"/reconcile"]
+}
+
+func artifactOf(obj *unstructured.Unstructured) *meta.Artifact {
+	if obj == nil {
+		return nil
+	}
+	s, err := unit.StatusOf(obj)
+	if err != nil {
+		return nil
+	}
+	return s.Artifact
+}
+
+// impact wakes the units that build from a source whose artifact changed: those
+// that the change touches first, the others when there is time.
+func (c *Controller) impact(source object.Key, was, is *meta.Artifact) []sched.Event {
+	if is == nil || was != nil && was.Revision == is.Revision && was.Digest == is.Digest {
+		return nil
+	}
+	t, err := c.cfg.Engine.Trees.Open(context.Background(), is)
+	known := err == nil
+	var out []sched.Event
+	for _, obj := range c.views.all() {
+		key := object.KeyOf(obj)
+		if key.Kind != unit.KustomizationKind || !buildsFrom(obj, source) {
+			continue
+		}
+		out = append(out, c.wakeFor(key, t, known, source, is))
+	}
+	return out
+}
+
+func (c *Controller) wakeFor(key object.Key, t tree.Tree, known bool, source object.Key, is *meta.Artifact) sched.Event {
+	w := sched.Wake{Unit: key, Class: classOf(key), Priority: sched.Follow, Why: source.String() + " is at " + is.Revision}
+	if !known || c.cfg.Engine.Touches(key, t) {
+		w.Priority = sched.Revision
+	}
+	return w
+}
+
+func buildsFrom(obj *unstructured.Unstructured, source object.Key) bool {
+	field := func(name string) string {
+		v, _, _ := unstructured.NestedString(obj.Object, "spec", "sourceRef", name)
+		return v
+	}
+	return field("kind") == source.Kind && field("name") == source.Name &&
+		unit.SourceKey(field("kind"), field("namespace"), field("name"), obj.GetNamespace()) == source
+}
+
+// managedMoved wakes the unit whose object moved, and those that await it.
+func (c *Controller) managedMoved(m live.Move) {
+	events := []sched.Event{sched.Moved{Subject: engine.HealthSubject(m.Key), Priority: sched.Released, Why: m.Why}}
+	if m.Drift {
+		events = append(events, sched.Moved{Subject: engine.ManagedSubject(m.Key), Priority: sched.Drift, Why: m.Why})
+	}
+	c.loop.Send(events...)
+}
+
+func (c *Controller) namedMoved(key object.Key) {
+	c.loop.Send(sched.Moved{Subject: engine.Subject(key), Priority: sched.Released, Why: key.String() + " changed"})
+}
+
+// follow makes sure that every subject of a report can move: our own kinds and
+// managed objects are watched anyway, single objects get a watch of their own.
+func (c *Controller) follow(ctx context.Context, rep report.Report) []string {
+	subjects := make([]string, 0, len(rep.Reads))
+	for _, r := range rep.Reads {
+		if r.Space != record.Object && r.Space != record.Schema {
+			continue
+		}
+		subjects = append(subjects, r.Key)
+		key, ok := engine.KeyOfSubject(r.Key)
+		if !ok {
+			continue
+		}
+		if _, ours := unit.KindOf(key.GroupKind()); ours {
+			continue
+		}
+		if err := c.named.follow(ctx, c.versioned(ctx, key)); err != nil && ctx.Err() == nil {
+			c.cfg.Log.Warn("cannot watch what a unit read; it is read again at the interval", "unit", rep.Unit, "object", key, "error", err)
+		}
+	}
+	return subjects
+}
+
+// versioned finds the version to watch an object in: what the server prefers.
+func (c *Controller) versioned(ctx context.Context, key object.Key) object.Ref {
+	m, err := c.cfg.World.Kind(ctx, key.GroupKind().WithVersion(""))
+	if err != nil {
+		return object.Ref{Key: key, Version: "v1"}
+	}
+	return object.Ref{Key: key, Version: m.GVK.Version}
+}
+
+// watchDefinitions watches the metadata of CRDs: when kinds come or go,
+// discovery is asked again and the units that missed a kind run.
+func (c *Controller) watchDefinitions(ctx context.Context) <-chan struct{} {
+	gvr := schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+	client := c.cfg.Metadata.Resource(gvr)
+	lw := &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return client.List(ctx, o) },
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			return client.Watch(ctx, o)
+		},
+	}
+	changed := func(o any) {
+		if lost, ok := o.(cache.DeletedFinalStateUnknown); ok {
+			o = lost.Obj
+		}
+		m, ok := o.(*metav1.PartialObjectMetadata)
+		if !ok {
+			return
+		}
+		_, group, _ := strings.Cut(m.Name, ".")
+		c.cfg.World.Invalidate(group)
+		c.loop.Send(sched.Moved{Subject: engine.KindSubject(group), Priority: sched.Released, Why: "CRD " + m.Name + " changed"})
+	}
+	_, informer := cache.NewInformerWithOptions(cache.InformerOptions{
+		ListerWatcher: lw, ObjectType: &metav1.PartialObjectMetadata{},
+		Handler: cache.ResourceEventHandlerFuncs{AddFunc: changed, UpdateFunc: func(_, o any) { changed(o) }, DeleteFunc: changed},
+		Transform: func(o any) (any, error) {
+			if m, ok := o.(*metav1.PartialObjectMetadata); ok {
+				m.ManagedFields, m.Annotations, m.Labels = nil, nil, nil
+			}
+			return o, nil
+		},
+	})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		informer.RunWithContext(ctx)
+	}()
+	return done
+}
