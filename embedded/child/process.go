@@ -18,6 +18,9 @@ import (
 const (
 	// maxLine bounds what is read of the child's one line, in bytes.
 	maxLine = 1 << 20
+	// quietEtcd leaves the retries of closed clients out of the log; kube-apiserver
+	// closes some while it starts.
+	quietEtcd = "ETCD_CLIENT_DEBUG=error"
 	// tailLines is how much of the log an error shows.
 	tailLines = 15
 	// tailBytes bounds what is read for it.
@@ -44,7 +47,7 @@ func Start(ctx context.Context, exe string, args []string, o Options) (*Process,
 	o.ExitWithStdin = true
 	p := &Process{opts: o, done: make(chan struct{})}
 	p.cmd = exec.Command(exe, append(append([]string(nil), args...), o.Args()...)...)
-	p.cmd.Env = append(os.Environ(), o.Env...)
+	p.cmd.Env = append(append(os.Environ(), quietEtcd), o.Env...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	stdout, err := p.pipes()
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 
 // minFree is the free space that a start asks for, in bytes: two etcd log
 // segments, the database and some room to work.
-const minFree = 100 << 20
+const minFree = 64 << 20
 
 // dataDir is a data directory that this process holds the lock of.
 //

@@ -28,8 +28,9 @@ const (
 	etcdSegment = 16 << 20
 	// etcdQuota bounds the database, in bytes.
 	etcdQuota = 4 << 30
-	// etcdStart bounds how long etcd may take to read its data.
-	etcdStart = 60 * time.Second
+	// etcdElection bounds how long the only member may take to elect itself once
+	// it has read its data; it takes a tenth of a second.
+	etcdElection = 15 * time.Second
 )
 
 // etcd is a single-member etcd that only this process can reach: its clients
@@ -80,8 +81,8 @@ func (e *etcd) start(ctx context.Context, dir string, fsync bool) error {
 	case <-e.member.Server.ReadyNotify():
 	case err := <-e.log.fatal:
 		return damaged(dir, err)
-	case <-time.After(etcdStart):
-		return damaged(dir, fmt.Errorf("no leader after %s", etcdStart))
+	case <-time.After(etcdElection):
+		return damaged(dir, fmt.Errorf("its log is incomplete: no leader after %s", etcdElection))
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -102,15 +103,20 @@ func (e *etcd) serve() {
 	go func() { _ = e.server.Serve(e.conns) }()
 }
 
-// stop ends serving and closes the database. It may be called when start failed.
+// watch reports when etcd gives up, for example because the disk is full.
+func (e *etcd) watch(failed chan<- error) {
+	select {
+	case err := <-e.log.fatal:
+		failed <- fmt.Errorf("etcd gave up: %w; if the disk is full, free some space and start again: what was written before is kept", err)
+	case <-e.member.Server.StopNotify():
+	}
+}
+
+// stop ends serving and closes the database. It is for after a start without error.
 func (e *etcd) stop() {
-	if e.server != nil {
-		e.server.Stop()
-	}
+	e.server.Stop()
 	_ = e.conns.Close()
-	if e.member != nil {
-		e.member.Close()
-	}
+	e.member.Close()
 }
 
 func (e *etcd) config(dir string, fsync bool) *embed.Config {

@@ -11,6 +11,8 @@ import (
 const (
 	clientStop = 3 * time.Second
 	apiStop    = 8 * time.Second
+	// drain is how long requests that are being served may take at the end.
+	drain = 200 * time.Millisecond
 )
 
 // part is a component that runs in this process.
@@ -41,9 +43,13 @@ func orUnexpected(err error) error {
 	return err
 }
 
-// stop ends the component and waits for it, at most for limit.
+// stop ends the component and waits for it, at most for limit, unless another
+// one broke: then it may never end.
 func (p *part) stop(c *cluster, limit time.Duration) {
 	p.cancel()
+	if c.broken {
+		return
+	}
 	select {
 	case <-p.done:
 		c.step("%s stopped", p.name)
@@ -61,7 +67,10 @@ func stopAll(c *cluster, parts []*part) {
 	wg.Wait()
 }
 
-func (c *cluster) stopped(name string, stop func()) {
-	stop()
-	c.step("%s stopped", name)
+func (c *cluster) stopStore(e *etcd) {
+	if c.broken {
+		return
+	}
+	e.stop()
+	c.step("etcd stopped")
 }

@@ -49,16 +49,18 @@ type cluster struct {
 	keys   pki
 	server string     // URL of the API server
 	failed chan error // a component that ended by itself
+	broken bool       // one has, so the others are not waited for
 }
 
 func (c *cluster) run(ctx context.Context, ready func(Info)) error {
 	if err := c.keys.ensure(time.Now()); err != nil {
 		return err
 	}
-	listener, err := c.dir.listen(c.opts.Port)
+	port, err := c.dir.listen(c.opts.Port)
 	if err != nil {
 		return err
 	}
+	listener := trackConns(port)
 	c.server = fmt.Sprintf("https://127.0.0.1:%d", portOf(listener))
 	if err := c.writeKubeconfigs(); err != nil {
 		return err
@@ -66,17 +68,23 @@ func (c *cluster) run(ctx context.Context, ready func(Info)) error {
 	c.step("certificates and port %s", c.server)
 
 	store := newEtcd(c.opts.Log)
-	defer c.stopped("etcd", store.stop)
 	nodes := simkubelet.NewNetwork()
 	api := c.launch("kube-apiserver", apiserver{
 		keys: c.keys, listener: listener, storage: store.dial, nodes: nodes.Dial,
 		opts: c.opts, seeding: seedingFor(c.dir.seededBy()),
 	}.run)
-	defer api.stop(c, apiStop)
 	if err := store.start(ctx, c.dir.join("etcd"), c.opts.Fsync); err != nil {
+		api.cancel() // it waits for etcd in vain and may not even notice
 		return err
 	}
 	c.step("etcd serves")
+	defer c.stopStore(store)
+	go store.watch(c.failed)
+	defer func() {
+		drained := time.AfterFunc(drain, listener.closeAll)
+		defer drained.Stop()
+		api.stop(c, apiStop)
+	}()
 	return c.serve(ctx, nodes, ready)
 }
 
@@ -108,6 +116,7 @@ func (c *cluster) serve(ctx context.Context, nodes *simkubelet.Network, ready fu
 		c.step("stopping")
 		return nil
 	case err := <-c.failed:
+		c.broken = true
 		return err
 	}
 }

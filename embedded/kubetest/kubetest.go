@@ -74,6 +74,9 @@ func APIOnly(o *child.Options) {
 // Nodes sets the number of simulated nodes; the default is one.
 func Nodes(n int) Option { return func(o *child.Options) { o.Nodes = n } }
 
+// Port sets the API server's port.
+func Port(n int) Option { return func(o *child.Options) { o.Port = n } }
+
 // DataDir keeps the data in this directory after the end.
 func DataDir(dir string) Option {
 	return func(o *child.Options) { o.DataDir, o.Remove = dir, false }
@@ -93,7 +96,7 @@ func Main(m *testing.M, options ...Option) {
 	shared.used, shared.options = true, options
 	code := m.Run()
 	if shared.cluster != nil {
-		stop(shared.cluster.Process)
+		shared.cluster.Stop()
 	}
 	os.Exit(code)
 }
@@ -113,7 +116,7 @@ func Shared(t testing.TB) *Cluster {
 	if !shared.used {
 		t.Fatal("kubetest.Shared needs: func TestMain(m *testing.M) { kubetest.Main(m) }")
 	}
-	shared.once.Do(func() { shared.cluster, shared.err = start(shared.options) })
+	shared.once.Do(func() { shared.cluster, shared.err = New(shared.options...) })
 	if shared.err != nil {
 		t.Fatal(shared.err)
 	}
@@ -123,15 +126,19 @@ func Shared(t testing.TB) *Cluster {
 // Start starts a cluster for this test alone.
 func Start(t testing.TB, options ...Option) *Cluster {
 	t.Helper()
-	c, err := start(options)
+	c, err := New(options...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { stop(c.Process) })
+	t.Cleanup(c.Stop)
 	return c
 }
 
-func start(options []Option) (*Cluster, error) {
+// Stop stops the cluster and waits. Calling it twice is fine.
+func (c *Cluster) Stop() { stop(c.Process) }
+
+// New is Start for tests of what happens when it fails. The caller calls Stop.
+func New(options ...Option) (*Cluster, error) {
 	o := child.Options{Nodes: 1, Remove: true}
 	for _, set := range options {
 		set(&o)
