@@ -2,7 +2,9 @@ package cel
 
 import (
 	"errors"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -278,4 +280,24 @@ func TestHonestWork(t *testing.T) {
 			t.Errorf("%s: got %v, %v; want true", expr, got, err)
 		}
 	}
+}
+
+// TestConcurrent: one cache and one program serve many goroutines.
+func TestConcurrent(t *testing.T) {
+	var group sync.WaitGroup
+	for i := range 8 {
+		group.Go(func() {
+			for j := range 50 {
+				p, err := newProgram(parsed, fmt.Sprintf("spec.replicas == %d", (i+j)%10))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if got, err := p.evalBool(exampleObject); err != nil || got != ((i+j)%10 == 3) {
+					t.Errorf("%d: got %v, %v", (i+j)%10, got, err)
+				}
+			}
+		})
+	}
+	group.Wait()
 }

@@ -64,6 +64,11 @@ func CompileIgnore(rules []IgnoreRule) (Ignore, error) {
 	return compiled, nil
 }
 
+// Touches tells whether anything of an object is ignored. Of such an object a
+// dry run of what is desired owns fields that Intent leaves to others, so that
+// its apply entry is not the one to expect.
+func (g Ignore) Touches(obj *unstructured.Unstructured) bool { return len(g.paths(obj)) > 0 }
+
 // paths returns what is ignored of an object, in the order of the rules.
 func (g Ignore) paths(obj *unstructured.Unstructured) [][]string {
 	var paths [][]string

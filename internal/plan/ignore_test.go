@@ -45,7 +45,7 @@ func TestIgnoreSelects(t *testing.T) {
 		{"other annotations", &Selector{AnnotationSelector: "team=b"}, false},
 	} {
 		rules := compileIgnore(t, IgnoreRule{Paths: []string{"/spec/replicas"}, Target: tc.target})
-		if got := len(rules.paths(obj)) > 0; got != tc.want {
+		if got := rules.Touches(obj); got != tc.want {
 			t.Errorf("%s: got %v, want %v", tc.name, got, tc.want)
 		}
 	}

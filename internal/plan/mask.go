@@ -3,24 +3,21 @@ package plan
 import (
 	"bytes"
 	"cmp"
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/leat-dev/leat/internal/secret"
 )
 
 const (
 	// minEcho is the shortest secret value, in bytes, that is looked for in
 	// texts beside a Secret's data. A shorter one would be found by chance.
 	minEcho = 6
-	// fingerprintDigits is how many hexadecimal digits of a fingerprint people see.
-	fingerprintDigits = 12
 	// hidden stands for a secret where no key is set.
 	hidden = "«secret»"
 )
@@ -31,11 +28,11 @@ const (
 //
 // Secret are the values of data and stringData of a core Secret, its
 // last-applied annotation, and any other text of it that repeats such a value.
-type Mask struct{ key []byte }
+type Mask struct{ key secret.Key }
 
-// NewMask returns a mask whose fingerprints are HMAC-SHA-256 under key, which
-// is to be kept per repository or per cluster.
-func NewMask(key []byte) Mask { return Mask{bytes.Clone(key)} }
+// NewMask returns a mask whose fingerprints are made with key, which is to be
+// kept per repository or per cluster.
+func NewMask(key secret.Key) Mask { return Mask{bytes.Clone(key)} }
 
 // String tells nothing of the key.
 func (m Mask) String() string { return "mask" }
@@ -43,14 +40,12 @@ func (m Mask) String() string { return "mask" }
 // GoString tells nothing of the key.
 func (m Mask) GoString() string { return "plan.Mask{}" }
 
-// Fingerprint stands for a secret value: «secret 3f2a91bc0d4e».
+// Fingerprint stands for a secret value: secret:3f2a91bc.
 func (m Mask) Fingerprint(clear []byte) string {
 	if len(m.key) == 0 {
 		return hidden
 	}
-	mac := hmac.New(sha256.New, m.key)
-	mac.Write(clear)
-	return "«secret " + hex.EncodeToString(mac.Sum(nil))[:fingerprintDigits] + "»"
+	return m.key.Fingerprint(secret.OfBytes(clear))
 }
 
 // Object returns obj as it may be shown: a masked copy of a Secret, any other
@@ -81,9 +76,9 @@ func (m Mask) Object(obj *unstructured.Unstructured) *unstructured.Unstructured 
 // secrets of those that are Secrets.
 func (m Mask) Text(text string, objs ...*unstructured.Unstructured) string {
 	for _, obj := range objs {
-		for _, secret := range secretsOf(obj) {
-			if strings.Contains(text, secret) {
-				text = strings.ReplaceAll(text, secret, m.Fingerprint([]byte(secret)))
+		for _, clear := range secretsOf(obj) {
+			if strings.Contains(text, clear) {
+				text = strings.ReplaceAll(text, clear, m.Fingerprint([]byte(clear)))
 			}
 		}
 	}
@@ -136,7 +131,7 @@ func (m Mask) metadata(v any, secrets []string) {
 func (m Mask) echoes(v any, secrets []string) any {
 	switch v := v.(type) {
 	case string:
-		if slices.ContainsFunc(secrets, func(secret string) bool { return strings.Contains(v, secret) }) {
+		if slices.ContainsFunc(secrets, func(clear string) bool { return strings.Contains(v, clear) }) {
 			return m.Fingerprint([]byte(v))
 		}
 	case map[string]any:

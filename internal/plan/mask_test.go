@@ -14,10 +14,11 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/secret"
 	"github.com/leat-dev/leat/internal/world"
 )
 
-var testMask = NewMask([]byte("a key for tests"))
+var testMask = NewMask(secret.Key("a key for tests"))
 
 func newSecret(data map[string]any) *unstructured.Unstructured {
 	obj := newObject("v1", "Secret", "apps", "db")
@@ -49,10 +50,10 @@ func printed(t fataler, values ...any) string {
 
 func TestFingerprint(t *testing.T) {
 	a, b := testMask.Fingerprint([]byte("hunter22")), testMask.Fingerprint([]byte("hunter23"))
-	if a == b || a != testMask.Fingerprint([]byte("hunter22")) || len(a) < fingerprintDigits {
+	if a == b || a != testMask.Fingerprint([]byte("hunter22")) {
 		t.Errorf("got %s and %s", a, b)
 	}
-	if NewMask([]byte("other")).Fingerprint([]byte("hunter22")) == a {
+	if NewMask(secret.Key("other")).Fingerprint([]byte("hunter22")) == a {
 		t.Error("the key does not matter")
 	}
 	if got := (Mask{}).Fingerprint([]byte("hunter22")); got != hidden {
@@ -64,14 +65,14 @@ func TestFingerprint(t *testing.T) {
 }
 
 func TestMaskObject(t *testing.T) {
-	secret := newSecret(map[string]any{"password": encoded("correct horse")})
-	secret.Object["stringData"] = map[string]any{"again": "correct horse"}
-	secret.Object["type"] = "Opaque"
-	secret.SetAnnotations(map[string]string{
+	obj := newSecret(map[string]any{"password": encoded("correct horse")})
+	obj.Object["stringData"] = map[string]any{"again": "correct horse"}
+	obj.Object["type"] = "Opaque"
+	obj.SetAnnotations(map[string]string{
 		"kubectl.kubernetes.io/last-applied-configuration": `{"data":{"x":"short"}}`,
 		"note": "it is correct horse", "plain": "nothing",
 	})
-	masked := testMask.Object(secret)
+	masked := testMask.Object(obj)
 	want := testMask.Fingerprint([]byte("correct horse"))
 	for _, path := range []string{"/data/password", "/stringData/again"} {
 		segments, _ := ParsePointer(path)
@@ -87,7 +88,7 @@ func TestMaskObject(t *testing.T) {
 	if masked.GetName() != "db" || masked.Object["type"] != "Opaque" {
 		t.Errorf("got %v", masked.Object)
 	}
-	if got, _, _ := unstructured.NestedString(secret.Object, "data", "password"); got != encoded("correct horse") {
+	if got, _, _ := unstructured.NestedString(obj.Object, "data", "password"); got != encoded("correct horse") {
 		t.Error("the object itself was masked")
 	}
 	config := newObject("v1", "ConfigMap", "apps", "x")
@@ -147,7 +148,7 @@ func TestNoSecretIsEverPrinted(t *testing.T) {
 }
 
 func drawSecret(t *rapid.T, label string, canaries []string) *unstructured.Unstructured {
-	secret := newSecret(nil)
+	obj := newSecret(nil)
 	canary := rapid.SampledFrom(canaries)
 	value := rapid.OneOf(
 		rapid.Map(canary, func(s string) any { return encoded(s) }),
@@ -156,7 +157,7 @@ func drawSecret(t *rapid.T, label string, canaries []string) *unstructured.Unstr
 		rapid.Map(canary, func(s string) any { return []any{encoded(s), int64(7)} }),
 	)
 	keys := rapid.SampledFrom([]string{"a", "b/c", "d"})
-	secret.Object["data"] = rapid.OneOf(
+	obj.Object["data"] = rapid.OneOf(
 		rapid.Map(rapid.MapOf(keys, value), func(m map[string]any) any { return m }),
 		value,
 	).Draw(t, label+" data")
@@ -164,37 +165,37 @@ func drawSecret(t *rapid.T, label string, canaries []string) *unstructured.Unstr
 	for i, c := range canaries {
 		stringData[fmt.Sprintf("k%d", i)] = c // so that all of them are secrets of the object
 	}
-	secret.Object["stringData"] = stringData
+	obj.Object["stringData"] = stringData
 	where := rapid.SampledFrom([]string{"annotations", "labels", "extra", "owners", "nowhere"}).Draw(t, label+" echo")
 	echo := "see " + canary.Draw(t, label+" echoed")
 	switch where {
 	case "annotations":
-		secret.SetAnnotations(map[string]string{"note": echo, "kubectl.kubernetes.io/last-applied-configuration": string(jsonText(secret.Object))})
+		obj.SetAnnotations(map[string]string{"note": echo, "kubectl.kubernetes.io/last-applied-configuration": string(jsonText(obj.Object))})
 	case "labels":
-		secret.SetLabels(map[string]string{"note": echo})
+		obj.SetLabels(map[string]string{"note": echo})
 	case "extra":
-		secret.Object["extra"] = map[string]any{"list": []any{echo}}
+		obj.Object["extra"] = map[string]any{"list": []any{echo}}
 	case "owners":
-		secret.Object["metadata"].(map[string]any)["ownerReferences"] = []any{map[string]any{"name": echo}}
+		obj.Object["metadata"].(map[string]any)["ownerReferences"] = []any{map[string]any{"name": echo}}
 	}
-	return secret
+	return obj
 }
 
 func FuzzMask(f *testing.F) {
 	f.Add("correct horse", "note: correct horse")
 	f.Add("multi\nline secret value", "line secret value")
-	f.Fuzz(func(t *testing.T, secret, note string) {
-		if len(secret) < 8 || strings.Contains(hidden, secret) {
+	f.Fuzz(func(t *testing.T, clear, note string) {
+		if len(clear) < 8 || strings.Contains(hidden, clear) {
 			t.Skip()
 		}
-		obj := newSecret(map[string]any{"k": encoded(secret)})
-		obj.SetAnnotations(map[string]string{"note": note + secret})
+		obj := newSecret(map[string]any{"k": encoded(clear)})
+		obj.SetAnnotations(map[string]string{"note": note + clear})
 		masked := Mask{}.Object(obj)
-		if strings.Contains(masked.GetAnnotations()["note"], secret) {
-			t.Errorf("%q shows in %q", secret, masked.GetAnnotations()["note"])
+		if strings.Contains(masked.GetAnnotations()["note"], clear) {
+			t.Errorf("%q shows in %q", clear, masked.GetAnnotations()["note"])
 		}
-		if got := (Mask{}).Text("error: "+secret, obj); len(secret) > 30 && strings.Contains(got, secret) {
-			t.Errorf("%q shows in %q", secret, got)
+		if got := (Mask{}).Text("error: "+clear, obj); len(clear) > 30 && strings.Contains(got, clear) {
+			t.Errorf("%q shows in %q", clear, got)
 		}
 	})
 }

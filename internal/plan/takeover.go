@@ -26,8 +26,9 @@ var (
 // Its zero value means that nothing is to be done.
 type Takeover struct {
 	// Patch is an RFC 6902 patch of the object's metadata, nil for none. It
-	// carries the resource version it was computed under, so that the API
-	// refuses it (Conflict) when the object has moved.
+	// begins with a test of the uid, so that an object made anew under the same
+	// name is left alone. It does not ask for the resource version, as Flux does
+	// not: a busy object would never be taken over.
 	Patch []byte
 	// From names the managers whose fields become ours, sorted.
 	From []string
@@ -159,11 +160,11 @@ func replaceManaged(entries []metav1.ManagedFieldsEntry) (patchOp, error) {
 	return patchOp{Op: "replace", Path: "/metadata/managedFields", Value: value}, nil
 }
 
-// encodePatch writes ops, followed by the resource version as a precondition.
+// encodePatch writes ops after a test that the object is still the same.
 func encodePatch(live *unstructured.Unstructured, ops []patchOp) ([]byte, error) {
-	if version := live.GetResourceVersion(); version != "" {
-		quoted := json.RawMessage(strconv.Quote(version))
-		ops = append(ops, patchOp{Op: "replace", Path: "/metadata/resourceVersion", Value: quoted})
+	if uid := string(live.GetUID()); uid != "" {
+		same := patchOp{Op: "test", Path: "/metadata/uid", Value: json.RawMessage(strconv.Quote(uid))}
+		ops = append([]patchOp{same}, ops...)
 	}
 	patch, err := json.Marshal(ops)
 	if err != nil {

@@ -67,7 +67,7 @@ func written(entries []metav1.ManagedFieldsEntry) []string {
 
 func liveWith(entries []metav1.ManagedFieldsEntry) *unstructured.Unstructured {
 	obj := newObject("v1", "ConfigMap", "a", "x")
-	obj.SetResourceVersion("7")
+	obj.SetUID("7")
 	obj.SetManagedFields(entries)
 	return obj
 }
@@ -155,7 +155,7 @@ func TestTakeoverOfManagers(t *testing.T) {
 		if !slices.Equal(written(entries), tc.after) {
 			t.Errorf("%s:\ngot  %q\nwant %q", tc.name, written(entries), tc.after)
 		}
-		if !slices.Equal(others, []string{`replace /metadata/resourceVersion "7"`}) {
+		if !slices.Equal(others, []string{`test /metadata/uid "7"`}) {
 			t.Errorf("%s: got other operations %q", tc.name, others)
 		}
 	}
@@ -176,11 +176,11 @@ func TestTakeoverRemovesMarks(t *testing.T) {
 	}
 	entries, ops := patched(t, got.Patch)
 	want := []string{
+		`test /metadata/uid "7"`,
 		"remove /metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration",
 		"remove /metadata/annotations/kustomize.toolkit.fluxcd.io~1checksum",
 		"remove /metadata/annotations/fluxcd.io~1sync-checksum",
 		"remove /metadata/labels/fluxcd.io~1sync-gc-mark",
-		`replace /metadata/resourceVersion "7"`,
 	}
 	if !slices.Equal(ops, want) || entries != nil {
 		t.Errorf("got  %q, entries %v\nwant %q", ops, entries, want)
