@@ -7,37 +7,39 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	kjson "sigs.k8s.io/json"
 
 	"github.com/leat-dev/leat/internal/world"
 )
 
 func decode(body []byte) (*unstructured.Unstructured, error) {
-	u := &unstructured.Unstructured{}
-	if err := kjson.UnmarshalCaseSensitivePreserveInts(body, &u.Object); err != nil {
+	m, err := parse(body)
+	if err != nil {
 		return nil, fmt.Errorf("read the server's answer: %w", err)
 	}
-	return u, nil
+	return &unstructured.Unstructured{Object: m}, nil
 }
 
 // decodeList reads a list. Items of built-in kinds come without their kind:
 // they get the one that was asked for.
 func decodeList(body []byte, gvk schema.GroupVersionKind) (items []*unstructured.Unstructured, more string, err error) {
-	var list struct {
-		Metadata struct {
-			Continue string `json:"continue"`
-		} `json:"metadata"`
-		Items []map[string]any `json:"items"`
-	}
-	if err := kjson.UnmarshalCaseSensitivePreserveInts(body, &list); err != nil {
+	list, err := parse(body)
+	if err != nil {
 		return nil, "", fmt.Errorf("read the server's answer: %w", err)
 	}
-	items = make([]*unstructured.Unstructured, len(list.Items))
-	for i, o := range list.Items {
-		items[i] = &unstructured.Unstructured{Object: o}
-		items[i].SetGroupVersionKind(gvk)
+	all, _ := list["items"].([]any)
+	items = make([]*unstructured.Unstructured, 0, len(all))
+	for _, o := range all {
+		m, ok := o.(map[string]any)
+		if !ok {
+			return nil, "", fmt.Errorf("read the server's answer: an item is no object")
+		}
+		u := &unstructured.Unstructured{Object: m}
+		u.SetGroupVersionKind(gvk)
+		items = append(items, u)
 	}
-	return items, list.Metadata.Continue, nil
+	metadata, _ := list["metadata"].(map[string]any)
+	more, _ = metadata["continue"].(string)
+	return items, more, nil
 }
 
 // encodeApply writes obj as an apply request wants it: without managed fields,
