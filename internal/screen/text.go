@@ -1,0 +1,222 @@
+package screen
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/leat-dev/leat/internal/object"
+)
+
+// Style is how text is laid out.
+type Style struct {
+	Width  int // columns; 0 is unlimited
+	Height int // lines; 0 is unlimited
+	Colour bool
+}
+
+var colours = map[State]string{
+	Failed: "31", Unsupported: "35", Waiting: "33", Progressing: "36", Unknown: "36", Suspended: "90", Ready: "32",
+}
+
+var signs = map[State]string{
+	Failed: "✗", Unsupported: "?", Waiting: "…", Progressing: "⟳", Unknown: "·", Suspended: "‖", Ready: "✓",
+}
+
+// paint colours text where that is wanted.
+func (s Style) paint(code, text string) string {
+	if !s.Colour || code == "" {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+// fit cuts text to a number of columns.
+func fit(text string, width int) string {
+	text = strings.Join(strings.Fields(text), " ")
+	if width <= 0 || utf8.RuneCountInString(text) <= width {
+		return text
+	}
+	runes := []rune(text)
+	return string(runes[:max(width-1, 0)]) + "…"
+}
+
+// Tree returns the units as a tree of who made whom, branches with failures
+// first.
+func (b Board) Tree(s Style) []string {
+	children := map[object.Key][]Row{}
+	known := map[object.Key]bool{}
+	for _, r := range b.Rows {
+		known[r.Key] = true
+	}
+	for _, r := range b.Rows {
+		parent := r.Parent
+		if !known[parent] {
+			parent = object.Key{}
+		}
+		children[parent] = append(children[parent], r)
+	}
+	t := treeText{children: children, style: s, worst: map[object.Key]int{}, seen: map[object.Key]bool{}, name: nameWidth(b.Rows)}
+	t.print(object.Key{}, "")
+	return t.clip()
+}
+
+type treeText struct {
+	children map[object.Key][]Row
+	style    Style
+	worst    map[object.Key]int
+	seen     map[object.Key]bool
+	name     int
+	lines    []string
+}
+
+// rank is the worst state in a branch.
+func (t *treeText) rank(r Row) int {
+	if w, ok := t.worst[r.Key]; ok {
+		return w
+	}
+	w := slices.Index(order, r.State)
+	t.worst[r.Key] = w // ends cycles
+	for _, c := range t.children[r.Key] {
+		w = min(w, t.rank(c))
+	}
+	t.worst[r.Key] = w
+	return w
+}
+
+func (t *treeText) print(parent object.Key, indent string) {
+	rows := slices.Clone(t.children[parent])
+	slices.SortStableFunc(rows, func(a, b Row) int { return t.rank(a) - t.rank(b) })
+	for _, r := range rows {
+		if t.seen[r.Key] {
+			continue
+		}
+		t.seen[r.Key] = true
+		t.lines = append(t.lines, t.line(r, indent))
+		t.print(r.Key, indent+"  ")
+	}
+}
+
+func (t *treeText) line(r Row, indent string) string {
+	label := indent + signs[r.State] + " " + r.Kind + "/" + r.Space + "/" + r.Name
+	pad := max(t.name-utf8.RuneCountInString(label), 0)
+	rest := fmt.Sprintf("  %-11s %-18s %7s  %s", r.State, shortRevision(r.Revision), took(r.Took), detail(r))
+	room := 0
+	if t.style.Width > 0 {
+		room = max(t.style.Width-utf8.RuneCountInString(label)-pad-2, 8)
+	}
+	text := strings.Repeat(" ", pad+2) + strings.TrimRight(fitKeep(rest, room), " ")
+	return t.style.paint(colours[r.State], label) + text
+}
+
+// fitKeep cuts to a width and keeps the columns.
+func fitKeep(text string, width int) string {
+	text = strings.TrimPrefix(strings.ReplaceAll(text, "\n", " "), "  ")
+	if width <= 0 || utf8.RuneCountInString(text) <= width {
+		return text
+	}
+	return string([]rune(text)[:width-1]) + "…"
+}
+
+func detail(r Row) string {
+	switch {
+	case r.State == Ready && r.Simulated:
+		return "on simulated pods"
+	case r.State == Ready:
+		return ""
+	case len(r.On) > 0 && r.State != Failed:
+		return "waiting for " + strings.Join(r.On, ", ")
+	default:
+		return strings.Join(strings.Fields(r.Message), " ")
+	}
+}
+
+func (t *treeText) clip() []string {
+	if t.style.Height <= 0 || len(t.lines) <= t.style.Height {
+		return t.lines
+	}
+	keep := max(t.style.Height-1, 1)
+	return append(t.lines[:keep:keep], fmt.Sprintf("… and %d more", len(t.lines)-keep))
+}
+
+func nameWidth(rows []Row) int {
+	const most = 64
+	w := 0
+	for _, r := range rows {
+		w = max(w, utf8.RuneCountInString(r.Kind)+len(r.Space)+len(r.Name)+8)
+	}
+	return min(w, most)
+}
+
+// shortRevision writes main@sha1:3f2a91bc… as main@3f2a91bc.
+func shortRevision(r string) string {
+	label, sum, ok := strings.Cut(r, "@")
+	if !ok {
+		label, sum = "", r
+	}
+	_, digits, found := strings.Cut(sum, ":")
+	if !found {
+		return r
+	}
+	if len(digits) > 8 {
+		digits = digits[:8]
+	}
+	if label == "" {
+		return digits
+	}
+	return label + "@" + digits
+}
+
+func took(d time.Duration) string {
+	switch {
+	case d == 0:
+		return ""
+	case d < time.Second:
+		return fmt.Sprintf("%dms", d.Milliseconds())
+	default:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	}
+}
+
+// CauseLines tells every root cause once, with what it holds up.
+func (b Board) CauseLines(s Style) []string {
+	var out []string
+	for _, c := range b.Causes() {
+		out = append(out, s.paint(colours[c.State], fmt.Sprintf("%s %s (%s)", signs[c.State], c.Unit, c.State)))
+		for line := range strings.SplitSeq(strings.TrimSpace(c.Message), "\n") {
+			out = append(out, "    "+line)
+		}
+		if len(c.On) > 0 && c.State != Failed {
+			out = append(out, "    waiting for "+strings.Join(c.On, ", "))
+		}
+		if n := len(c.Blocking); n > 0 {
+			const few = 6
+			text := strings.Join(c.Blocking[:min(n, few)], ", ")
+			if n > few {
+				text += fmt.Sprintf(" and %d more", n-few)
+			}
+			out = append(out, fmt.Sprintf("    holds up %d: %s", n, text))
+		}
+	}
+	return out
+}
+
+// Line is one unit in a line of plain output, where there is no terminal.
+func (r Row) Line() string {
+	parts := []string{string(r.State), r.Key.String()}
+	if r.Revision != "" {
+		parts = append(parts, shortRevision(r.Revision))
+	}
+	if r.Took > 0 {
+		parts = append(parts, took(r.Took))
+	}
+	if d := detail(r); d != "" {
+		parts = append(parts, d)
+	}
+	if r.Why != "" && r.State == Ready {
+		parts = append(parts, "(rebuilt: "+r.Why+")")
+	}
+	return fit(strings.Join(parts, "  "), 0)
+}
