@@ -26,7 +26,7 @@ func (r *rendering) args(p process) []string {
 	if host := r.artifactHost(p); host != "" {
 		add("--storage-adv-addr=%s", host)
 	}
-	if r.Layout == OneDeployment && len(r.appliers()) > 0 {
+	if r.ActAsControllers && r.Layout == OneDeployment && len(r.appliers()) > 0 {
 		add("--act-as-controllers")
 	}
 	return append(out, r.lockdown(p)...)

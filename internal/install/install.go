@@ -68,6 +68,11 @@ type Options struct {
 	TolerationKeys []string
 	ClusterDomain  string
 	LogLevel       string
+	// ActAsControllers takes the administrator's rights from the process of
+	// OneDeployment: where an object names no ServiceAccount it acts as
+	// kustomize-controller or helm-controller, whose names then stand in the
+	// audit log and before the policies of the cluster, as with Flux.
+	ActAsControllers bool
 
 	// The lockdown of a cluster with several tenants, as in Flux: references
 	// stay in their namespace, kustomizations load nothing from elsewhere, and

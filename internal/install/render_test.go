@@ -25,7 +25,7 @@ var variants = []struct {
 	{"options", Options{
 		Version: "v1.2.3", Namespace: "gitops", Components: []string{KustomizeController, SourceController},
 		Registry: "registry.example.com/mirror", ImagePullSecret: "pull", OwnNamespaceOnly: true, NoNetworkPolicy: true,
-		TolerationKeys: []string{"dedicated"}, ClusterDomain: "example.internal", LogLevel: "debug",
+		TolerationKeys: []string{"dedicated"}, ClusterDomain: "example.internal", LogLevel: "debug", ActAsControllers: true,
 		NoCrossNamespaceRefs: true, NoRemoteBases: true, DefaultServiceAccount: "default",
 	}},
 }

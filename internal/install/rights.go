@@ -20,10 +20,10 @@ var fluxGroups = []string{
 	crd.SourceGroup, crd.KustomizeGroup, crd.HelmGroup, crd.NotificationGroup, crd.ImageGroup, crd.SourceExtensionsGroup,
 }
 
-// ClusterRules returns what the process may do in all namespaces. To apply for
+// ClusterRules returns what each process may do in all namespaces. To apply for
 // a Kustomization or a HelmRelease is not among it: that is done as the
-// ServiceAccount that the object names, or else as kustomize-controller and
-// helm-controller, which are administrators as they are in Flux.
+// ServiceAccount that the object names, or else with the rights of
+// kustomize-controller and helm-controller, which are administrators as in Flux.
 func ClusterRules() []Rule {
 	return []Rule{
 		{"flux-objects", "They are reconciled: read, and given finalizers, annotations and status by patches.", rbacv1.PolicyRule{
@@ -80,7 +80,7 @@ func (r *rendering) rights() []runtime.Object {
 		r.aggregated("flux-edit-", []string{"create", "delete", "deletecollection", "patch", "update"}, "admin", "edit"),
 		r.aggregated("flux-view-", []string{"get", "list", "watch"}, "admin", "edit", "view"),
 		r.role(leader),
-		clusterBinding("cluster-reconciler-"+r.Namespace, "cluster-admin", r.subjects(r.appliers())),
+		clusterBinding("cluster-reconciler-"+r.Namespace, "cluster-admin", r.subjects(r.administrators())),
 		clusterBinding(crdController, crdController, processes),
 		r.binding(leader, processes),
 	)
@@ -104,6 +104,15 @@ func (r *rendering) appliers() []string {
 		}
 	}
 	return out
+}
+
+// administrators are the appliers and, unless it acts as these, the process
+// that does their work.
+func (r *rendering) administrators() []string {
+	if r.Layout == OneDeployment && !r.ActAsControllers && len(r.appliers()) > 0 {
+		return append(r.appliers(), string(OneDeployment))
+	}
+	return r.appliers()
 }
 
 func (r *rendering) accounts() []string {
