@@ -1,0 +1,67 @@
+package fleet
+
+// Object is a Kubernetes object as decoded JSON.
+type Object = map[string]any
+
+// Setup are the namespaces of the fleet.
+func (f Fleet) Setup() []Object {
+	all := []Object{namespace(System)}
+	for _, name := range f.Namespaces() {
+		all = append(all, namespace(name))
+	}
+	return all
+}
+
+// Objects are the sources and Kustomizations in the order in which they are to
+// be applied; url is where the repository is served.
+func (f Fleet) Objects(url string) []Object {
+	var all []Object
+	if f.o.Shape != SourceEach {
+		all = append(all, f.gitRepository(Source, url))
+	}
+	for i := range f.o.Apps {
+		if f.o.Shape == SourceEach {
+			all = append(all, f.gitRepository(f.App(i), url))
+		}
+		all = append(all, f.kustomization(i))
+	}
+	return all
+}
+
+func namespace(name string) Object {
+	return Object{"apiVersion": "v1", "kind": "Namespace", "metadata": Object{"name": name}}
+}
+
+func (f Fleet) gitRepository(name, url string) Object {
+	return Object{
+		"apiVersion": "source.toolkit.fluxcd.io/v1",
+		"kind":       "GitRepository",
+		"metadata":   Object{"name": name, "namespace": System},
+		"spec": Object{
+			"interval": f.o.Interval.String(),
+			"timeout":  "60s",
+			"url":      url,
+			"ref":      Object{"branch": Branch},
+		},
+	}
+}
+
+func (f Fleet) kustomization(i int) Object {
+	spec := Object{
+		"interval":  f.o.Interval.String(),
+		"timeout":   f.o.Timeout.String(),
+		"path":      "./" + f.Dir(i),
+		"prune":     true,
+		"wait":      true,
+		"sourceRef": Object{"kind": "GitRepository", "name": f.SourceOf(i)},
+	}
+	if f.o.Shape == Chain && i > 0 {
+		spec["dependsOn"] = []any{Object{"name": f.App(i - 1)}}
+	}
+	return Object{
+		"apiVersion": "kustomize.toolkit.fluxcd.io/v1",
+		"kind":       "Kustomization",
+		"metadata":   Object{"name": f.App(i), "namespace": System},
+		"spec":       spec,
+	}
+}
