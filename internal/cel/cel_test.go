@@ -250,7 +250,7 @@ func TestBombs(t *testing.T) {
 			if !errors.Is(err, ErrTooExpensive) {
 				t.Errorf("got %v, want %v", err, ErrTooExpensive)
 			}
-			if took := time.Since(start); took > 10*time.Second {
+			if took := time.Since(start); took > time.Minute {
 				t.Errorf("took %s", took)
 			}
 		})

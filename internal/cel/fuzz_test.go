@@ -51,7 +51,7 @@ func FuzzExpressions(f *testing.F) {
 		} else if !errors.As(err, new(*Error)) {
 			t.Errorf("compile: got %T: %v", err, err)
 		}
-		if took := time.Since(start); took > 20*time.Second {
+		if took := time.Since(start); took > time.Minute {
 			t.Errorf("took %s", took)
 		}
 	})

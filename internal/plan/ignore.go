@@ -126,7 +126,9 @@ func (g Ignore) Intent(desired, live, predicted *unstructured.Unstructured, mana
 		remove(intent.Object, path)
 	}
 	for _, path := range kept {
-		copyAt(intent.Object, live.Object, path)
+		if _, ok := copyAt(intent.Object, live.Object, path); !ok {
+			remove(intent.Object, path)
+		}
 	}
 	return intent
 }

@@ -88,36 +88,39 @@ func remove(value any, path []string) any {
 	return value
 }
 
-// copyAt returns dst with the value that src has at path. Missing maps on the
-// way are made as in src; an item of a list is only ever replaced, so that a
-// path through a list that dst has not, or that is too short, changes nothing.
-func copyAt(dst, src any, path []string) any {
+// copyAt returns dst with the value that src has at path, and whether that was
+// possible. Missing maps on the way are made as in src; an item of a list is
+// only ever replaced, so that a path through a list that dst has not, or that
+// is too short, changes nothing.
+func copyAt(dst, src any, path []string) (any, bool) {
 	if len(path) == 0 {
-		return runtime.DeepCopyJSONValue(src)
+		return runtime.DeepCopyJSONValue(src), true
 	}
 	switch from := src.(type) {
 	case map[string]any:
-		to, ok := dst.(map[string]any)
-		if !ok && dst != nil {
-			return dst
+		to, isMap := dst.(map[string]any)
+		value, exists := from[path[0]]
+		if !exists || !isMap && dst != nil {
+			return dst, false
 		}
-		child := copyAt(to[path[0]], from[path[0]], path[1:])
-		if child == nil {
-			return dst
+		child, ok := copyAt(to[path[0]], value, path[1:])
+		if !ok {
+			return dst, false
 		}
 		if to == nil {
 			to = map[string]any{}
 		}
 		to[path[0]] = child
-		return to
+		return to, true
 	case []any:
-		to, ok := dst.([]any)
-		i, inSrc := listIndex(path[0], len(from))
-		if ok && inSrc && i < len(to) {
-			to[i] = copyAt(to[i], from[i], path[1:])
+		to, _ := dst.([]any)
+		if i, exists := listIndex(path[0], len(from)); exists && i < len(to) {
+			child, ok := copyAt(to[i], from[i], path[1:])
+			to[i] = child
+			return to, ok
 		}
 	}
-	return dst
+	return dst, false
 }
 
 // listIndex reads an index; as in Flux a negative one counts from the end.

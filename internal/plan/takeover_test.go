@@ -304,3 +304,16 @@ func containsAll(fields, part []byte) bool {
 	some, err2 := readFields(part)
 	return err1 == nil && err2 == nil && some.Difference(whole).Empty()
 }
+
+// BenchmarkEntryID is what a watch does for every event of a managed object.
+func BenchmarkEntryID(b *testing.B) {
+	entry := managedEntry("kustomize-controller Apply")
+	entry.FieldsV1.Raw = []byte(`{"f:metadata":{"f:labels":{"f:app":{},"f:kustomize.toolkit.fluxcd.io/name":{},"f:kustomize.toolkit.fluxcd.io/namespace":{}}},
+		"f:spec":{"f:replicas":{},"f:selector":{},"f:template":{"f:metadata":{"f:labels":{"f:app":{}}},"f:spec":{"f:containers":{
+		"k:{\"name\":\"web\"}":{".":{},"f:image":{},"f:name":{},"f:ports":{"k:{\"containerPort\":80,\"protocol\":\"TCP\"}":{".":{},"f:containerPort":{}}},
+		"f:resources":{"f:limits":{"f:memory":{}},"f:requests":{"f:cpu":{},"f:memory":{}}}}}}}}}`)
+	entries := []metav1.ManagedFieldsEntry{entry}
+	for b.Loop() {
+		EntryID(entries, object.ManagerKustomize)
+	}
+}
