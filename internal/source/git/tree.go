@@ -71,7 +71,7 @@ func (r *Remote) checkout(ctx context.Context, c Commit, o TreeOptions, depth in
 	}
 	out := Checkout{Tree: t, Notes: w.notes}
 	if o.Submodules && len(w.modules) > 0 {
-		return r.withSubmodules(ctx, out, w.modules, c, depth)
+		return r.withSubmodules(ctx, out, w.modules, depth)
 	}
 	for _, m := range w.modules {
 		w.note("left out %s, a submodule", m.path)
