@@ -132,7 +132,7 @@ func run(ctx context.Context, t tree.Tree, r Recipe, o Options, rec *record.Reco
 	p := newPort(ctx, t, rec)
 	texts, err := p.build(ctx, r, o)
 	if err != nil {
-		return Result{}, err
+		return Result{}, p.outward(err)
 	}
 	return finish(texts, r, p.warnings())
 }
@@ -146,7 +146,7 @@ func (p *port) build(ctx context.Context, r Recipe, o Options) ([][]byte, error)
 		return nil, err
 	}
 	if err := generate(p, dir, r); err != nil {
-		return nil, err
+		return nil, readable(err)
 	}
 	for {
 		texts, err := p.kustomize(dir, r)

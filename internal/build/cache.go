@@ -173,6 +173,7 @@ func (c *Cache) lookup(ctx context.Context, key hash.ID, t tree.Tree, r Recipe, 
 			return Outcome{Result: v.result, Reads: v.reads, Hit: true}, true
 		}
 		if i == 0 {
+			change.Key = redact(change.Key)
 			why = change.String()
 		}
 	}

@@ -223,30 +223,3 @@ func TestOwnSchema(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkBuild(b *testing.B) {
-	tr := files(b, app("apps/web", "web"))
-	recipe := Recipe{Path: "apps/web", OwnerName: "web", OwnerNamespace: "flux-system", Substitute: map[string]string{"zone": "us"}}
-	for b.Loop() {
-		if _, _, err := Run(context.Background(), tr, recipe, Options{}); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ReportAllocs()
-}
-
-func BenchmarkLookup(b *testing.B) {
-	tr := files(b, app("apps/web", "web"))
-	recipe := Recipe{Path: "apps/web", OwnerName: "web", OwnerNamespace: "flux-system", Substitute: map[string]string{"zone": "us"}}
-	c := NewCache(Limits{})
-	if _, err := c.Run(context.Background(), tr, recipe, Options{}); err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, hit := c.Lookup(context.Background(), tr, recipe, Options{}); !hit {
-			b.Fatal("no hit")
-		}
-	}
-	b.ReportMetric(float64(c.Bytes()), "B/entry")
-}

@@ -32,8 +32,12 @@ func generate(p *port, dir string, r Recipe) error {
 			return err
 		}
 		p.original[name] = data
+		p.noteDeprecated(name, &k)
 	default:
 		name = path.Join(dir, konfig.DefaultKustomizationFileName())
+		if kind, _ := p.kind(name); kind == tree.Dir {
+			return fmt.Errorf("write %s: is a directory", name)
+		}
 		files, err := scan(p, dir)
 		if err != nil {
 			return err
@@ -76,14 +80,14 @@ func findKustomization(p *port, dir string) (string, []byte, error) {
 // readKustomization decodes leniently, as Flux does for the kustomization that
 // it builds: fields it does not know are dropped.
 func readKustomization(name string, data []byte, k *types.Kustomization) error {
-	if err := guard(display(name), data); err != nil {
+	if err := guard(name, data); err != nil {
 		return err
 	}
 	if err := yaml.Unmarshal(data, k); err != nil {
-		if bad := syntaxError(display(name), data); bad != nil {
+		if bad := syntaxError(name, data); bad != nil {
 			return fmt.Errorf("read kustomization: %w", bad)
 		}
-		return fmt.Errorf("read %s: %w", display(name), err)
+		return fmt.Errorf("read %s: %w", name, err)
 	}
 	if len(k.Resources) == 0 {
 		// Flux does so lest kustomize takes the file for empty.
@@ -147,14 +151,14 @@ func checkManifest(p *port, name string) error {
 	if decodes.has(id) {
 		return nil
 	}
-	if err := guard(display(name), data); err != nil {
+	if err := guard(name, data); err != nil {
 		return err
 	}
 	if err := decode(data); err != nil {
-		if bad := syntaxError(display(name), data); bad != nil {
+		if bad := syntaxError(name, data); bad != nil {
 			err = bad
 		}
-		return fmt.Errorf("failed to decode Kubernetes YAML from %s: %w", display(name), err)
+		return fmt.Errorf("failed to decode Kubernetes YAML from %s: %w", name, err)
 	}
 	decodes.add(id)
 	return nil

@@ -16,7 +16,8 @@ const (
 	maxYAMLBytes = 16 << 20
 	maxYAMLDepth = 200
 	maxYAMLDocs  = 10_000
-	maxYAMLNodes = 4_000_000 // with every alias replaced by what it stands for
+	maxYAMLItems = 1_000_000 // lines and commas, which bound the nodes of a file
+	maxYAMLNodes = 1_000_000 // with every alias replaced by what it stands for
 )
 
 // guard refuses a file that would cost kustomize too much. Syntax errors are
@@ -24,6 +25,9 @@ const (
 func guard(name string, data []byte) error {
 	if len(data) > maxYAMLBytes {
 		return fmt.Errorf("read %s: %d bytes of YAML are more than the limit of %d", name, len(data), maxYAMLBytes)
+	}
+	if items := bytes.Count(data, []byte{'\n'}) + bytes.Count(data, []byte{','}); items > maxYAMLItems {
+		return fmt.Errorf("read %s: %d lines and list entries of YAML are more than the limit of %d", name, items, maxYAMLItems)
 	}
 	if !suspicious(data) {
 		return nil

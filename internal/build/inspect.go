@@ -19,8 +19,9 @@ import (
 type role uint8
 
 const (
-	parsed role = 1 << iota // kustomize parses it as YAML
-	plugin                  // it configures a generator or transformer, or is a directory of such
+	parsed    role = 1 << iota // kustomize parses it as YAML
+	plugin                     // it configures a generator or transformer, or is a directory of such
+	directory                  // it may be a directory with a kustomization
 )
 
 // errAgain ends an attempt that is to be repeated under other conditions.
@@ -36,6 +37,7 @@ const (
 	dirOnly                   // a directory
 	pluginConfig              // inline YAML, a file or a directory, of configurations
 	inlineOrFile              // inline YAML or a file
+	text                      // inline YAML
 )
 
 // ref is one reference in a kustomization.
@@ -52,6 +54,7 @@ type ref struct {
 func (p *port) inspect(name string, data []byte) ([]byte, error) {
 	var k types.Kustomization
 	if err := k.Unmarshal(data); err != nil {
+		p.invalid[name] = err
 		return data, nil
 	}
 	if len(k.OpenAPI) > 0 {
@@ -63,14 +66,17 @@ func (p *port) inspect(name string, data []byte) ([]byte, error) {
 	if p.roles[dir]&plugin != 0 && transforms(&k) {
 		return nil, p.refuse(fmt.Errorf("read %s: a kustomization of generator or transformer configurations may list resources but not change them", display(name)))
 	}
-	p.noteDeprecated(name, &k)
+	if _, generated := p.over[name]; !generated {
+		p.noteDeprecated(name, &k)
+	}
 	rewritten, missing := false, false
 	for _, r := range refs(&k) {
-		switch changed, err := p.follow(dir, r); {
+		where := p.line(name, data, *r.at)
+		switch changed, err := p.follow(dir, where, r); {
 		case errors.Is(err, errAgain):
 			missing = true
 		case err != nil:
-			return nil, p.refuse(fmt.Errorf("read %s: %s: %w", p.line(name, data, *r.at), r.field, err))
+			return nil, p.refuse(fmt.Errorf("read %s: %s: %w", where, r.field, err))
 		case changed:
 			rewritten = true
 		}
@@ -85,14 +91,17 @@ func (p *port) inspect(name string, data []byte) ([]byte, error) {
 	}
 }
 
-// follow checks one reference from a kustomization in dir. It reports whether
-// it rewrote it.
-func (p *port) follow(dir string, r ref) (bool, error) {
-	if r.inline() {
-		if r.takes == pluginConfig {
-			return false, checkPlugin([]byte(*r.at))
+// follow checks one reference from a kustomization in dir, where says at which
+// line. It reports whether it rewrote it.
+func (p *port) follow(dir, where string, r ref) (bool, error) {
+	if r.takes == text {
+		return false, guard("inline YAML", []byte(*r.at))
+	}
+	if yes, err := r.inline(); yes || err != nil {
+		if err == nil && r.takes == pluginConfig {
+			err = checkPlugin([]byte(*r.at))
 		}
-		return false, nil
+		return false, err
 	}
 	key, target := r.split()
 	if p.isRemote(dir, r.takes, target) {
@@ -105,7 +114,7 @@ func (p *port) follow(dir string, r ref) (bool, error) {
 		return false, fmt.Errorf("%s: absolute paths lead out of the source; use a relative path", target)
 	}
 	name := path.Join(dir, target)
-	if _, ok := below(rootOf(dir), name); !ok {
+	if climbs(rootOf(dir), dir, target) {
 		return false, fmt.Errorf("%s: path leads out of the source", target)
 	}
 	if target == "~" || strings.HasPrefix(target, "~/") {
@@ -117,7 +126,24 @@ func (p *port) follow(dir string, r ref) (bool, error) {
 		return false, err
 	}
 	p.note(dir, name, r.takes)
+	p.named[name] = where + ": " + r.field + ": " + redact(target)
 	return p.disarm(r, target), nil
+}
+
+// climbs tells whether target, seen from dir, leads above root on its way.
+func climbs(root, dir, target string) bool {
+	rel, _ := below(root, dir)
+	depth := 0
+	if rel != "." {
+		depth = 1 + strings.Count(rel, "/")
+	}
+	for elem := range strings.SplitSeq(path.Clean(target), "/") {
+		if elem != ".." {
+			break
+		}
+		depth--
+	}
+	return depth < 0
 }
 
 // note remembers what the file or directory at name is used for.
@@ -129,6 +155,7 @@ func (p *port) note(dir, name string, t takes) {
 		p.roles[name] |= plugin
 	}
 	if t == fileOrDir || t == dirOnly || t == pluginConfig {
+		p.roles[name] |= directory
 		p.edges[dir] = append(p.edges[dir], name)
 	}
 }
@@ -145,12 +172,14 @@ func (p *port) disarm(r ref, target string) bool {
 
 // inline tells whether the value is YAML itself rather than the name of a file:
 // kustomize tries to parse it and takes it for a path when that fails.
-func (r ref) inline() bool {
+func (r ref) inline() (bool, error) {
 	if r.takes != pluginConfig && r.takes != inlineOrFile {
-		return false
+		return false, nil
 	}
-	_, err := factory.SliceFromBytes([]byte(*r.at))
-	return err == nil
+	if err := guard("inline YAML", []byte(*r.at)); err != nil {
+		return false, err
+	}
+	return decode([]byte(*r.at)) == nil, nil
 }
 
 // factory makes resources; it has no state.
@@ -215,9 +244,11 @@ func fileRefs(k *types.Kustomization) []ref {
 	}
 	for i := range k.Patches {
 		add("patches.path", file, &k.Patches[i].Path)
+		add("patches.patch", text, &k.Patches[i].Patch)
 	}
 	for i := range k.PatchesJson6902 {
 		add("patchesJson6902.path", file, &k.PatchesJson6902[i].Path)
+		add("patchesJson6902.patch", text, &k.PatchesJson6902[i].Patch)
 	}
 	for i := range k.PatchesStrategicMerge {
 		add("patchesStrategicMerge", inlineOrFile, (*string)(&k.PatchesStrategicMerge[i]))

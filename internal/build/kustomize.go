@@ -7,9 +7,12 @@ import (
 	"slices"
 	"strings"
 
+	"sigs.k8s.io/kustomize/api/konfig"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/resmap"
 	"sigs.k8s.io/kustomize/api/types"
+
+	"github.com/leat-dev/leat/internal/tree"
 )
 
 // kustomize runs one attempt over the port and returns the YAML of each
@@ -36,15 +39,30 @@ func (p *port) attempt(dir string, r Recipe) (texts [][]byte, err error) {
 	case err != nil:
 		return nil, fmt.Errorf("kustomize build failed: %w", p.explain(dir, err))
 	}
+	if err := p.fixOrigins(dir, m); err != nil {
+		return nil, fmt.Errorf("kustomize build failed: %w", err)
+	}
+	p.keepOrigins(dir, m)
 	return render(m, r)
+}
+
+// keepOrigins notes where each resource comes from, where that is wanted.
+func (p *port) keepOrigins(dir string, m resmap.ResMap) {
+	if p.origins == nil {
+		return
+	}
+	for i, res := range m.Resources() {
+		if o, err := res.GetOrigin(); err == nil && o != nil {
+			if origin, ok := originIn(dir, o.Repo, o.Path, o.ConfiguredIn); ok {
+				p.origins[i] = origin
+			}
+		}
+	}
 }
 
 // render substitutes variables and prints each resource.
 func render(m resmap.ResMap, r Recipe) ([][]byte, error) {
-	vars, err := newVariables(r)
-	if err != nil {
-		return nil, err
-	}
+	vars := newVariables(r)
 	var texts [][]byte
 	for _, res := range m.Resources() {
 		if res.GetName() == "" || res.GetKind() == "" || res.GetApiVersion() == "" {
@@ -71,18 +89,46 @@ func render(m resmap.ResMap, r Recipe) ([][]byte, error) {
 // explain puts what a person needs in front of what kustomize said: the file
 // and line of a syntax error, the whole of a cycle.
 func (p *port) explain(dir string, err error) error {
-	text := strings.NewReplacer(sourceRoot+"/", "", "'"+sourceRoot+"'", "'.'").Replace(err.Error())
+	err = readable(err)
+	text := err.Error()
 	if strings.Contains(text, "cycle detected") {
 		if cycle := p.cycle(dir); cycle != nil {
 			return fmt.Errorf("cycle of kustomizations: %s", strings.Join(cycle, " → "))
 		}
+	}
+	if bad := p.brokenRef(); bad != nil {
+		return bad
 	}
 	if strings.Contains(text, "yaml: ") || strings.Contains(text, "YAML") || strings.Contains(text, "unable to parse") {
 		if bad := p.badFile(); bad != nil {
 			return bad
 		}
 	}
-	return fmt.Errorf("%s", text)
+	for _, name := range slices.Sorted(maps.Keys(p.invalid)) {
+		return fmt.Errorf("%s: %w", display(name), p.invalid[name])
+	}
+	return err
+}
+
+// brokenRef returns the first reference to what is not there, or to a
+// directory that cannot be built. Kustomize says neither who names it nor where.
+func (p *port) brokenRef() error {
+	for _, name := range slices.Sorted(maps.Keys(p.named)) {
+		at, err := p.locate(name)
+		if err != nil {
+			continue
+		}
+		switch at.tree.Lookup(at.rel).Kind {
+		case tree.Missing:
+			return fmt.Errorf("%s: no such file or directory", p.named[name])
+		case tree.Dir:
+			if own, err := hasKustomization(p, name); err == nil && !own && p.roles[name]&directory != 0 {
+				return fmt.Errorf("%s: unable to find one of '%s' in directory '%s'", p.named[name],
+					strings.Join(konfig.RecognizedKustomizationFileNames(), "', '"), display(name))
+			}
+		}
+	}
+	return nil
 }
 
 // badFile returns the syntax error of the first parsed file that has one.
@@ -92,7 +138,7 @@ func (p *port) badFile() error {
 		if err != nil || p.roles[name]&parsed == 0 {
 			continue
 		}
-		for _, f := range []string{"", "kustomization.yaml", "kustomization.yml", "Kustomization"} {
+		for _, f := range append([]string{""}, konfig.RecognizedKustomizationFileNames()...) {
 			data, err := at.tree.ReadFile(path.Join(at.rel, f))
 			if err != nil {
 				continue

@@ -45,8 +45,11 @@ type port struct {
 
 	roles   map[string]role     // of files that a kustomization names
 	edges   map[string][]string // directory → directories that its kustomization names
+	named   map[string]string   // file or directory → where it is named, for errors
+	invalid map[string]error    // kustomizations that kustomize will not read
 	warning map[string]bool
-	fault   error // the first refusal; counts more than what kustomize makes of it
+	origins map[int]Origin // of the resources of the output, where wanted
+	fault   error          // the first refusal; counts more than what kustomize makes of it
 }
 
 type mount struct {
@@ -63,6 +66,8 @@ func newPort(ctx context.Context, t tree.Tree, rec *record.Recorder) *port {
 		original: make(map[string][]byte),
 		roles:    make(map[string]role),
 		edges:    make(map[string][]string),
+		named:    make(map[string]string),
+		invalid:  make(map[string]error),
 		warning:  make(map[string]bool),
 	}
 }
@@ -136,6 +141,44 @@ func display(name string) string {
 	return name
 }
 
+// readable writes an error of kustomize with the paths that a person knows:
+// relative to the source.
+func readable(err error) error {
+	return rewrite(err, sourceRoot+"/", "", "'"+sourceRoot+"'", "'.'", sourceRoot, ".")
+}
+
+// outward writes an error with the URLs of remote bases in place of their mounts.
+func (p *port) outward(err error) error {
+	var pairs []string
+	for i, m := range slices.Backward(p.mounts) { // /10 before /1
+		repo, ok := parseRepo(m.url)
+		file := path.Join(mountPath(i), entry(m))
+		if m.tree.Lookup(entry(m)).Kind == tree.File || !ok {
+			pairs = append(pairs, file, redact(m.url))
+			continue
+		}
+		pairs = append(pairs, mountPath(i), redact(repo.clone)+"/")
+	}
+	return rewrite(err, pairs...)
+}
+
+// rewritten is an error with another text.
+type rewritten struct {
+	text string
+	err  error
+}
+
+func (r *rewritten) Error() string { return r.text }
+func (r *rewritten) Unwrap() error { return r.err }
+
+func rewrite(err error, pairs ...string) error {
+	before := err.Error()
+	if after := strings.NewReplacer(pairs...).Replace(before); after != before {
+		return &rewritten{after, err}
+	}
+	return err
+}
+
 // kind asks what stands at name and records the question.
 func (p *port) kind(name string) (tree.Kind, error) {
 	if _, ok := p.over[name]; ok {
@@ -167,18 +210,16 @@ func (p *port) raw(name string) ([]byte, error) {
 	if at.inSource {
 		p.rec.Note(record.Read{Space: record.File, Key: at.rel, Answer: fileID(e)})
 	}
-	switch e.Kind {
-	case tree.File:
+	if e.Kind == tree.File {
 		return e.Blob.Read()
-	case tree.Dir:
-		p.rec.Note(record.Read{Space: record.Stat, Key: at.rel, Answer: kindID(tree.Dir)})
-		return nil, &fs.PathError{Op: "read", Path: display(name), Err: errors.New("is a directory")}
-	default:
-		if at.inSource {
-			p.rec.Note(record.Read{Space: record.Stat, Key: at.rel, Answer: record.Miss})
-		}
-		return nil, &fs.PathError{Op: "open", Path: display(name), Err: errors.New("no such file or directory")}
 	}
+	if at.inSource {
+		p.rec.Note(record.Read{Space: record.Stat, Key: at.rel, Answer: kindID(e.Kind)})
+	}
+	if e.Kind == tree.Dir {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("is a directory")}
+	}
+	return nil, &fs.PathError{Op: "open", Path: name, Err: errors.New("no such file or directory")}
 }
 
 func fileID(e tree.Entry) hash.ID {

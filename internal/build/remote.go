@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 
+	"sigs.k8s.io/kustomize/api/resmap"
+
 	"github.com/leat-dev/leat/internal/record"
 	"github.com/leat-dev/leat/internal/tree"
 )
@@ -46,10 +48,10 @@ func (p *port) isRemote(dir string, t takes, target string) bool {
 // for the mount.
 func (p *port) rewriteRemote(dir string, r ref, key, target string) (bool, error) {
 	if r.field == "openapi.path" {
-		return false, fmt.Errorf("%s: a schema must be a file of the source", target)
+		return false, fmt.Errorf("%s: a schema must be a file of the source", redact(target))
 	}
 	if !p.remotes {
-		return false, fmt.Errorf("%s: remote bases are disabled", target)
+		return false, fmt.Errorf("%s: remote bases are disabled", redact(target))
 	}
 	for i, m := range p.mounts {
 		if m.url == target {
@@ -65,7 +67,7 @@ func (p *port) rewriteRemote(dir string, r ref, key, target string) (bool, error
 		}
 	}
 	if len(p.mounts)+len(p.want) >= maxRemotes {
-		return false, fmt.Errorf("%s: more than %d remote bases in one build", target, maxRemotes)
+		return false, fmt.Errorf("%s: more than %d remote bases in one build", redact(target), maxRemotes)
 	}
 	p.want = append(p.want, wish{target, display(dir)})
 	return false, errAgain
@@ -81,6 +83,7 @@ func (p *port) fetch(ctx context.Context, remote RemoteFetcher) error {
 		}
 		t, id, err := remote.Fetch(ctx, w.url)
 		if err != nil {
+			p.rec.Note(record.Read{Space: record.Remote, Key: w.url, Answer: record.Miss})
 			return fmt.Errorf("fetch remote base %s of %s: %w", redact(w.url), w.from, err)
 		}
 		p.rec.Note(record.Read{Space: record.Remote, Key: w.url, Answer: id})
@@ -132,6 +135,48 @@ func (p *port) contained(dir string, t takes, target string) error {
 		return fmt.Errorf("%s: a remote base may name only files below its directory", target)
 	}
 	return nil
+}
+
+// fixOrigins writes the origin annotations of what came from a remote base the
+// way kustomize does for one it fetched itself.
+func (p *port) fixOrigins(dir string, m resmap.ResMap) error {
+	if len(p.mounts) == 0 {
+		return nil
+	}
+	for _, res := range m.Resources() {
+		origin, err := res.GetOrigin()
+		if err != nil || origin == nil {
+			continue
+		}
+		repo, rel, ok := p.originOf(path.Join(dir, origin.Path))
+		if origin.Path == "" || !ok {
+			continue
+		}
+		origin.Repo, origin.Ref, origin.Path = repo.clone, repo.ref, rel
+		if err := res.SetOrigin(origin); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// originOf tells which repository, and which path in it, name comes from.
+func (p *port) originOf(name string) (repo, string, bool) {
+	for i, m := range p.mounts {
+		rel, ok := below(mountPath(i), name)
+		if !ok {
+			continue
+		}
+		repo, known := parseRepo(m.url)
+		switch single := entry(m) == rel && rel != repo.sub; {
+		case !known:
+			return repo, path.Clean(m.url), true
+		case single:
+			return repo, repo.sub, true
+		}
+		return repo, rel, true
+	}
+	return repo{}, "", false
 }
 
 // redact leaves the password out of a URL.

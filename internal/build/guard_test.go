@@ -1,0 +1,101 @@
+package build
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// Attack case 12: what would cost kustomize too much is refused with the file,
+// and the line where there is one.
+func TestGuards(t *testing.T) {
+	bomb := "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
+	for i := 1; i < 9; i++ {
+		bomb += fmt.Sprintf("a%d: &a%d [%s*a%d]\n", i, i, strings.Repeat(fmt.Sprintf("*a%d, ", i-1), 8), i-1)
+	}
+	manifest := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n"
+	deep := strings.Builder{}
+	for i := range 300 {
+		deep.WriteString(strings.Repeat(" ", i) + "k:\n")
+	}
+	cases := map[string]struct {
+		text, want string
+	}{
+		"aliases":       {manifest + bomb, "a.yaml:11: YAML aliases expand to more than"},
+		"deep blocks":   {manifest + "  v:\n" + deep.String(), "nested more than 200 levels"},
+		"deep flow":     {manifest + "  v: " + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + "\n", "nested more than 200 levels"},
+		"deep sequence": {manifest + "  v:\n  " + strings.Repeat("- ", 500) + "x\n", "nested more than 200 levels"},
+		"documents":     {strings.Repeat("---\na: b\n", 20_000), "more than 10000 documents"},
+		"keys":          {manifest + "  v: [" + strings.Repeat("1,", 1_500_000) + "]\n", "lines and list entries of YAML are more than"},
+		"size":          {manifest + "  v: " + strings.Repeat("x", maxYAMLBytes) + "\n", "bytes of YAML are more than"},
+		"self":          {"a: &a\n  b: *a\n", "a.yaml"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			places := map[string]map[string]string{
+				"scanned":   {"a.yaml": c.text},
+				"resource":  {"a.yaml": c.text, "kustomization.yaml": "resources: [a.yaml]\n"},
+				"patch":     {"a.yaml": c.text, "kustomization.yaml": "resources: [b.yaml]\npatches: [{path: a.yaml}]\n", "b.yaml": manifest},
+				"generator": {"a.yaml": c.text, "kustomization.yaml": "generators: [a.yaml]\n"},
+				"crd":       {"a.yaml": c.text, "kustomization.yaml": "crds: [a.yaml]\n"},
+			}
+			for place, files_ := range places {
+				_, _, err := Run(context.Background(), files(t, files_), Recipe{Path: "."}, Options{})
+				if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "a.yaml") {
+					t.Errorf("%s: got %.300v, want an error with a.yaml and %q", place, err, c.want)
+				}
+			}
+		})
+	}
+	t.Run("inline", func(t *testing.T) {
+		tr := files(t, map[string]string{"a.yaml": manifest})
+		_, _, err := Run(context.Background(), tr, patchRecipe(manifest+bomb), Options{})
+		if err == nil || !strings.Contains(err.Error(), "aliases expand") {
+			t.Errorf("got %v, want the bomb refused", err)
+		}
+	})
+	t.Run("content", func(t *testing.T) {
+		tr := files(t, map[string]string{"a.yaml": bomb, "kustomization.yaml": "configMapGenerator: [{name: a, files: [a.yaml]}]\n"})
+		if _, _, err := Run(context.Background(), tr, Recipe{}, Options{}); err != nil {
+			t.Errorf("got %v, want a file that nobody parses left alone", err)
+		}
+	})
+}
+
+// What real files hold passes.
+func TestGuardPasses(t *testing.T) {
+	for name, text := range map[string]string{
+		"anchors":  "a: &x {b: c}\nd: *x\ne: &y [1, 2]\nf: [*y, *y]\ng: {<<: *x}\n",
+		"scalar":   "a: |\n" + strings.Repeat(strings.Repeat(" ", 300)+"{[(x\n", 100),
+		"broken":   "a: [\n",
+		"mentions": "a: b && c & d\n",
+	} {
+		if err := guard(name, []byte(text)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Attack case 14: growth is bounded before it happens.
+func TestSubstitutionIsBounded(t *testing.T) {
+	big := strings.Repeat("a", 1<<20)
+	for name, c := range map[string]struct{ text, want string }{
+		"many uses":    {strings.Repeat("${big}", 100), "bytes after substitution are more than"},
+		"replacements": {"${big//a/${big}}", "bytes after substitution are more than"},
+		"trim":         {"${big##*a*a*a*b}", "too long to be trimmed"},
+		"default":      {strings.Repeat("${none:=${big}}", 100), "bytes after substitution are more than"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tr := files(t, map[string]string{"a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: \"" + c.text + "\"}\n"})
+			_, _, err := Run(context.Background(), tr, Recipe{Substitute: map[string]string{"big": big}}, Options{})
+			if err == nil || !strings.Contains(err.Error(), c.want) || len(err.Error()) > 500 {
+				t.Errorf("got %.500v, want an error with %q", err, c.want)
+			}
+		})
+	}
+	tr := files(t, map[string]string{"a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: \"${big}\"}\n"})
+	if _, _, err := Run(context.Background(), tr, Recipe{Substitute: map[string]string{"big": big}}, Options{}); err != nil {
+		t.Errorf("one use of a large value: %v", err)
+	}
+}
