@@ -121,7 +121,7 @@ func classOfAnswer(err error) (Class, error) {
 		return Auth, fmt.Errorf("authentication failed: %w", err)
 	case errors.As(err, &server) && isMissing(server.Text):
 		return NotFound, fmt.Errorf("there is no such repository, or it may not be read with this credential: %w", err)
-	case strings.Contains(err.Error(), "remote error: tls"): // an alert: no or a wrong client certificate
+	case strings.Contains(err.Error(), "remote error: tls: ") && strings.Contains(err.Error(), "certificate"): // required, bad, unknown…
 		return Auth, fmt.Errorf("authentication failed: %w", err)
 	}
 	return Unreachable, err
