@@ -57,6 +57,9 @@ func decoded(kind *schema.Kind, out runtime.Object) (*unstructured.Unstructured,
 	if !ok {
 		return nil, fmt.Errorf("merge %s: got a %T", kind.GVK, out)
 	}
+	if !kind.Builtin() {
+		return u, nil // the merge has set the defaults, and refused what is unknown
+	}
 	if err := kind.Decode(u); err != nil {
 		return nil, asStatus(err)
 	}
@@ -68,9 +71,7 @@ func orEmpty(kind *schema.Kind, live *unstructured.Unstructured) *unstructured.U
 	if live != nil {
 		return live.DeepCopy()
 	}
-	u := &unstructured.Unstructured{Object: map[string]any{"metadata": map[string]any{}}}
-	u.SetGroupVersionKind(kind.GVK)
-	return u
+	return kind.Empty()
 }
 
 // asStatus gives an error the form in which a server would send it: what has

@@ -29,11 +29,12 @@ func (w *World) prepare(ctx context.Context, c change, live, next *unstructured.
 	} else if err := w.prepareChanged(c, live, next); err != nil {
 		return err
 	}
-	if err := w.settle(c, live, next); err != nil {
+	w.settle(c, live, next)
+	if err := w.validate(ctx, c, live, next); err != nil {
 		return err
 	}
 	stamp(next, live, w.now())
-	return w.validate(ctx, c, live, next)
+	return c.kind.Store(next)
 }
 
 // mark gives an object that was taken over the marks of this world.
@@ -104,18 +105,21 @@ func (w *World) prepareChanged(c change, live, next *unstructured.Unstructured) 
 		return apierrors.NewInvalid(c.kind.GVK.GroupKind(), c.ref.Name, field.ErrorList{
 			field.Forbidden(path, "no new finalizers can be added if the object is being deleted")})
 	}
-	if c.kind.Counted && !reflect.DeepEqual(counted(live, c.kind.Status), counted(next, c.kind.Status)) {
+	if c.kind.Counted && !c.kind.Frozen && !reflect.DeepEqual(counted(c.kind, live), counted(c.kind, next)) {
 		next.SetGeneration(live.GetGeneration() + 1)
 	}
 	return nil
 }
 
 // counted is the part of an object whose changes are counted.
-func counted(u *unstructured.Unstructured, withStatus bool) map[string]any {
+func counted(kind *schema.Kind, u *unstructured.Unstructured) map[string]any {
 	part := maps.Clone(u.Object)
 	delete(part, "metadata")
-	if withStatus {
+	if kind.Status {
 		delete(part, "status")
+	}
+	for _, f := range kind.CountedMeta {
+		part["metadata."+f] = metadata(u)[f]
 	}
 	return part
 }

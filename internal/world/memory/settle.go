@@ -7,18 +7,16 @@ import (
 )
 
 // settle gives kinds of which the world itself is the controller the state that
-// a server would give them, and other built-in kinds their canonical form.
-func (w *World) settle(c change, live, next *unstructured.Unstructured) error {
-	if c.subresource == "" {
-		switch {
-		case c.ref.GroupKind() == schema.DefinitionKind:
-			w.settleDefinition(live, next)
-		case c.kind.GVK.Group == "" && c.kind.GVK.Kind == "Namespace" && live == nil:
-			next.Object["status"] = map[string]any{"phase": "Active"}
-			setDefault(next, []any{"kubernetes"}, "spec", "finalizers")
-		}
+// a server would give them.
+func (w *World) settle(c change, live, next *unstructured.Unstructured) {
+	switch {
+	case c.subresource != "":
+	case c.ref.GroupKind() == schema.DefinitionKind:
+		w.settleDefinition(live, next)
+	case c.kind.GVK.Group == "" && c.kind.GVK.Kind == "Namespace" && live == nil:
+		next.Object["status"] = map[string]any{"phase": "Active"}
+		setDefault(next, []any{"kubernetes"}, "spec", "finalizers")
 	}
-	return c.kind.Normalize(next)
 }
 
 // settleDefinition says at once what a server's controllers say after a moment:

@@ -184,7 +184,6 @@ func (w *World) write(ctx context.Context, c change) (*unstructured.Unstructured
 // place puts a prepared object in its place, or takes it away when nothing
 // holds it any longer.
 func (w *World) place(ctx context.Context, c change, from *Entry, next *unstructured.Unstructured) (*unstructured.Unstructured, bool, error) {
-	c.kind.Store(next)
 	if gone(next) && !isHeld(next) {
 		if !w.commit(c.ref, from, nil) {
 			return nil, false, nil

@@ -58,7 +58,46 @@ func (k *Kind) throughGo(obj *unstructured.Unstructured) error {
 	gvk := obj.GroupVersionKind()
 	obj.Object = out
 	obj.SetGroupVersionKind(gvk)
+	if k.keepsEmpty() {
+		return nil
+	}
+	forgetEmpty(obj.Object)
 	return nil
+}
+
+// keepsEmpty tells whether objects of the kind hold free JSON, or are stored as
+// JSON. The others are stored as protobuf, which has no empty lists.
+func (k *Kind) keepsEmpty() bool {
+	return k.GVK.Group == DefinitionKind.Group || k.GVK.Kind == "ControllerRevision"
+}
+
+// forgetEmpty makes empty lists null.
+func forgetEmpty(o map[string]any) {
+	for k, v := range o {
+		switch v := v.(type) {
+		case map[string]any:
+			forgetEmpty(v)
+		case []any:
+			if len(v) == 0 {
+				o[k] = nil
+			}
+			for _, m := range mapsIn(v) {
+				forgetEmpty(m)
+			}
+		}
+	}
+}
+
+// Empty returns the object that a first write starts from.
+func (k *Kind) Empty() *unstructured.Unstructured {
+	u := &unstructured.Unstructured{Object: map[string]any{"metadata": map[string]any{}}}
+	u.SetGroupVersionKind(k.GVK)
+	if k.goTyped {
+		if err := k.throughGo(u); err == nil && u.Object["metadata"] == nil {
+			u.Object["metadata"] = map[string]any{}
+		}
+	}
+	return u
 }
 
 // coerce prunes a custom object and its metadata.
@@ -102,12 +141,18 @@ func (k *Kind) StrategicMerge(original, patch map[string]any) (map[string]any, e
 	return strategicpatch.StrategicMergeMapPatch(original, patch, typed)
 }
 
-// Store returns a custom object as it is kept: pruned to the storage version,
-// whatever the version it was written in.
-func (k *Kind) Store(obj *unstructured.Unstructured) {
-	if k.custom != nil && k.custom.storage != k.custom.schema {
-		pruning.Prune(obj.Object, k.custom.storage, true)
+// Store makes an object what is kept of it: built-in ones in their canonical
+// form, custom ones pruned to the storage version and with its defaults, whatever
+// the version they were written in.
+func (k *Kind) Store(obj *unstructured.Unstructured) error {
+	if k.custom == nil {
+		return k.Normalize(obj)
 	}
+	if err := coerce(obj, k.custom.storage); err != nil {
+		return err
+	}
+	defaulting.Default(obj.Object, k.custom.storage)
+	return nil
 }
 
 // View does to a kept object what reading it through this version does: fields

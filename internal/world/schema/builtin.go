@@ -64,7 +64,13 @@ func builtinKind(fields []string) *Kind {
 		},
 		Status:  slices.Contains(fields[4:], "status"),
 		Counted: slices.Contains(fields[4:], "generation"),
+		Frozen:  slices.Contains(fields[4:], "frozen"),
 		types:   coreTypes,
+	}
+	for _, f := range []string{"labels", "annotations"} {
+		if slices.Contains(fields[4:], f) {
+			k.CountedMeta = append(k.CountedMeta, f)
+		}
 	}
 	if gv.Group == apiextensions.GroupName {
 		k.types = definitionTypes
@@ -90,6 +96,9 @@ func apiService() *Definition {
 	utilruntime.Must(err)
 	d, err := Compile(u)
 	utilruntime.Must(err)
+	for _, k := range d.served.kinds {
+		k.Counted = false
+	}
 	return d
 }
 

@@ -2,27 +2,183 @@ package schema
 
 import (
 	"encoding/base64"
+	"strings"
 
 	apiextensions "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
+
+// noNulls makes null the empty string, as bytes are that have none.
+func noNulls(m map[string]any) {
+	for k, v := range m {
+		if v == nil {
+			m[k] = ""
+		}
+	}
+}
 
 // defaultBuiltin sets the defaults of a built-in kind: those of the table, and
 // the few that are more than a value.
 func defaultBuiltin(obj *unstructured.Unstructured) {
 	gvk := obj.GroupVersionKind()
-	switch {
-	case gvk.GroupKind() == DefinitionKind:
+	if gvk.GroupKind() == DefinitionKind {
 		defaultDefinition(obj)
-	case gvk.Group == "" && gvk.Kind == "Namespace":
-		labelNamespace(obj)
-	case gvk.Group == "" && gvk.Kind == "Secret":
-		encodeStrings(obj)
-		if kind, _ := obj.Object["type"].(string); kind == "" {
-			obj.Object["type"] = "Opaque"
+		return
+	}
+	if own, ok := computed[gvk.GroupKind()]; ok {
+		own(obj)
+	}
+	fill(gvk.Kind, obj.Object)
+	if path, ok := podSpecs[gvk.GroupKind()]; ok {
+		pullImages(nested(obj.Object, path...))
+	}
+}
+
+var computed = map[schema.GroupKind]func(*unstructured.Unstructured){
+	{Group: "flowcontrol.apiserver.k8s.io", Kind: "FlowSchema"}: precedence,
+	{Kind: "LimitRange"}:            defaultLimits,
+	{Kind: "ConfigMap"}:             func(obj *unstructured.Unstructured) { noNulls(nested(obj.Object, "binaryData")) },
+	{Kind: "Namespace"}:             labelNamespace,
+	{Kind: "Secret"}:                defaultSecret,
+	{Kind: "Service"}:               targetPorts,
+	{Kind: "ReplicationController"}: templateLabels,
+	{Kind: "Pod"}:                   defaultPod,
+	{Group: "rbac.authorization.k8s.io", Kind: "RoleBinding"}:        subjectGroups,
+	{Group: "rbac.authorization.k8s.io", Kind: "ClusterRoleBinding"}: subjectGroups,
+}
+
+// podSpecs says where kinds keep the spec of a pod.
+var podSpecs = map[schema.GroupKind][]string{
+	{Kind: "Pod"}:                        {"spec"},
+	{Kind: "PodTemplate"}:                {"template", "spec"},
+	{Kind: "ReplicationController"}:      {"spec", "template", "spec"},
+	{Group: "apps", Kind: "Deployment"}:  {"spec", "template", "spec"},
+	{Group: "apps", Kind: "ReplicaSet"}:  {"spec", "template", "spec"},
+	{Group: "apps", Kind: "StatefulSet"}: {"spec", "template", "spec"},
+	{Group: "apps", Kind: "DaemonSet"}:   {"spec", "template", "spec"},
+	{Group: "batch", Kind: "Job"}:        {"spec", "template", "spec"},
+	{Group: "batch", Kind: "CronJob"}:    {"spec", "jobTemplate", "spec", "template", "spec"},
+}
+
+// pullImages says when images are pulled: always what is called latest.
+func pullImages(pod map[string]any) {
+	for _, list := range []string{"initContainers", "containers"} {
+		for _, c := range mapsIn(pod[list]) {
+			if policy, _ := c["imagePullPolicy"].(string); policy != "" {
+				continue
+			}
+			image, _ := c["image"].(string)
+			c["imagePullPolicy"] = "IfNotPresent"
+			if image != "" && isLatest(image) {
+				c["imagePullPolicy"] = "Always"
+			}
 		}
+	}
+	if account, _ := pod["serviceAccountName"].(string); account != "" {
+		pod["serviceAccount"] = account
+	} else if account, _ := pod["serviceAccount"].(string); account != "" {
+		pod["serviceAccountName"] = account
+	}
+}
+
+// isLatest tells whether an image reference means the tag latest.
+func isLatest(image string) bool {
+	if strings.Contains(image, "@") {
+		return false
+	}
+	name := image[strings.LastIndex(image, "/")+1:]
+	_, tag, tagged := strings.Cut(name, ":")
+	return !tagged || tag == "latest"
+}
+
+func defaultPod(obj *unstructured.Unstructured) {
+	requestLimits(obj)
+	if pod := nested(obj.Object, "spec"); pod["hostNetwork"] == true {
+		hostPorts(pod)
+	}
+}
+
+// hostPorts gives pods of the host's network the ports of their containers.
+func hostPorts(pod map[string]any) {
+	for _, list := range []string{"initContainers", "containers"} {
+		for _, c := range mapsIn(pod[list]) {
+			for _, p := range mapsIn(c["ports"]) {
+				if p["hostPort"] == nil {
+					p["hostPort"] = p["containerPort"]
+				}
+			}
+		}
+	}
+}
+
+// requestLimits makes limits without a request its request.
+func requestLimits(obj *unstructured.Unstructured) {
+	for _, list := range []string{"initContainers", "containers"} {
+		for _, c := range mapsIn(nested(obj.Object, "spec")[list]) {
+			for name, limit := range nested(c, "resources", "limits") {
+				if _, ok := nested(c, "resources", "requests")[name]; !ok {
+					_ = unstructured.SetNestedField(c, limit, "resources", "requests", name)
+				}
+			}
+		}
+	}
+}
+
+func precedence(obj *unstructured.Unstructured) {
+	if spec := nested(obj.Object, "spec"); spec != nil && spec["matchingPrecedence"] == int64(0) {
+		spec["matchingPrecedence"] = int64(1000)
+	}
+}
+
+// defaultLimits derives what containers get from what they may have.
+func defaultLimits(obj *unstructured.Unstructured) {
+	for _, limit := range mapsIn(nested(obj.Object, "spec")["limits"]) {
+		if limit["type"] != "Container" {
+			continue
+		}
+		for _, d := range [][2]string{{"default", "max"}, {"defaultRequest", "default"}, {"defaultRequest", "min"}} {
+			for name, quantity := range nested(limit, d[1]) {
+				if _, ok := nested(limit, d[0])[name]; !ok {
+					_ = unstructured.SetNestedField(limit, quantity, d[0], name)
+				}
+			}
+		}
+	}
+}
+
+func targetPorts(obj *unstructured.Unstructured) {
+	for _, p := range mapsIn(nested(obj.Object, "spec")["ports"]) {
+		switch p["targetPort"] {
+		case nil, "", int64(0):
+			p["targetPort"] = p["port"]
+		}
+	}
+}
+
+func templateLabels(obj *unstructured.Unstructured) {
+	labels := nested(obj.Object, "spec", "template", "metadata", "labels")
+	if len(labels) > 0 && len(nested(obj.Object, "spec", "selector")) == 0 {
+		_ = unstructured.SetNestedMap(obj.Object, labels, "spec", "selector")
+	}
+	if len(labels) > 0 && len(obj.GetLabels()) == 0 {
+		_ = unstructured.SetNestedMap(obj.Object, labels, "metadata", "labels")
+	}
+}
+
+func subjectGroups(obj *unstructured.Unstructured) {
+	for _, s := range mapsIn(obj.Object["subjects"]) {
+		if group, _ := s["apiGroup"].(string); group == "" && (s["kind"] == "User" || s["kind"] == "Group") {
+			s["apiGroup"] = "rbac.authorization.k8s.io"
+		}
+	}
+}
+
+func defaultSecret(obj *unstructured.Unstructured) {
+	encodeStrings(obj)
+	if kind, _ := obj.Object["type"].(string); kind == "" {
+		obj.Object["type"] = "Opaque"
 	}
 }
 
@@ -42,11 +198,12 @@ func labelNamespace(obj *unstructured.Unstructured) {
 // encodeStrings moves stringData of a Secret to data, where it wins.
 func encodeStrings(obj *unstructured.Unstructured) {
 	for k, v := range nested(obj.Object, "stringData") {
-		if s, ok := v.(string); ok {
+		if s, ok := v.(string); ok || v == nil {
 			_ = unstructured.SetNestedField(obj.Object, base64.StdEncoding.EncodeToString([]byte(s)), "data", k)
 		}
 	}
 	delete(obj.Object, "stringData")
+	noNulls(nested(obj.Object, "data"))
 }
 
 func defaultDefinition(obj *unstructured.Unstructured) {
@@ -63,11 +220,21 @@ func defaultDefinition(obj *unstructured.Unstructured) {
 	}
 }
 
+// mapsIn returns the maps of a list.
+func mapsIn(list any) []map[string]any {
+	items, _ := list.([]any)
+	all := make([]map[string]any, 0, len(items))
+	for _, item := range items {
+		if m, ok := item.(map[string]any); ok {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
 func nested(m map[string]any, at ...string) map[string]any {
 	for _, step := range at {
 		m, _ = m[step].(map[string]any)
 	}
 	return m
 }
-
-func validateBuiltin(obj, old *unstructured.Unstructured) field.ErrorList { return nil }

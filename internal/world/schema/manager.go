@@ -35,7 +35,7 @@ func (k *Kind) newManager(subresource string) (*managedfields.FieldManager, erro
 	if !k.goTyped {
 		newManager = managedfields.NewDefaultCRDFieldManager
 	}
-	m, err := newManager(k.converter(), renamer{}, defaulter{k}, creator{}, k.GVK, k.GVK.GroupVersion(),
+	m, err := newManager(k.converter(), renamer{}, defaulter{k}, creator{k}, k.GVK, k.GVK.GroupVersion(),
 		subresource, fieldpath.NewExcludeFilterSetMap(k.resets(subresource)))
 	if err != nil {
 		return nil, fmt.Errorf("field manager of %s: %w", k.GVK, err)
@@ -120,10 +120,6 @@ func (d defaulter) Default(in runtime.Object) {
 	}
 }
 
-type creator struct{}
+type creator struct{ kind *Kind }
 
-func (creator) New(gvk schema.GroupVersionKind) (runtime.Object, error) {
-	u := &unstructured.Unstructured{}
-	u.SetGroupVersionKind(gvk)
-	return u, nil
-}
+func (c creator) New(schema.GroupVersionKind) (runtime.Object, error) { return c.kind.Empty(), nil }

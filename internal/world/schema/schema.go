@@ -27,8 +27,12 @@ type Kind struct {
 	world.Mapping
 	// Status tells whether status is written through its own subresource.
 	Status bool
-	// Counted tells whether changes of what is asked for bump generation.
-	Counted bool
+	// Counted tells whether changes of what is asked for bump generation;
+	// CountedMeta are the fields of metadata that count as such.
+	Counted     bool
+	CountedMeta []string
+	// Frozen tells that a generation is given to new objects and stays.
+	Frozen bool
 	// Versions are those served, the preferred one first.
 	Versions []string
 
