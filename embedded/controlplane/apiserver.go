@@ -8,7 +8,9 @@ import (
 	"strconv"
 
 	"github.com/spf13/pflag"
-	"k8s.io/apiserver/pkg/server/egressselector"
+	apimachineryversion "k8s.io/apimachinery/pkg/version"
+	"k8s.io/apiserver/pkg/admission"
+	"k8s.io/apiserver/pkg/util/webhook"
 	"k8s.io/client-go/rest"
 	cliflag "k8s.io/component-base/cli/flag"
 	basecompatibility "k8s.io/component-base/compatibility"
@@ -16,18 +18,22 @@ import (
 	kubeapiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app/options"
 
-	apimachineryversion "k8s.io/apimachinery/pkg/version"
+	"github.com/leat-dev/leat/embedded/internal/memnet"
+	"github.com/leat-dev/leat/embedded/simservice"
 )
 
 // apiserver is what kube-apiserver needs from the rest.
 type apiserver struct {
 	keys     pki
 	listener net.Listener
-	storage  egressselector.Lookup // reaches etcd
-	nodes    egressselector.Lookup // reaches the simulated kubelets
+	networks networks
+	webhooks *simservice.Webhooks
 	opts     Options
 	seeding  seeding
 }
+
+// networks are where the API server connects to.
+type networks struct{ storage, nodes, services *memnet.Network }
 
 // run serves until ctx ends.
 func (a apiserver) run(ctx context.Context) error {
@@ -65,7 +71,8 @@ func (a apiserver) options(ctx context.Context) (options.CompletedOptions, error
 		return options.CompletedOptions{}, err
 	}
 	s.SecureServing.Listener = a.listener
-	s.Etcd.StorageConfig.Transport.EgressLookup = a.storage
+	s.Etcd.StorageConfig.Transport.EgressLookup = a.networks.storage.Egress
+	s.Admission.GenericAdmission.Decorators = append(admission.Decorators{a.webhooks}, s.Admission.GenericAdmission.Decorators...)
 	registry := s.GenericServerRunOptions.ComponentGlobalsRegistry
 	if err := registry.Set(); err != nil {
 		return options.CompletedOptions{}, fmt.Errorf("set feature gates: %w", err)
@@ -110,8 +117,8 @@ func (a apiserver) args() []string {
 	}
 }
 
-// adapt changes what has no flag: the version, the way to the nodes, and the
-// hooks that write the built-in objects.
+// adapt changes what has no flag: the version, the ways to nodes and
+// Services, and the hooks that write the built-in objects.
 func (a apiserver) adapt(config *kubeapiserver.Config) error {
 	generic := config.KubeAPIs.ControlPlane.Generic
 	for _, c := range []*basecompatibility.EffectiveVersion{
@@ -121,13 +128,17 @@ func (a apiserver) adapt(config *kubeapiserver.Config) error {
 	} {
 		*c = released{*c}
 	}
-	config.KubeAPIs.Extra.KubeletClientConfig.Lookup = a.nodes
-	// The same transport carries webhooks, aggregated APIs and port forwards to
-	// Services and pods: nothing of it may leave this process.
-	config.KubeAPIs.ControlPlane.ProxyTransport.DialContext = func(_ context.Context, _, addr string) (net.Conn, error) {
-		return nil, fmt.Errorf("%s is the address of a simulated pod or Service: nothing listens there", addr)
-	}
+	config.KubeAPIs.Extra.KubeletClientConfig.Lookup = a.networks.nodes.Egress
+	// What the API server sends to Services and pods must not leave this process.
+	config.KubeAPIs.ControlPlane.ProxyTransport.DialContext = a.networks.services.DialContext
+	extensions := &config.ApiExtensions.ExtraConfig
+	extensions.AuthResolverWrapper = chain(extensions.AuthResolverWrapper, a.webhooks.Wrap)
+	a.webhooks.Resolve = extensions.ServiceResolver.ResolveEndpoint
 	return a.seeding.install(generic)
+}
+
+func chain(first, second webhook.AuthenticationInfoResolverWrapper) webhook.AuthenticationInfoResolverWrapper {
+	return func(r webhook.AuthenticationInfoResolver) webhook.AuthenticationInfoResolver { return second(first(r)) }
 }
 
 // released is a component version that reports the release which is linked in;

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/url"
 	"time"
 
@@ -14,16 +13,13 @@ import (
 	"go.etcd.io/etcd/server/v3/storage/wal"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
-	"google.golang.org/grpc/test/bufconn"
-	utilnet "k8s.io/apimachinery/pkg/util/net"
-	"k8s.io/apiserver/pkg/server/egressselector"
+
+	"github.com/leat-dev/leat/embedded/internal/memnet"
 )
 
 const (
-	// etcdEndpoint is never dialled: dial answers for it.
+	// etcdEndpoint is never dialled: the network answers for it.
 	etcdEndpoint = "http://etcd.leat.invalid:2379"
-	// etcdPipe is the buffer of one connection, in bytes, each way.
-	etcdPipe = 32 << 10
 	// etcdSegment is the size of a log segment, in bytes; two are allocated up front.
 	etcdSegment = 16 << 20
 	// etcdQuota bounds the database, in bytes.
@@ -36,25 +32,18 @@ const (
 // etcd is a single-member etcd that only this process can reach: its clients
 // connect through memory, so there is no port and no socket file.
 type etcd struct {
-	conns  *bufconn.Listener
-	member *embed.Etcd
-	server *grpc.Server
-	log    *etcdLog
+	network *memnet.Network
+	member  *embed.Etcd
+	server  *grpc.Server
+	log     *etcdLog
 }
 
 func newEtcd(log io.Writer) *etcd {
-	return &etcd{conns: bufconn.Listen(etcdPipe), log: newEtcdLog(log)}
+	return &etcd{network: memnet.New(), log: newEtcdLog(log)}
 }
 
-// dial is the egress lookup of the API server's storage clients. Connections
-// made before start are served once it returns.
-func (e *etcd) dial(egressselector.NetworkContext) (utilnet.DialFunc, error) {
-	return func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return e.conns.DialContext(ctx)
-	}, nil
-}
-
-// start reads the data in dir and serves. Damaged data is an error that says
+// start reads the data in dir and serves. Connections that were made before are
+// served then. Damaged data is an error that says
 // what to remove; etcd itself would end the process there.
 func (e *etcd) start(ctx context.Context, dir string, fsync bool) error {
 	wal.SegmentSizeBytes = etcdSegment
@@ -100,7 +89,7 @@ func (e *etcd) serve() {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second}),
 		grpc.SharedWriteBuffer(true),
 	)
-	go func() { _ = e.server.Serve(e.conns) }()
+	go func() { _ = e.server.Serve(e.network) }()
 }
 
 // watch reports when etcd gives up, for example because the disk is full.
@@ -115,7 +104,7 @@ func (e *etcd) watch(failed chan<- error) {
 // stop ends serving and closes the database. It is for after a start without error.
 func (e *etcd) stop() {
 	e.server.Stop()
-	_ = e.conns.Close()
+	_ = e.network.Close()
 	e.member.Close()
 }
 

@@ -10,7 +10,9 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/leat-dev/leat/embedded/internal/memnet"
 	"github.com/leat-dev/leat/embedded/simkubelet"
+	"github.com/leat-dev/leat/embedded/simservice"
 )
 
 var ran atomic.Bool
@@ -50,6 +52,9 @@ type cluster struct {
 	server string     // URL of the API server
 	failed chan error // a component that ended by itself
 	broken bool       // one has, so the others are not waited for
+
+	networks  networks
+	announcer *simservice.Announcer
 }
 
 func (c *cluster) run(ctx context.Context, ready func(Info)) error {
@@ -68,10 +73,12 @@ func (c *cluster) run(ctx context.Context, ready func(Info)) error {
 	c.step("certificates and port %s", c.server)
 
 	store := newEtcd(c.opts.Log)
-	nodes := simkubelet.NewNetwork()
+	c.networks = networks{storage: store.network, nodes: memnet.New(), services: memnet.New()}
+	c.announcer = simservice.NewAnnouncer()
 	api := c.launch("kube-apiserver", apiserver{
-		keys: c.keys, listener: listener, storage: store.dial, nodes: nodes.Dial,
-		opts: c.opts, seeding: seedingFor(c.dir.seededBy()),
+		keys: c.keys, listener: listener, networks: c.networks,
+		webhooks: &simservice.Webhooks{Answered: c.announcer.Answered},
+		opts:     c.opts, seeding: seedingFor(c.dir.seededBy()),
 	}.run)
 	if err := store.start(ctx, c.dir.join("etcd"), c.opts.Fsync); err != nil {
 		api.cancel() // it waits for etcd in vain and may not even notice
@@ -85,11 +92,11 @@ func (c *cluster) run(ctx context.Context, ready func(Info)) error {
 		defer drained.Stop()
 		api.stop(c, apiStop)
 	}()
-	return c.serve(ctx, nodes, ready)
+	return c.serve(ctx, ready)
 }
 
 // serve runs what needs the API server, until ctx ends.
-func (c *cluster) serve(ctx context.Context, nodes *simkubelet.Network, ready func(Info)) error {
+func (c *cluster) serve(ctx context.Context, ready func(Info)) error {
 	admin := c.keys.adminConfig(c.server)
 	if err := c.waitReadyz(ctx, admin); err != nil {
 		return err
@@ -98,7 +105,7 @@ func (c *cluster) serve(ctx context.Context, nodes *simkubelet.Network, ready fu
 	if err := c.dir.markSeeded(); err != nil {
 		return fmt.Errorf("mark the data directory: %w", err)
 	}
-	clients, err := c.launchClients(ctx, admin, nodes)
+	clients, err := c.launchClients(ctx, admin)
 	defer stopAll(c, clients)
 	if err != nil {
 		return err
@@ -123,12 +130,12 @@ func (c *cluster) serve(ctx context.Context, nodes *simkubelet.Network, ready fu
 
 // launchClients starts the components that talk to the API server. On an error
 // it returns those that were started.
-func (c *cluster) launchClients(ctx context.Context, admin *rest.Config, nodes *simkubelet.Network) (parts []*part, err error) {
+func (c *cluster) launchClients(ctx context.Context, admin *rest.Config) (parts []*part, err error) {
 	sim := simkubelet.Options{
-		Config: admin, Nodes: c.opts.Nodes, Version: Version, Network: nodes,
+		Config: admin, Nodes: c.opts.Nodes, Version: Version, Network: c.networks.nodes,
 		CertFile: c.keys.file("apiserver.crt"), KeyFile: c.keys.file("apiserver.key"),
 	}
-	parts = append(parts, c.launch("simulated nodes", sim.Run))
+	parts = append(parts, c.launch("simulated nodes", sim.Run), c.launch("simulated services", c.services(admin)))
 	if c.opts.Controllers != None {
 		run, err := controllerManager(ctx, c.keys, c.dir.join("controller-manager.kubeconfig"), c.opts.Controllers)
 		if err != nil {

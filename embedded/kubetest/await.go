@@ -5,9 +5,12 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	watchtools "k8s.io/client-go/tools/watch"
@@ -47,6 +50,30 @@ func Await[T any, P Object[T]](t testing.TB, client rest.Interface, resource, ns
 		t.Fatalf("%s %s/%s is not as awaited: %v\n%s", resource, ns, name, err, show(last))
 	}
 	return last
+}
+
+// AwaitObject is Await for objects without a Go type.
+func AwaitObject(t testing.TB, client dynamic.ResourceInterface, name string, ok func(*unstructured.Unstructured) bool) *unstructured.Unstructured {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), awaitWithin)
+	defer cancel()
+	w, err := client.Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + name})
+	if err != nil {
+		t.Fatalf("watch %s: %v", name, err)
+	}
+	defer w.Stop()
+	var last *unstructured.Unstructured
+	for e := range w.ResultChan() {
+		o, is := e.Object.(*unstructured.Unstructured)
+		if !is || e.Type == watch.Deleted || e.Type == watch.Bookmark {
+			continue
+		}
+		if last = o; ok(o) {
+			return o
+		}
+	}
+	t.Fatalf("%s is not as awaited: %v\n%s", name, ctx.Err(), show(last))
+	return nil
 }
 
 // AwaitGone watches until the object does not exist.

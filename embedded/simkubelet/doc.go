@@ -4,7 +4,7 @@
 // the node's name, label and nodeInfo, a pod condition, the reason of Ready, and
 // what kubectl logs prints.
 //
-//	network := simkubelet.NewNetwork() // give network.Dial to the API server
+//	network := memnet.New() // give network.Egress to the API server
 //	err := simkubelet.Options{Config: admin, Nodes: 1, Network: network, ...}.Run(ctx)
 //
 // The annotation leat.dev/simulate of a pod (from its template) makes failures:

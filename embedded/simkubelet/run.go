@@ -10,6 +10,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/leat-dev/leat/embedded/internal/loop"
+	"github.com/leat-dev/leat/embedded/internal/memnet"
 )
 
 // component is the source of events.
@@ -24,7 +25,7 @@ type Options struct {
 	// Version of Kubernetes, for nodeInfo.
 	Version string
 	// Network is where the API server looks for kubelets.
-	Network *Network
+	Network *memnet.Network
 	// CertFile and KeyFile serve the kubelets' TLS.
 	CertFile, KeyFile string
 }
@@ -64,7 +65,7 @@ func (o Options) simulate(ctx context.Context, pods *loop.Loop, others ...*loop.
 		wg.Go(func() { l.Run(ctx) })
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- server.ServeTLS(o.Network.conns, "", "") }()
+	go func() { failed <- server.ServeTLS(o.Network, "", "") }()
 	select {
 	case err = <-failed:
 		err = fmt.Errorf("serve simulated kubelets: %w", err)
