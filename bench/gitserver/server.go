@@ -13,6 +13,7 @@
 package gitserver
 
 import (
+	"bufio"
 	"compress/gzip"
 	"fmt"
 	"io"
@@ -25,6 +26,10 @@ import (
 
 // maxRequest bounds the body of a request, in bytes, after decompression.
 const maxRequest = 16 << 20
+
+// listRefs is how a request for the refs starts in protocol 2, which sends it
+// where objects are asked for.
+const listRefs = "0014command=ls-refs"
 
 // Backend answers the two questions of smart HTTP. It returns the CPU time that
 // it spent outside this process.
@@ -47,7 +52,7 @@ func Best(dir string) Backend {
 
 // Usage is what was asked of a server since it started.
 type Usage struct {
-	Refs  int           // requests for the refs
+	Refs  int           // requests for the refs, or in protocol 2 for what the server can do
 	Packs int           // requests for objects
 	Bytes int64         // of all answers
 	CPU   time.Duration // of the git binary; 0 for go-git, which runs in this process
@@ -127,9 +132,16 @@ func (s *Server) uploadPack(w http.ResponseWriter, r *http.Request) {
 		body = unzipped
 	}
 	header(w, "application/x-git-upload-pack-result")
+	in := bufio.NewReader(io.LimitReader(body, maxRequest))
+	used := Usage{Packs: 1}
+	if start, _ := in.Peek(len(listRefs)); string(start) == listRefs {
+		used = Usage{Refs: 1}
+	}
 	out := &counter{w: w}
-	cpu, err := s.backend.UploadPack(out, io.LimitReader(body, maxRequest), r.Header.Get("Git-Protocol"))
-	s.count(Usage{Packs: 1, Bytes: out.n, CPU: cpu})
+	var err error
+	used.CPU, err = s.backend.UploadPack(out, in, r.Header.Get("Git-Protocol"))
+	used.Bytes = out.n
+	s.count(used)
 	giveUpOn(err)
 }
 

@@ -79,10 +79,17 @@ func TestGitBinaryShallow(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	for _, version := range []string{"0", "2"} {
+	for version, want := range map[string]gitserver.Usage{
+		"0": {Refs: 1, Packs: 1},
+		"2": {Refs: 2, Packs: 1}, // what the server can do, the refs, the objects
+	} {
+		before := s.Usage()
 		out, err := exec.Command(exe, "-c", "protocol.version="+version, "clone", "--depth=1", s.URL(), t.TempDir()).CombinedOutput()
 		if err != nil {
 			t.Errorf("protocol %s: %v\n%s", version, err, out)
+		}
+		if got := s.Usage().Sub(before); got.Refs != want.Refs || got.Packs < want.Packs || got.Packs > want.Packs+1 {
+			t.Errorf("protocol %s: counted %+v, want about %+v", version, got, want)
 		}
 	}
 	if _, err := git.Clone(memory.NewStorage(), nil, &git.CloneOptions{URL: s.URL(), Depth: 1}); err != nil {

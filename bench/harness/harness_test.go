@@ -18,16 +18,23 @@ import (
 	"github.com/leat-dev/leat/bench/kube"
 )
 
-// fakeServer lists objects by kind and namespace, and plays events to watches.
+// fakeServer lists objects by kind and namespace, and plays events to watches;
+// an empty one ends the watch, and the next watch goes on behind it.
 type fakeServer struct {
 	objects []fleet.Object
 	events  []string
+	from    []string // the resourceVersions that watches asked for
 }
 
 // ServeHTTP implements http.Handler.
 func (f *fakeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Query().Get("watch") != "" {
-		for _, e := range f.events {
+		f.from = append(f.from, r.URL.Query().Get("resourceVersion"))
+		for len(f.events) > 0 {
+			e := f.events[0]
+			if f.events = f.events[1:]; e == "" {
+				return
+			}
 			fmt.Fprintln(w, e)
 		}
 		w.(http.Flusher).Flush()
@@ -198,5 +205,26 @@ func TestWatchOneInOrder(t *testing.T) {
 	cancel()
 	if _, err := s.wait(ended, 3); err == nil {
 		t.Error("a test passed on an event before its turn")
+	}
+}
+
+// TestFollowGoesOn: a watch that ends goes on after its last event, and anew
+// when the server has forgotten that.
+func TestFollowGoesOn(t *testing.T) {
+	f := &fakeServer{events: []string{
+		`{"type":"ADDED","object":{"metadata":{"name":"a","resourceVersion":"5"}}}`, "",
+		`{"type":"ERROR","object":{"code":410}}`, "",
+		`{"type":"ADDED","object":{"metadata":{"name":"b","resourceVersion":"9"}}}`,
+	}}
+	l := labOn(t, f, 1)
+	ctx, stop := context.WithCancel(t.Context())
+	var seen []string
+	err := l.follow(ctx, kube.Watch{Kind: kube.Services}, func() {}, func(e kube.Event) {
+		if seen = append(seen, e.ResourceVersion); len(seen) == 2 {
+			stop()
+		}
+	})
+	if got := strings.Join(f.from, ","); err != nil || got != ",5," {
+		t.Errorf("watches started at %q, %v", got, err)
 	}
 }

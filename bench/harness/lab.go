@@ -45,8 +45,8 @@ type lab struct {
 
 // onFleet makes a session of rows that run in a lab of their own.
 func onFleet(f fleet.Fleet, rows func(context.Context, *lab) ([]Result, error)) func(context.Context, config) ([]Result, error) {
-	return func(ctx context.Context, c config) (results []Result, err error) {
-		ctx, cancel := context.WithCancelCause(ctx)
+	return func(outer context.Context, c config) (results []Result, err error) {
+		ctx, cancel := context.WithCancelCause(outer)
 		defer cancel(nil)
 		l := &lab{config: c, fleet: f, fail: cancel, peaks: map[string]int64{}}
 		defer l.close()
@@ -54,14 +54,14 @@ func onFleet(f fleet.Fleet, rows func(context.Context, *lab) ([]Result, error)) 
 		if err == nil {
 			results, err = rows(ctx, l)
 		}
-		if cause := context.Cause(ctx); err != nil && cause != nil {
+		if err == nil || outer.Err() != nil {
+			return results, err
+		}
+		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
 			err = errors.Join(cause, err)
 		}
-		if err != nil {
-			l.keep = true
-			err = fmt.Errorf("%w\nlogs and data are in %s", err, l.dir)
-		}
-		return results, err
+		l.keep = true
+		return results, fmt.Errorf("%w\nlogs and data are in %s", err, l.dir)
 	}
 }
 

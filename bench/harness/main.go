@@ -40,12 +40,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	c.log = stderr
 	results, err := measureAll(ctx, c)
-	report := Report{Machine: thisMachine(), Command: "go run ./bench/harness " + strings.Join(args, " "), Results: medians(results)}
+	report := Report{Machine: thisMachine(), Command: commandLine(args), Results: medians(results)}
 	if printErr := report.print(stdout, c.out); printErr != nil {
-		err = errors.Join(err, printErr)
+		fmt.Fprintln(stderr, "harness:", printErr)
+		return 1
 	}
-	if err != nil {
-		fmt.Fprintln(stderr, "harness:", err)
+	if err != nil { // measureAll has said it when it happened
 		return 1
 	}
 	return 0
@@ -59,6 +59,7 @@ func measureAll(ctx context.Context, c config) ([]Result, error) {
 	for range c.repeat {
 		for _, s := range c.sessions() {
 			if ctx.Err() != nil {
+				fmt.Fprintln(c.log, "harness:", context.Cause(ctx))
 				return all, errors.Join(append(failed, context.Cause(ctx))...)
 			}
 			results, err := s.run(ctx, c)
@@ -70,4 +71,16 @@ func measureAll(ctx context.Context, c config) ([]Result, error) {
 		}
 	}
 	return all, errors.Join(failed...)
+}
+
+// commandLine is what to type to measure the same again.
+func commandLine(args []string) string {
+	words := []string{"go run ./bench/harness"}
+	for _, a := range args {
+		if a == "" || strings.ContainsAny(a, " {}$*()'\"") {
+			a = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
+		}
+		words = append(words, a)
+	}
+	return strings.Join(words, " ")
 }

@@ -20,7 +20,7 @@ type tracker struct {
 	goals map[*goal]bool
 }
 
-// track watches until ctx ends. A watch that ends before fails the lab: a figure
+// track watches until ctx ends. A watch that fails before fails the lab: a figure
 // with a hole in it is none.
 func track(ctx context.Context, l *lab, w kube.Watch) *tracker {
 	t := &tracker{done: make(chan struct{}), known: map[string]state{}, goals: map[*goal]bool{}}
@@ -29,7 +29,7 @@ func track(ctx context.Context, l *lab, w kube.Watch) *tracker {
 		defer close(t.done)
 		once := sync.OnceFunc(func() { close(started) })
 		defer once()
-		if err := l.kube.Watch(ctx, w, once, t.see); err != nil && ctx.Err() == nil {
+		if err := l.follow(ctx, w, once, t.see); err != nil && ctx.Err() == nil {
 			l.fail(err)
 		}
 	}()

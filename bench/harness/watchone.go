@@ -34,7 +34,7 @@ func (l *lab) watchOne(ctx context.Context, t kube.Target, tests ...func(live ma
 		defer once()
 		next := 0
 		w := kube.Watch{Kind: t.Kind, Namespace: t.Namespace, Name: t.Name}
-		s.err = l.kube.Watch(ctx, w, once, func(e kube.Event) {
+		s.err = l.follow(ctx, w, once, func(e kube.Event) {
 			var live map[string]any
 			if e.Type != "DELETED" && json.Unmarshal(e.Object, &live) != nil {
 				return
