@@ -21,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/unit"
 	"github.com/leat-dev/leat/internal/world"
 )
 
@@ -93,6 +94,9 @@ func (c Committer) patch(ctx context.Context, obj *unstructured.Unstructured, di
 
 // manager returns the field manager under which Flux writes objects of a kind.
 func manager(obj *unstructured.Unstructured) string {
+	if obj.GetKind() == unit.ExternalArtifactKind {
+		return object.ManagerSourceWatcher
+	}
 	switch obj.GroupVersionKind().Group {
 	case object.GroupKustomize:
 		return object.ManagerKustomizeStatus

@@ -40,6 +40,7 @@ const (
 	ReasonSourceFailed     = "SourceFetchFailed"
 	ReasonValidationFailed = "ValidationFailed"
 	ReasonDisabled         = "ReconciliationDisabled"
+	ReasonReady            = "Ready"
 	ReasonInvalidSpec      = "InvalidSpec"
 	ReasonUnsupported      = "FeatureGateDisabled"
 )
@@ -70,6 +71,7 @@ var Reasons = map[string]string{
 	ReasonSourceFailed:     "a source of the generator is missing or cannot be read",
 	ReasonValidationFailed: "the spec contradicts itself",
 	ReasonDisabled:         "an annotation switches the unit off",
+	ReasonReady:            "a generator made artifacts anew (events only)",
 	ReasonInvalidSpec:      "the spec holds a value that cannot be read",
 	ReasonUnsupported:      "the field needs something that this engine does not offer",
 }
