@@ -90,6 +90,7 @@ func New(cfg Config) (a *App, err error) {
 	}
 	restCfg := rest.CopyConfig(cfg.REST)
 	restCfg.QPS = -1
+	restCfg.WarningHandler = rest.NoWarnings{} // deprecations are for people who write manifests, not for each of our requests
 	client, err := rest.HTTPClientFor(restCfg)
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", cfg.REST.Host, err)
@@ -130,7 +131,7 @@ func protobuf(cfg *rest.Config) *rest.Config {
 func (a *App) engine(cfg Config) *engine.Engine {
 	port := storePort{a.store}
 	return &engine.Engine{
-		Remote: cfg.Bases, Options: cfg.Options, Trees: port, Store: port,
+		Remote: cfg.Bases, Expect: expectation(), Options: cfg.Options, Trees: port, Store: port,
 		Builds: build.NewCache(build.Limits{Bytes: buildMemory}),
 		Git:    router{local: cfg.Local, remote: gitPort{a.pool}, offline: cfg.Offline},
 	}

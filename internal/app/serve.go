@@ -35,7 +35,10 @@ type ServeConfig struct {
 	REST            *rest.Config
 	Metrics, Health string // addresses; empty: none
 	Leader          Leader
-	Log             *slog.Logger
+	// StateDir keeps the identity of this replica over restarts, so that one
+	// that comes back need not wait for its own lease to run out.
+	StateDir string
+	Log      *slog.Logger
 }
 
 // leaseName is the lock of leader election.
@@ -104,15 +107,16 @@ func lead(ctx context.Context, a *App, cfg ServeConfig, ready *atomic.Bool) erro
 	if err != nil {
 		return err
 	}
-	host, err := os.Hostname()
+	id, release, err := identity(cfg.StateDir)
 	if err != nil {
 		return err
 	}
+	defer release()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	namespace := cmp.Or(os.Getenv("RUNTIME_NAMESPACE"), "flux-system")
 	lock, err := resourcelock.New(resourcelock.LeasesResourceLock, namespace, leaseName, client.CoreV1(), client.CoordinationV1(),
-		resourcelock.ResourceLockConfig{Identity: fmt.Sprintf("%s_%d", host, os.Getpid())})
+		resourcelock.ResourceLockConfig{Identity: id})
 	if err != nil {
 		return err
 	}

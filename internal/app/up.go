@@ -71,6 +71,7 @@ func Prepare(ctx context.Context, cfg UpConfig) (*Up, error) {
 	if err != nil {
 		return nil, err
 	}
+	cfg.Options.SimulatedPods = true
 	local := &LocalSources{Own: []string{e.URL()}, Fleet: reader, Mirrors: cfg.Mirrors, Pool: pool}
 	return &Up{Entry: e, cfg: cfg, tree: snap.Tree, local: local, mirror: pool}, nil
 }

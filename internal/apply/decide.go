@@ -52,6 +52,10 @@ func (r *runner) decide(ctx context.Context, o build.Object) (*step, error) {
 			return s, nil
 		}
 	}
+	if m, ok := r.recovered(s); ok {
+		s.Op, s.settled = plan.Unchanged, &m
+		return s, nil
+	}
 	current, err := r.look(ctx, o.Ref)
 	if err != nil {
 		return nil, r.refused(o.Ref, desired, err)
@@ -68,6 +72,19 @@ func (r *runner) settled(key object.Key, desired hash.ID) (Mark, bool) {
 	seen, exists, followed := r.Live.Seen(key)
 	return m, followed && exists && seen.UID == m.UID && seen.Entry == m.Entry &&
 		seen.Intruder == "" && seen.Owner == r.Owner && !seen.Deleting
+}
+
+// recovered tells whether an object is settled though no mark says so.
+func (r *runner) recovered(s *step) (Mark, bool) {
+	if _, marked := r.Marks[s.Ref.Key]; marked || r.Verify || !r.Trusted || r.Expect == nil {
+		return Mark{}, false
+	}
+	seen, exists, followed := r.Live.Seen(s.Ref.Key)
+	if !followed || !exists || seen.Intruder != "" || seen.Owner != r.Owner || seen.Deleting || seen.Entry.IsZero() {
+		return Mark{}, false
+	}
+	expected, known := r.Expect(s.After)
+	return Mark{s.desired, seen.UID, seen.Entry}, known && expected == seen.Entry
 }
 
 // look returns the live object, nil when there is none.
@@ -111,7 +128,7 @@ func (r *runner) creation(ctx context.Context, s *step) error {
 		return nil
 	}
 	s.rehearsed = true
-	if _, err := r.World.Predict(ctx, r.request(s.intent, "")); err != nil {
+	if _, err := r.World.Predict(ctx, r.request(s.intent)); err != nil {
 		return r.refused(s.Ref, s.After, err)
 	}
 	return nil
@@ -128,7 +145,7 @@ func (r *runner) update(ctx context.Context, s *step, policy plan.Policy) error 
 		s.takeover = t
 	}
 	s.rehearsed = true
-	predicted, err := r.World.Predict(ctx, r.request(s.After, string(current.GetUID())))
+	predicted, err := r.World.Predict(ctx, r.request(s.After))
 	if err != nil {
 		if (r.Force || policy.Force) && plan.Replaceable(err) {
 			s.Op, s.Why = plan.Replace, "a field that cannot change"
@@ -142,7 +159,7 @@ func (r *runner) update(ctx context.Context, s *step, policy plan.Policy) error 
 	case len(s.Fields) > 0:
 		s.Op = plan.Update
 		s.intent = r.Ignore.Intent(s.After, current, predicted, r.Managers.Own)
-	case !s.takeover.IsZero(), own != plan.EntryID(predicted.GetManagedFields(), r.Managers.Own) && !policy.Merge:
+	case !s.takeover.IsZero(), own != plan.EntryID(predicted.GetManagedFields(), r.Managers.Own) && !policy.Merge && !r.Ignore.Touches(s.After):
 		s.Op = plan.TakeOver
 		s.intent = r.Ignore.Intent(s.After, current, predicted, r.Managers.Own)
 	default:
@@ -153,7 +170,7 @@ func (r *runner) update(ctx context.Context, s *step, policy plan.Policy) error 
 	return nil
 }
 
-func (r *runner) request(obj *unstructured.Unstructured, _ string) world.Apply {
+func (r *runner) request(obj *unstructured.Unstructured) world.Apply {
 	return world.Apply{Object: obj, Manager: r.Managers.Own, Force: true}
 }
 

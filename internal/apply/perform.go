@@ -62,7 +62,7 @@ func (r *runner) foundAfterAll(ctx context.Context, s *step, after *unstructured
 	if err := r.takeOver(ctx, s, t); err != nil {
 		return nil, err
 	}
-	again, err := r.World.Apply(ctx, r.request(s.intent, ""))
+	again, err := r.World.Apply(ctx, r.request(s.intent))
 	if err != nil {
 		return nil, r.refused(s.Ref, s.intent, err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
 
 	"github.com/leat-dev/leat/internal/app"
 	"github.com/leat-dev/leat/internal/controller"
@@ -112,6 +113,7 @@ func runController(ctx context.Context, env Env, f *controllerFlags) error {
 	if err != nil {
 		return err
 	}
+	klog.SetSlogLogger(log)
 	options, err := f.engine.options(log)
 	if err != nil {
 		return err
@@ -134,7 +136,7 @@ func runController(ctx context.Context, env Env, f *controllerFlags) error {
 		return err
 	}
 	return app.Serve(ctx, a, app.ServeConfig{
-		REST: cfg, Metrics: f.metricsAddr, Health: f.healthAddr, Leader: f.leader.config(), Log: log,
+		REST: cfg, Metrics: f.metricsAddr, Health: f.healthAddr, Leader: f.leader.config(), StateDir: f.storagePath, Log: log,
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"k8s.io/klog/v2"
 
 	"github.com/leat-dev/leat/internal/app"
 	"github.com/leat-dev/leat/internal/entry"
@@ -225,5 +226,8 @@ func upLog(data string) (*slog.Logger, func(), error) {
 		return nil, nil, err
 	}
 	log, err := newLogger(io.Writer(file), "debug", "json")
+	if err == nil {
+		klog.SetSlogLogger(log) // client-go must not write over the screen
+	}
 	return log, func() { _ = file.Close() }, err
 }

@@ -76,6 +76,7 @@ type Controller struct {
 	commit commit.Committer
 	events *recorder
 	soft   soft
+	guards guards
 }
 
 // New returns a controller; nothing is asked of the cluster before Run.
@@ -102,6 +103,8 @@ func (c *Controller) Run(ctx context.Context) error {
 		Moved:    c.managedMoved,
 	})
 	c.cfg.Engine.Live = c.live
+	c.guards.start(ctx, c.cfg.Metadata)
+	c.cfg.Engine.Options.Rehearse = c.guards.Rehearse
 	c.events.run(ctx)
 	definitions := c.watchDefinitions(ctx)
 	err := c.views.start(ctx, c.cfg.Kinds)
@@ -115,6 +118,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	c.views.wait.Wait()
 	c.named.wait.Wait()
 	c.live.Wait()
+	c.guards.wait.Wait()
 	<-definitions
 	c.events.stop()
 	if errors.Is(err, context.Canceled) {

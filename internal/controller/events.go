@@ -3,6 +3,8 @@ package controller
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,31 +22,60 @@ import (
 // limit is 1024).
 const maxEventText = 1024
 
+// gather is how long the events of one object wait for each other: what a unit
+// applied and that it finished are told in one.
+const gather = 500 * time.Millisecond
+
 // recorder writes events without keeping a run waiting for them.
 type recorder struct {
 	client v1.CoreV1Interface
-	queue  chan *corev1.Event
-	wait   sync.WaitGroup
 	failed func(error)
+
+	mu      sync.Mutex
+	waiting map[string]*corev1.Event // by object and type
+	done    chan struct{}
 }
 
-// newRecorder returns a recorder; what does not fit its queue is dropped and
-// said through failed, because an event must never stop delivery.
+// maxEvents bounds the events that wait to be written; more are dropped, because
+// an event must never stop delivery.
+const maxEvents = 8192
+
 func newRecorder(client v1.CoreV1Interface, failed func(error)) *recorder {
-	return &recorder{client: client, queue: make(chan *corev1.Event, 4096), failed: failed}
+	return &recorder{client: client, failed: failed, waiting: make(map[string]*corev1.Event), done: make(chan struct{})}
 }
 
-// run writes events until ctx ends and the queue is empty.
+// run writes events until ctx ends; those that wait then are still written.
 func (r *recorder) run(ctx context.Context) {
-	for range 2 {
-		r.wait.Add(1)
-		go func() {
-			defer r.wait.Done()
-			for e := range r.queue {
-				r.write(context.WithoutCancel(ctx), e)
+	go func() {
+		defer close(r.done)
+		tick := time.NewTicker(gather)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				r.flush(context.WithoutCancel(ctx))
+				return
+			case <-tick.C:
+				r.flush(ctx)
 			}
-		}()
+		}
+	}()
+}
+
+func (r *recorder) flush(ctx context.Context) {
+	r.mu.Lock()
+	batch := slices.SortedFunc(maps.Values(r.waiting), func(a, b *corev1.Event) int { return strings.Compare(a.Name, b.Name) })
+	clear(r.waiting)
+	r.mu.Unlock()
+	var wait sync.WaitGroup
+	for part := range slices.Chunk(batch, max((len(batch)+1)/2, 1)) {
+		wait.Go(func() {
+			for _, e := range part {
+				r.write(ctx, e)
+			}
+		})
 	}
+	wait.Wait()
 }
 
 func (r *recorder) write(ctx context.Context, e *corev1.Event) {
@@ -55,19 +86,28 @@ func (r *recorder) write(ctx context.Context, e *corev1.Event) {
 	}
 }
 
-// stop writes what is queued and returns.
-func (r *recorder) stop() {
-	close(r.queue)
-	r.wait.Wait()
-}
+// stop returns when what waited is written.
+func (r *recorder) stop() { <-r.done }
 
 func (r *recorder) record(obj *unstructured.Unstructured, events []report.Event, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for i, e := range events {
-		select {
-		case r.queue <- eventOf(obj, e, now, i):
-		default:
-			r.failed(fmt.Errorf("event dropped, too many are waiting: %s", e.Message))
+		if e.Quiet {
+			continue
 		}
+		next := eventOf(obj, e, now, i)
+		id := string(obj.GetUID()) + next.Type
+		if have := r.waiting[id]; have != nil {
+			have.Message, have.Reason = cut(have.Message+"\n"+next.Message), next.Reason
+			have.Annotations = next.Annotations
+			continue
+		}
+		if len(r.waiting) >= maxEvents {
+			r.failed(fmt.Errorf("event dropped, too many are waiting: %s", e.Message))
+			continue
+		}
+		r.waiting[id] = next
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 
 // softDelay is how long a status that is on the way to another one may wait to
 // be written. Most units are ready before, and then it never is.
-const softDelay = time.Second
+const softDelay = 3 * time.Second
 
 // soft holds statuses that are written only if no later run replaces them.
 type soft struct {

@@ -128,14 +128,20 @@ func (c *kustomizing) healthOf(ctx context.Context, ref object.Ref) (health.Resu
 	_, custom := c.checks.For(ref.GroupKind())
 	if followed && exists && !custom {
 		c.view.health(ref.Key)
-		return seen.Health, nil
+		return c.simulated(ref, seen.Health), nil
 	}
 	v := view{c.w, c.view.rec}
 	obj, err := v.get(ctx, ref)
 	if err != nil {
 		return health.Result{}, err
 	}
-	return health.Of(obj, health.Rules{Custom: c.checks, Now: c.now}), nil
+	return c.simulated(ref, health.Of(obj, health.Rules{Custom: c.checks, Now: c.now})), nil
+}
+
+// simulated marks a health that rests on pods where all pods are simulated.
+func (c *kustomizing) simulated(ref object.Ref, r health.Result) health.Result {
+	r.Simulated = r.Simulated || c.Options.SimulatedPods && health.RestsOnPods(ref.GroupKind())
+	return r
 }
 
 // vanishing are the built Jobs that delete themselves once they are done. Only

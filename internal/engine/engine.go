@@ -58,6 +58,9 @@ type Options struct {
 	// AdditiveReadyExpr asks the built-in question of dependencies also where
 	// there is a readyExpr.
 	AdditiveReadyExpr bool
+	// SimulatedPods says that no pod of the cluster is real, so that every health
+	// that rests on pods says so.
+	SimulatedPods bool
 	// Rehearse tells which new objects are tried dry before they are made; nil
 	// is all.
 	Rehearse func(object.Ref) bool
@@ -75,6 +78,8 @@ type Engine struct {
 	Live    apply.Live
 	Git     Git
 	Store   Artifacts
+	// Expect names the apply entry that an object leaves; see apply.Input.
+	Expect func(obj *unstructured.Unstructured) (hash.ID, bool)
 
 	mu     sync.Mutex
 	memos  map[object.Key]*memo
@@ -92,8 +97,9 @@ type memo struct {
 	waitOn string
 	reads  record.Set // of the last build, for impact
 
-	stored   hash.ID // tree of the last stored artifact
-	failures int     // runs that failed one after the other
+	stored    hash.ID   // tree of the last stored artifact
+	generated generated // of an ArtifactGenerator
+	failures  int       // runs that failed one after the other
 }
 
 // Converge runs one unit once against a world.

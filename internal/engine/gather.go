@@ -30,7 +30,7 @@ func (c *kustomizing) check() error {
 	}
 	var err error
 	if c.checks, err = healthChecks(c.k.Spec.HealthCheckExprs); err != nil {
-		return report.Stall(report.ReasonInvalidCEL, fmt.Errorf("spec.healthCheckExprs: %w", err))
+		return report.Stall(report.ReasonInvalidCEL, err)
 	}
 	src := c.k.Source()
 	if c.Options.NoCrossNamespaceRefs && src.Namespace != c.k.Namespace {

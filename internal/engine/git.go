@@ -39,6 +39,9 @@ type GitRequest struct {
 	Submodules bool
 	Secret     map[string][]byte // of spec.secretRef; nil for none
 	Proxy      map[string][]byte // of spec.proxySecretRef; nil for none
+	// Since is how old an answer of the remote may be: a listing of refs that
+	// began at or after it will do, whoever asked for it.
+	Since time.Time
 }
 
 // GitResult is what a fetch brought.
@@ -141,6 +144,7 @@ func (f *fetching) request(ctx context.Context) (GitRequest, error) {
 	s := f.g.Spec
 	req := GitRequest{
 		Unit: f.g.Key(), URL: s.URL, Ref: s.Reference, Sparse: s.SparseCheckout, Submodules: s.RecurseSubmodules,
+		Since: f.since(),
 	}
 	if f.Git.Local(s.URL) {
 		if s.SecretRef != nil || s.ProxySecretRef != nil || s.Verification != nil {
@@ -167,6 +171,18 @@ func (f *fetching) request(ctx context.Context) (GitRequest, error) {
 		}
 	}
 	return req, nil
+}
+
+// sharing is how long the listing of a remote serves others that share it.
+const sharing = 10 * time.Second
+
+// since lets repositories of one remote share its listing, unless a person
+// asked: then only what is newer than the question counts.
+func (f *fetching) since() time.Time {
+	if at := unit.Requested(f.g.Annotations); at != "" && at != f.g.Status.LastHandledReconcileAt {
+		return f.now
+	}
+	return f.now.Add(-min(sharing, f.g.Interval()/2))
 }
 
 func (f *fetching) secret(ctx context.Context, name string) (map[string][]byte, error) {

@@ -101,7 +101,7 @@ func (c *kustomizing) apply(ctx context.Context) error {
 		World: c.w, Live: c.Live, Objects: c.built.Objects, Managers: c.managers(), Owner: c.k.Key(),
 		Marks: c.memo.marks, Force: c.k.Spec.Force, Ignore: rules, Custom: c.Options.CustomStages,
 		Mask: c.Options.Mask, Provided: provided, Contested: c.contested, Rehearse: c.Options.Rehearse,
-		Verify: c.verify(),
+		Verify: c.verify(), Trusted: c.trusted(), Expect: c.Expect,
 	})
 	c.applied = res
 	c.memo.marks = res.Marks
@@ -167,6 +167,14 @@ func (c *kustomizing) contested(key object.Key, live *unstructured.Unstructured)
 func (c *kustomizing) verify() bool {
 	at := unit.Requested(c.k.Annotations)
 	return at != "" && at != c.k.Status.LastHandledReconcileAt
+}
+
+// trusted tells whether the status says that what was built is what was applied
+// last, under the present spec.
+func (c *kustomizing) trusted() bool {
+	last := c.k.Status.History.Latest()
+	return last != nil && last.Digest == c.built.Checksum && c.k.Status.ObservedGeneration == c.k.Generation &&
+		(last.LastReconciledStatus == report.ReasonReconciled || last.LastReconciledStatus == report.ReasonHealthFailed)
 }
 
 // prune deletes what the inventory holds and the build no longer has.

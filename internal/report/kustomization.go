@@ -184,7 +184,8 @@ func kustomizationEvents(k *unit.Kustomization, run KustomizationRun, reason str
 			if !run.HealthSince.IsZero() {
 				took = now.Sub(run.HealthSince)
 			}
-			out = append(out, Event{Reason: reason, Metadata: done, Message: fmt.Sprintf(
+			follows := before != nil && before.Status == "True" && len(run.Changed) == 0
+			out = append(out, Event{Quiet: follows, Reason: reason, Metadata: done, Message: fmt.Sprintf(
 				"Reconciliation finished in %s, next run in %s", took.Round(time.Millisecond), k.Spec.Interval.Duration)})
 		}
 	case p.Class == Progressing:

@@ -48,7 +48,10 @@ type Summary struct {
 
 // Event is one thing worth telling, on the unit.
 type Event struct {
-	Warning  bool
+	Warning bool
+	// Quiet events are for those who follow revisions from outside; in the
+	// cluster's own events they would be noise.
+	Quiet    bool
 	Reason   string
 	Message  string
 	Metadata map[string]string // keys without the group prefix
