@@ -35,7 +35,17 @@ func installCRDs(ctx context.Context, c *kube.Client) error {
 		}
 		pending[definition.Name] = true
 	}
-	return awaitEstablished(ctx, c, pending)
+	if err := awaitEstablished(ctx, c, pending); err != nil {
+		return err
+	}
+	for _, d := range crd.All() {
+		version := d.Spec.Group + "/" + crd.StorageVersion(d.Spec.Group, d.Spec.Names.Kind)
+		k := kube.Kind{APIVersion: version, Kind: d.Spec.Names.Kind, Resource: d.Spec.Names.Plural}
+		if err := awaitServed(ctx, c, k); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func awaitEstablished(ctx context.Context, c *kube.Client, pending map[string]bool) error {
