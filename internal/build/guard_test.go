@@ -99,3 +99,18 @@ func TestSubstitutionIsBounded(t *testing.T) {
 		t.Errorf("one use of a large value: %v", err)
 	}
 }
+
+// Bases that double at every level are refused long before they end.
+func TestDiamonds(t *testing.T) {
+	all := map[string]string{"level30/kustomization.yaml": "resources: [a.yaml]\n", "level30/a.yaml": cm("a")}
+	for i := range 30 {
+		for _, side := range []string{"a", "b"} {
+			all[fmt.Sprintf("level%d/%s/kustomization.yaml", i, side)] = fmt.Sprintf("resources: [../../level%d]\nnamePrefix: %s%d-\n", i+1, side, i)
+		}
+		all[fmt.Sprintf("level%d/kustomization.yaml", i)] = "resources: [a, b]\n"
+	}
+	_, _, err := Run(context.Background(), files(t, all), Recipe{Path: "level0"}, Options{})
+	if err == nil || !strings.Contains(err.Error(), "included more than 1000 times") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -40,6 +40,10 @@ const (
 	text                      // inline YAML
 )
 
+// directories tells whether kustomize tries the reference as a directory, and
+// so as a git URL before that.
+func (t takes) directories() bool { return t == fileOrDir || t == dirOnly || t == pluginConfig }
+
 // ref is one reference in a kustomization.
 type ref struct {
 	field string
@@ -98,8 +102,8 @@ func (p *port) follow(dir, where string, r ref) (bool, error) {
 		return false, guard("inline YAML", []byte(*r.at))
 	}
 	if yes, err := r.inline(); yes || err != nil {
-		if err == nil && r.takes == pluginConfig {
-			err = checkPlugin([]byte(*r.at))
+		if err == nil {
+			err = r.checkInline()
 		}
 		return false, err
 	}
@@ -154,7 +158,7 @@ func (p *port) note(dir, name string, t takes) {
 	if t == pluginConfig || t == fileOrDir && p.roles[dir]&plugin != 0 {
 		p.roles[name] |= plugin
 	}
-	if t == fileOrDir || t == dirOnly || t == pluginConfig {
+	if t.directories() {
 		p.roles[name] |= directory
 		p.edges[dir] = append(p.edges[dir], name)
 	}
@@ -163,7 +167,7 @@ func (p *port) note(dir, name string, t takes) {
 // disarm writes a local reference that kustomize could take for a git URL in
 // a form that it cannot.
 func (p *port) disarm(r ref, target string) bool {
-	if _, ok := parseRepo(target); !ok {
+	if _, ok := parseRepo(target); !ok || !r.takes.directories() {
 		return false
 	}
 	*r.at = "./" + target
@@ -182,18 +186,33 @@ func (r ref) inline() (bool, error) {
 	return decode([]byte(*r.at)) == nil, nil
 }
 
+// checkInline refuses inline YAML that loads from a URL, or that kustomize
+// could still take for a URL: it does so when two of its documents collide.
+func (r ref) checkInline() error {
+	if _, ok := parseRepo(*r.at); ok || isHTTP(*r.at) {
+		return errors.New("inline YAML that reads like a URL")
+	}
+	if r.takes == pluginConfig {
+		return checkPlugin([]byte(*r.at))
+	}
+	return nil
+}
+
 // factory makes resources; it has no state.
 var factory *resource.Factory = provider.NewDefaultDepProvider().GetResourceFactory()
 
 // split takes the key off a reference of the form key=path.
 func (r ref) split() (key, target string) {
-	if r.takes == content {
+	if r.keyed() {
 		if k, v, ok := strings.Cut(*r.at, "="); ok {
 			return k, v
 		}
 	}
 	return "", *r.at
 }
+
+// keyed tells whether the reference may have the form key=path.
+func (r ref) keyed() bool { return strings.HasSuffix(r.field, ".files") }
 
 // refs lists every reference of k that makes kustomize load something.
 func refs(k *types.Kustomization) []ref {

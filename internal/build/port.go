@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -42,6 +41,9 @@ type port struct {
 	remotes   bool // remote bases are allowed
 	exclusive bool // this attempt may bring its own schema
 	ownSchema bool // a kustomization brings its own schema
+
+	reads     map[string]int // how often files were read in this attempt
+	readBytes int64          // and their sizes together
 
 	roles   map[string]role     // of files that a kustomization names
 	edges   map[string][]string // directory → directories that its kustomization names
@@ -247,6 +249,9 @@ func (p *port) ReadFile(name string) ([]byte, error) {
 			return nil, err
 		}
 	}
+	if err := p.count(name, data); err != nil {
+		return nil, p.refuse(err)
+	}
 	kustomization := slices.Contains(konfig.RecognizedKustomizationFileNames(), path.Base(name))
 	if !generated && (kustomization || p.roles[name]&parsed != 0) {
 		if err := guard(display(name), data); err != nil {
@@ -262,6 +267,28 @@ func (p *port) ReadFile(name string) ([]byte, error) {
 		return p.inspect(name, data)
 	}
 	return data, nil
+}
+
+// The bounds of what one build reads. A base that is included along many ways
+// is read and built once for each, so a few files can make very many objects.
+const (
+	maxReads     = 30_000    // files
+	maxSameReads = 1_000     // of one file
+	maxReadBytes = 512 << 20 // with every read counted
+)
+
+func (p *port) count(name string, data []byte) error {
+	p.reads[name]++
+	p.readBytes += int64(len(data))
+	switch {
+	case p.reads[name] > maxSameReads:
+		return fmt.Errorf("read %s: it is included more than %d times in one build", display(name), maxSameReads)
+	case len(p.reads) > maxReads:
+		return fmt.Errorf("read %s: more than %d files in one build", display(name), maxReads)
+	case p.readBytes > maxReadBytes:
+		return fmt.Errorf("read %s: more than %d bytes in one build", display(name), maxReadBytes)
+	}
+	return nil
 }
 
 // Exists implements filesys.FileSystem.
@@ -347,16 +374,16 @@ func (p *port) Walk(string, filepath.WalkFunc) error { return errors.ErrUnsuppor
 func (p *port) Open(string) (filesys.File, error) { return nil, errors.ErrUnsupported }
 
 // Create implements filesys.FileSystem.
-func (p *port) Create(string) (filesys.File, error) { return nil, os.ErrPermission }
+func (p *port) Create(string) (filesys.File, error) { return nil, fs.ErrPermission }
 
 // Mkdir implements filesys.FileSystem.
-func (p *port) Mkdir(string) error { return os.ErrPermission }
+func (p *port) Mkdir(string) error { return fs.ErrPermission }
 
 // MkdirAll implements filesys.FileSystem.
-func (p *port) MkdirAll(string) error { return os.ErrPermission }
+func (p *port) MkdirAll(string) error { return fs.ErrPermission }
 
 // RemoveAll implements filesys.FileSystem.
-func (p *port) RemoveAll(string) error { return os.ErrPermission }
+func (p *port) RemoveAll(string) error { return fs.ErrPermission }
 
 // WriteFile implements filesys.FileSystem.
-func (p *port) WriteFile(string, []byte) error { return os.ErrPermission }
+func (p *port) WriteFile(string, []byte) error { return fs.ErrPermission }

@@ -29,7 +29,7 @@ func (p *port) isRemote(dir string, t takes, target string) bool {
 	if isHTTP(target) {
 		return true
 	}
-	if t != fileOrDir && t != dirOnly && t != pluginConfig {
+	if !t.directories() {
 		return false
 	}
 	repo, ok := parseRepo(target)
@@ -60,7 +60,7 @@ func (p *port) rewriteRemote(dir string, r ref, key, target string) (bool, error
 			*r.at = relative(dir, name)
 			if key != "" {
 				*r.at = key + "=" + *r.at
-			} else if r.takes == content {
+			} else if r.keyed() {
 				*r.at = path.Base(target) + "=" + *r.at
 			}
 			return true, nil

@@ -42,7 +42,7 @@ func cm(name string) string { return fmt.Sprintf(configMap, name) }
 
 // Over http our bytes are those of Flux's library, which fetches by itself.
 func TestRemoteFilesAsFlux(t *testing.T) {
-	content := map[string]string{"/org/repo/x.yaml": cm("x"), "/p.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {k: v}\n", "/data": "hello"}
+	content := map[string]string{"/org/repo/x.yaml": cm("x"), "/p.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {k: v}\n", "/data": "hello", "/env": "A=b\nC\n"}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		text, ok := content[r.URL.Path]
 		if !ok {
@@ -57,7 +57,7 @@ func TestRemoteFilesAsFlux(t *testing.T) {
 		remote.trees[server.URL+p] = files(t, map[string]string{p[strings.LastIndex(p, "/")+1:]: text})
 	}
 	k := "resources: [\"URL/org/repo/x.yaml\", base]\npatches: [{path: \"URL/p.yaml\"}]\n" +
-		"configMapGenerator: [{name: g, files: [k=URL/data, \"URL/data\"]}]\nbuildMetadata: [originAnnotations]\n"
+		"configMapGenerator: [{name: g, files: [k=URL/data, \"URL/data\"], envs: [\"URL/env\"]}]\nbuildMetadata: [originAnnotations]\n"
 	tr := files(t, map[string]string{
 		"kustomization.yaml":      strings.ReplaceAll(k, "URL", server.URL),
 		"base/kustomization.yaml": "resources: [y.yaml]\n", "base/y.yaml": cm("y"),

@@ -12,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 	"sigs.k8s.io/yaml"
 
+	"github.com/leat-dev/leat/internal/hash"
 	"github.com/leat-dev/leat/internal/record"
 	"github.com/leat-dev/leat/internal/tree"
 )
@@ -122,6 +123,9 @@ func (c txcase) run() map[string]string {
 	}
 	if err != nil {
 		return map[string]string{"error": err.Error() + "\n"}
+	}
+	if want := hash.OfString(text).String(); res.Checksum != want {
+		return map[string]string{"error": "checksum " + res.Checksum + ", want that of the output, " + want}
 	}
 	got := map[string]string{"want.yaml": text}
 	if _, ok := c.file("objects.yaml"); ok {
