@@ -198,7 +198,7 @@ func (r *Remote) receive(ctx context.Context, req wire.Request, targets []Target
 	}
 	defer pack.Close()
 	st := r.objects()
-	got, err := st.ingest(ctx, pack, r.pool.o.Limits)
+	got, err := st.ingest(ctx, pack, r.pool.o.Limits, r.pool.contents)
 	if err != nil {
 		return r.at(fmt.Errorf("fetch: %w", err))
 	}

@@ -16,6 +16,8 @@ type scanned struct {
 	objects   int
 	bytes     int64 // of the pack
 	refDeltas bool
+	checksum  plumbing.Hash
+	entries   []entry // of a pack that fits into memory, else nil
 }
 
 // scan reads a pack to its end and refuses one that breaks a limit, before
@@ -32,36 +34,62 @@ func scan(ctx context.Context, r io.Reader, l Limits) (scanned, error) {
 		return scanned{}, tooLarge("the pack has %d objects, more than %d", n, l.PackObjects)
 	}
 	out := scanned{objects: int(n)}
+	kept := keeper{on: true}
 	var unpacked int64
 	for range n {
-		h, err := sc.NextObjectHeader()
+		size, err := scanObject(sc, l, &kept)
 		if err != nil {
 			return out, in.explain("read pack", err)
 		}
-		w := &objectMeter{limit: h.Length}
-		if h.Type == plumbing.REFDeltaObject || h.Type == plumbing.OFSDeltaObject {
-			w.delta = true
-			out.refDeltas = out.refDeltas || h.Type == plumbing.REFDeltaObject
-		}
-		if h.Length > l.Object {
-			return out, tooLarge("an object has %d bytes, more than %d", h.Length, l.Object)
-		}
-		if _, _, err := sc.NextObject(w); err != nil {
-			return out, in.explain("read pack", err)
-		}
-		size := w.size()
 		if unpacked += size; size > l.Object || unpacked > l.Unpacked {
 			return out, tooLarge("the objects of the pack have more than %d bytes, or one more than %d", l.Unpacked, l.Object)
 		}
+		kept.on = kept.on && unpacked <= maxMemoryUnpacked && in.n <= maxMemoryPack
 	}
-	if _, err := sc.Checksum(); err != nil && !errors.Is(err, io.EOF) {
+	if out.checksum, err = sc.Checksum(); err != nil && !errors.Is(err, io.EOF) {
 		return out, in.explain("read pack", err)
 	}
 	if _, err := io.Copy(io.Discard, in); err != nil {
 		return out, in.explain("read pack", err)
 	}
-	out.bytes = in.n
+	out.bytes, out.refDeltas = in.n, kept.refDeltas
+	if kept.on && n > 0 {
+		out.entries = kept.entries
+	}
 	return out, nil
+}
+
+// keeper collects the objects of a pack while they fit into memory.
+type keeper struct {
+	on        bool
+	entries   []entry
+	refDeltas bool
+}
+
+// scanObject reads one object and returns the size that it has in the end.
+func scanObject(sc *packfile.Scanner, l Limits, kept *keeper) (int64, error) {
+	h, err := sc.NextObjectHeader()
+	if err != nil {
+		return 0, err
+	}
+	if h.Length > l.Object {
+		return 0, tooLarge("an object has %d bytes, more than %d", h.Length, l.Object)
+	}
+	w := &objectMeter{limit: h.Length, delta: h.Type.IsDelta(), keep: kept.on && h.Length <= maxMemoryUnpacked}
+	_, crc, err := sc.NextObject(w)
+	if err != nil {
+		return 0, err
+	}
+	kept.refDeltas = kept.refDeltas || h.Type == plumbing.REFDeltaObject
+	if !w.keep {
+		kept.on, kept.entries = false, nil
+		return w.size(), nil
+	}
+	kept.entries = append(kept.entries, entry{
+		offset: h.Offset, crc: crc, kind: h.Type, data: w.data, delta: w.delta,
+		baseOffset: h.OffsetReference, base: Hash(h.Reference),
+	})
+	return w.size(), nil
 }
 
 func tooLarge(format string, args ...any) error {
@@ -106,12 +134,17 @@ type objectMeter struct {
 	limit, n int64
 	delta    bool
 	head     []byte
+	keep     bool
+	data     []byte
 }
 
 // Write implements io.Writer.
 func (w *objectMeter) Write(p []byte) (int, error) {
 	if w.n += int64(len(p)); w.n > w.limit {
 		return 0, errors.New("an object is larger than it says")
+	}
+	if w.keep {
+		w.data = append(w.data, p...)
 	}
 	if room := 20 - len(w.head); w.delta && room > 0 {
 		w.head = append(w.head, p[:min(room, len(p))]...)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
@@ -104,7 +105,7 @@ func backend(t testing.TB, root string) http.Handler {
 		Path:   filepath.Join(strings.TrimSpace(string(out)), "git-http-backend"),
 		Root:   "/",
 		Env:    []string{"GIT_PROJECT_ROOT=" + root, "GIT_HTTP_EXPORT_ALL=1", "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*"},
-		Stderr: io.Discard,
+		Stderr: io.Discard, Logger: log.New(io.Discard, "", 0),
 	}
 }
 

@@ -177,7 +177,7 @@ type stats struct {
 // ingest takes the objects of a pack in: it is written to a file and measured
 // while it comes, and nothing of it is used before it is whole and within the
 // limits.
-func (st *store) ingest(ctx context.Context, r io.Reader, l Limits) (stats, error) {
+func (st *store) ingest(ctx context.Context, r io.Reader, l Limits, cache *lru) (stats, error) {
 	f, err := os.CreateTemp(st.dir, "pack-")
 	if err != nil {
 		return stats{}, fmt.Errorf("write git store: %w", err)
@@ -195,18 +195,20 @@ func (st *store) ingest(ctx context.Context, r io.Reader, l Limits) (stats, erro
 	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if err := st.take(f, found); err != nil {
+	if err := st.take(f, found, cache); err != nil {
 		return stats{}, fmt.Errorf("read pack: %w", err)
 	}
 	return stats{found.objects, found.bytes}, nil
 }
 
-// take hands a whole pack to go-git. A thin pack leans on objects that are here
-// already, so its objects are written one by one.
-func (st *store) take(f *os.File, found scanned) error {
+// take stores a whole pack. A thin one leans on objects that are here already,
+// so its objects are written one by one.
+func (st *store) take(f *os.File, found scanned, cache *lru) error {
 	switch pw, ok := st.objects.(storer.PackfileWriter); {
 	case found.objects == 0:
 		return nil
+	case found.entries != nil:
+		return st.takeMemory(f, found, cache)
 	case found.refDeltas || !ok:
 		p, err := packfile.NewParserWithStorage(packfile.NewScanner(f), oneByOne{st.objects})
 		if err == nil {
