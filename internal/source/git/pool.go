@@ -135,7 +135,7 @@ func (p *Pool) Remote(rawURL string, c Credential) (*Remote, error) {
 		if err != nil {
 			return nil, err
 		}
-		st, err := openStore(filepath.Join(p.dir, id))
+		st, err := openGeneration(filepath.Join(p.dir, id))
 		if err != nil {
 			return nil, errors.Join(err, cl.Close())
 		}
@@ -185,7 +185,8 @@ func (p *Pool) Close() error {
 	return errors.Join(errs...)
 }
 
-// Forget drops a remote that no object uses any more, with what it has fetched.
+// Forget drops a remote that no object uses any more, with what it has fetched;
+// trees of it can no longer be read.
 func (p *Pool) Forget(r *Remote) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -165,6 +165,9 @@ func (r *Remote) fetch(ctx context.Context, targets []Target) error {
 		return nil
 	}
 	return r.inTurn(ctx, func() error {
+		if st.untidy() && len(missing) == 1 {
+			return r.renewNow(ctx, missing[0])
+		}
 		known := st.known()
 		req := wire.Request{Haves: known, Shallow: known, Depth: 1, Thin: len(known) > 0}
 		for _, t := range missing {

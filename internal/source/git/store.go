@@ -30,6 +30,8 @@ type store struct {
 	refresh func()            // makes packs visible that others wrote; nil for none
 	blobs   map[Hash]blobInfo // what was hashed before
 	commits []Hash            // here without their parents, the oldest first
+	loose   int               // files of single objects
+	packs   int
 }
 
 // blobInfo is what a tree must know of a blob; id is zero for one that is too
@@ -57,6 +59,7 @@ func openStore(dir string) (*store, error) {
 	st.objects = filesystem.NewStorageWithOptions(osfs.New(dir), cache.NewObjectLRU(deltaCache),
 		filesystem.Options{MaxOpenDescriptors: 4})
 	st.load()
+	st.count()
 	return st, nil
 }
 
@@ -210,12 +213,14 @@ func (st *store) take(f *os.File, found scanned, cache *lru) error {
 	case found.entries != nil:
 		return st.takeMemory(f, found, cache)
 	case found.refDeltas || !ok:
+		st.loose += found.objects
 		p, err := packfile.NewParserWithStorage(packfile.NewScanner(f), oneByOne{st.objects})
 		if err == nil {
 			_, err = p.Parse()
 		}
 		return err
 	default:
+		st.packs++
 		return packfile.WritePackfileToObjectStorage(pw, f)
 	}
 }
@@ -230,7 +235,7 @@ func (st *store) remove() error {
 	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	return os.RemoveAll(st.dir)
+	return os.RemoveAll(filepath.Dir(st.dir)) // all generations
 }
 
 // content reads a blob when it is asked for.

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/leat-dev/leat/internal/source/git/wire"
 	"github.com/leat-dev/leat/internal/tree"
 )
 
@@ -195,22 +194,4 @@ func parseModules(text []byte) (map[string]string, error) {
 		return nil, unsafe(".gitmodules: %w", err)
 	}
 	return out, done()
-}
-
-// renew fetches a commit again after something of it was lost on disk: into a
-// new store, as nothing in the old one can be trusted. Trees made of the old
-// one keep what they can still read.
-func (r *Remote) renew(ctx context.Context, t Target) error {
-	return r.inTurn(ctx, func() error {
-		old := r.objects()
-		if err := old.remove(); err != nil {
-			return fmt.Errorf("renew the local copy: %w", err)
-		}
-		st, err := openStore(old.dir)
-		if err != nil {
-			return err
-		}
-		r.st.Store(st)
-		return r.receive(ctx, wire.Request{Wants: []Hash{t.Object}, Depth: 1}, []Target{t})
-	})
 }

@@ -192,6 +192,39 @@ func TestDamagedStore(t *testing.T) {
 	checkTree(t, u, r, resolve(t, r, Ref{Branch: "main"}))
 }
 
+// A store with too many files is replaced; trees of the old one can be read as
+// long as they are there.
+func TestNewGeneration(t *testing.T) {
+	u := newUpstream(t)
+	u.commit(map[string]string{"a": "1", "b": "2"})
+	srv := newServer(t, u.root)
+	dir := t.TempDir()
+	p, err := NewPool(dir, Options{Content: 1}) // nothing is held in memory
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := remote(t, p, srv.repo(), Credential{})
+	old, err := r.Tree(context.Background(), resolve(t, r, Ref{Branch: "main"}), TreeOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.objects().loose = maxLoose + 1
+	u.commit(map[string]string{"a": "3"})
+	checkTree(t, u, r, resolve(t, r, Ref{Branch: "main"}))
+	if text, err := old.Tree.ReadFile("a"); string(text) != "1" {
+		t.Errorf("the old tree: %q, %v", text, err)
+	}
+	before := r.objects().dir
+	p.Close()
+	if p, err = NewPool(dir, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if r = remote(t, p, srv.repo(), Credential{}); r.objects().dir != before || len(generations(filepath.Dir(before))) != 1 {
+		t.Errorf("after a start: %s of %v, want %s alone", r.objects().dir, generations(filepath.Dir(before)), before)
+	}
+}
+
 // A process that starts anew builds on what the one before it fetched.
 func TestRestart(t *testing.T) {
 	u := newUpstream(t)

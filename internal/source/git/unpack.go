@@ -167,6 +167,7 @@ func (st *store) writeLoose(entries []entry) error {
 		if _, err := st.objects.SetEncodedObject(memory(e.kind, e.data)); err != nil {
 			return err
 		}
+		st.loose++
 	}
 	return nil
 }
@@ -202,6 +203,7 @@ func (st *store) writePack(f *os.File, found scanned) error {
 	if err := os.Rename(f.Name(), base+".pack"); err != nil {
 		return err
 	}
+	st.packs++
 	if s, ok := st.objects.(interface{ Reindex() }); ok {
 		s.Reindex()
 	}
