@@ -2,7 +2,6 @@ package schema
 
 import (
 	"encoding/base64"
-	"strings"
 
 	apiextensions "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -44,86 +43,24 @@ var computed = map[schema.GroupKind]func(*unstructured.Unstructured){
 	{Kind: "Secret"}:                defaultSecret,
 	{Kind: "Service"}:               targetPorts,
 	{Kind: "ReplicationController"}: templateLabels,
-	{Kind: "Pod"}:                   defaultPod,
+	{Group: "networking.k8s.io", Kind: "NetworkPolicy"}: policyTypes,
+	{Kind: "Pod"}: defaultPod,
 	{Group: "rbac.authorization.k8s.io", Kind: "RoleBinding"}:        subjectGroups,
 	{Group: "rbac.authorization.k8s.io", Kind: "ClusterRoleBinding"}: subjectGroups,
 }
 
-// podSpecs says where kinds keep the spec of a pod.
-var podSpecs = map[schema.GroupKind][]string{
-	{Kind: "Pod"}:                        {"spec"},
-	{Kind: "PodTemplate"}:                {"template", "spec"},
-	{Kind: "ReplicationController"}:      {"spec", "template", "spec"},
-	{Group: "apps", Kind: "Deployment"}:  {"spec", "template", "spec"},
-	{Group: "apps", Kind: "ReplicaSet"}:  {"spec", "template", "spec"},
-	{Group: "apps", Kind: "StatefulSet"}: {"spec", "template", "spec"},
-	{Group: "apps", Kind: "DaemonSet"}:   {"spec", "template", "spec"},
-	{Group: "batch", Kind: "Job"}:        {"spec", "template", "spec"},
-	{Group: "batch", Kind: "CronJob"}:    {"spec", "jobTemplate", "spec", "template", "spec"},
-}
-
-// pullImages says when images are pulled: always what is called latest.
-func pullImages(pod map[string]any) {
-	for _, list := range []string{"initContainers", "containers"} {
-		for _, c := range mapsIn(pod[list]) {
-			if policy, _ := c["imagePullPolicy"].(string); policy != "" {
-				continue
-			}
-			image, _ := c["image"].(string)
-			c["imagePullPolicy"] = "IfNotPresent"
-			if image != "" && isLatest(image) {
-				c["imagePullPolicy"] = "Always"
-			}
-		}
+// policyTypes says what a policy is about: ingress, and egress where it has rules
+// for it.
+func policyTypes(obj *unstructured.Unstructured) {
+	spec := nested(obj.Object, "spec")
+	if types, _ := spec["policyTypes"].([]any); spec == nil || len(types) > 0 {
+		return
 	}
-	if account, _ := pod["serviceAccountName"].(string); account != "" {
-		pod["serviceAccount"] = account
-	} else if account, _ := pod["serviceAccount"].(string); account != "" {
-		pod["serviceAccountName"] = account
+	types := []any{"Ingress"}
+	if egress, _ := spec["egress"].([]any); len(egress) > 0 {
+		types = append(types, "Egress")
 	}
-}
-
-// isLatest tells whether an image reference means the tag latest.
-func isLatest(image string) bool {
-	if strings.Contains(image, "@") {
-		return false
-	}
-	name := image[strings.LastIndex(image, "/")+1:]
-	_, tag, tagged := strings.Cut(name, ":")
-	return !tagged || tag == "latest"
-}
-
-func defaultPod(obj *unstructured.Unstructured) {
-	requestLimits(obj)
-	if pod := nested(obj.Object, "spec"); pod["hostNetwork"] == true {
-		hostPorts(pod)
-	}
-}
-
-// hostPorts gives pods of the host's network the ports of their containers.
-func hostPorts(pod map[string]any) {
-	for _, list := range []string{"initContainers", "containers"} {
-		for _, c := range mapsIn(pod[list]) {
-			for _, p := range mapsIn(c["ports"]) {
-				if p["hostPort"] == nil {
-					p["hostPort"] = p["containerPort"]
-				}
-			}
-		}
-	}
-}
-
-// requestLimits makes limits without a request its request.
-func requestLimits(obj *unstructured.Unstructured) {
-	for _, list := range []string{"initContainers", "containers"} {
-		for _, c := range mapsIn(nested(obj.Object, "spec")[list]) {
-			for name, limit := range nested(c, "resources", "limits") {
-				if _, ok := nested(c, "resources", "requests")[name]; !ok {
-					_ = unstructured.SetNestedField(c, limit, "resources", "requests", name)
-				}
-			}
-		}
-	}
+	spec["policyTypes"] = types
 }
 
 func precedence(obj *unstructured.Unstructured) {
