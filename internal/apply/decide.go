@@ -146,6 +146,9 @@ func (r *runner) update(ctx context.Context, s *step, policy plan.Policy) error 
 	}
 	s.rehearsed = true
 	predicted, err := r.World.Predict(ctx, r.request(s.After))
+	if apierrors.IsInvalid(err) && len(s.takeover.Patch) > 0 {
+		predicted, err = r.afterTakeover(ctx, s)
+	}
 	if err != nil {
 		if (r.Force || policy.Force) && plan.Replaceable(err) {
 			s.Op, s.Why = plan.Replace, "a field that cannot change"
@@ -168,6 +171,17 @@ func (r *runner) update(ctx context.Context, s *step, policy plan.Policy) error 
 		s.settled = &Mark{s.desired, current.GetUID(), own}
 	}
 	return nil
+}
+
+// afterTakeover takes over first and predicts again: what others added beside
+// our fields (a second port of the same name) makes the two together invalid,
+// and only goes once it is ours. It changes who owns fields and no field.
+func (r *runner) afterTakeover(ctx context.Context, s *step) (*unstructured.Unstructured, error) {
+	if err := r.takeOver(ctx, s, s.takeover); err != nil {
+		return nil, err
+	}
+	s.takeover = plan.Takeover{}
+	return r.World.Predict(ctx, r.request(s.After))
 }
 
 func (r *runner) request(obj *unstructured.Unstructured) world.Apply {

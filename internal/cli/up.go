@@ -229,5 +229,9 @@ func upLog(data string) (*slog.Logger, func(), error) {
 	if err == nil {
 		klog.SetSlogLogger(log) // client-go must not write over the screen
 	}
-	return log, func() { _ = file.Close() }, err
+	// kustomize writes its warnings to the process's stderr, over the tree that a
+	// terminal shows; they are in the units' reports too.
+	stderr := os.Stderr
+	os.Stderr = file
+	return log, func() { os.Stderr = stderr; _ = file.Close() }, err
 }

@@ -39,7 +39,11 @@ func (c *Controller) unitChanged(old, now *unstructured.Unstructured) {
 	k, _ := unit.KindOf(key.GroupKind())
 	var events []sched.Event
 	if why := asked(old, now); why != "" && k.Run {
-		events = append(events, sched.Wake{Unit: key, Class: k.Class, Priority: sched.Request, Why: why})
+		priority := sched.Request
+		if old == nil {
+			priority = sched.Revision
+		}
+		events = append(events, sched.Wake{Unit: key, Class: k.Class, Priority: priority, Why: why})
 	}
 	if k.Source {
 		events = append(events, c.impact(key, artifactOf(old), artifactOf(now))...)
@@ -121,7 +125,8 @@ func buildsFrom(obj *unstructured.Unstructured, source object.Key) bool {
 
 // managedMoved wakes the unit whose object moved, and those that await it.
 func (c *Controller) managedMoved(m live.Move) {
-	events := []sched.Event{sched.Moved{Subject: engine.HealthSubject(m.Key), Priority: sched.Released, Why: m.Why}}
+	// What became ready ends a run that was begun: it goes before runs not begun.
+	events := []sched.Event{sched.Moved{Subject: engine.HealthSubject(m.Key), Priority: sched.Request, Why: m.Why}}
 	if m.Drift {
 		events = append(events, sched.Moved{Subject: engine.ManagedSubject(m.Key), Priority: sched.Drift, Why: m.Why})
 	}
