@@ -105,6 +105,9 @@ func TestFromSecret(t *testing.T) {
 				data[k] = []byte(v)
 			}
 			got, err := FromSecret(c.url, data)
+			if err == nil {
+				_, err = newPool(t, Options{}).Remote(c.url, got)
+			}
 			if err != nil && strings.Contains(err.Error(), canary) {
 				t.Errorf("the secret shows in %v", err)
 			}

@@ -125,12 +125,12 @@ func (p *Pool) Remote(rawURL string, c Credential) (*Remote, error) {
 		return nil, err
 	}
 	c = c.completed(u)
-	if err := c.check(u); err != nil {
-		return nil, err
-	}
 	u = &url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
 	id := c.id(p.key, u.String())
 	return p.remote(id, func() (*Remote, error) {
+		if err := c.check(u); err != nil {
+			return nil, err
+		}
 		cl, err := newClient(u, c, p.o.Dial)
 		if err != nil {
 			return nil, err

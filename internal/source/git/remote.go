@@ -227,11 +227,11 @@ func (r *Remote) receive(ctx context.Context, req wire.Request, targets []Target
 // server allows, else with the history of the branch, or of all.
 func (r *Remote) fetchPinned(ctx context.Context, refs []AdvertisedRef, t Target) error {
 	named := slices.ContainsFunc(refs, func(a AdvertisedRef) bool { return a.Hash == t.Hash || a.Peeled == t.Hash })
-	any, err := r.client.AnyWant(ctx)
+	anyWant, err := r.client.AnyWant(ctx)
 	if err != nil {
 		return classify(err, r.shown)
 	}
-	if named || any {
+	if named || anyWant {
 		err := r.fetch(ctx, []Target{t})
 		if isMoved(err) {
 			return &Error{Class: NotFound, URL: r.shown, Err: fmt.Errorf("commit %s is not there: %w", t.Hash, err)}

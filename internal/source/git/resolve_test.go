@@ -285,6 +285,9 @@ func TestHugePack(t *testing.T) {
 
 // A file above the limit is in the tree, so that it can be left out of it.
 func TestHugeFile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	u := newUpstream(t)
 	u.commit(map[string]string{"a": "x", "disk.img": strings.Repeat("\x00", tree.MaxFileBytes+1)})
 	r := remote(t, newPool(t, Options{}), newServer(t, u.root).repo(), Credential{})
