@@ -31,7 +31,7 @@ func defaultBuiltin(obj *unstructured.Unstructured) {
 	}
 	fill(gvk.Kind, obj.Object)
 	if path, ok := podSpecs[gvk.GroupKind()]; ok {
-		pullImages(nested(obj.Object, path...))
+		defaultPodSpec(nested(obj.Object, path...))
 	}
 }
 

@@ -20,8 +20,10 @@ var podSpecs = map[schema.GroupKind][]string{
 	{Group: "batch", Kind: "CronJob"}:    {"spec", "jobTemplate", "spec", "template", "spec"},
 }
 
-// pullImages says when images are pulled: always what is called latest.
-func pullImages(pod map[string]any) {
+// defaultPodSpec sets what no table can say: when images are pulled (always what
+// is called latest), what a volume without a source is, and the old name of the
+// service account.
+func defaultPodSpec(pod map[string]any) {
 	for _, list := range []string{"initContainers", "containers"} {
 		for _, c := range mapsIn(pod[list]) {
 			if policy, _ := c["imagePullPolicy"].(string); policy != "" {
@@ -32,6 +34,11 @@ func pullImages(pod map[string]any) {
 			if image != "" && isLatest(image) {
 				c["imagePullPolicy"] = "Always"
 			}
+		}
+	}
+	for _, v := range mapsIn(pod["volumes"]) {
+		if _, named := v["name"]; named && len(v) == 1 {
+			v["emptyDir"] = map[string]any{}
 		}
 	}
 	if account, _ := pod["serviceAccountName"].(string); account != "" {
