@@ -19,6 +19,15 @@ func text(v any) string {
 	return string(b)
 }
 
+// slow leaves a test out of the quick suite; the others run beside each other.
+func slow(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts several control planes")
+	}
+	t.Parallel()
+}
+
 // damagedDir is a data directory with an object in it, that was stopped and
 // then changed.
 func damagedDir(t *testing.T, damage func(dir string) error) string {
@@ -42,7 +51,7 @@ func wal(dir string) (string, error) {
 }
 
 func TestMissingKeysAreMadeAnew(t *testing.T) {
-	t.Parallel()
+	slow(t)
 	for name, damage := range map[string]func(string) error{
 		"all": func(dir string) error { return os.RemoveAll(filepath.Join(dir, "pki")) },
 		"one": func(dir string) error { return os.Remove(filepath.Join(dir, "pki/admin.key")) },
@@ -76,7 +85,7 @@ func TestNewerDataIsRefused(t *testing.T) {
 
 // A crash of the machine may cut the log at any byte.
 func TestTruncatedLogWorksOrSaysWhatToDo(t *testing.T) {
-	t.Parallel()
+	slow(t)
 	for _, size := range []int64{0, 100, 20_000, 200_001} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			t.Parallel()
@@ -98,7 +107,7 @@ func TestTruncatedLogWorksOrSaysWhatToDo(t *testing.T) {
 }
 
 func TestGarbageInTheLogSaysWhatToDo(t *testing.T) {
-	t.Parallel()
+	slow(t)
 	dir := damagedDir(t, func(dir string) error {
 		file, err := wal(dir)
 		if err != nil {
@@ -115,7 +124,7 @@ func TestGarbageInTheLogSaysWhatToDo(t *testing.T) {
 }
 
 func TestGarbageInTheDatabaseSaysWhatToDo(t *testing.T) {
-	t.Parallel()
+	slow(t)
 	dir := damagedDir(t, func(dir string) error {
 		return os.WriteFile(filepath.Join(dir, "etcd/member/snap/db"), []byte(strings.Repeat("garbage ", 10_000)), 0o600)
 	})

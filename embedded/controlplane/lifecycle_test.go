@@ -189,7 +189,7 @@ func TestReportsTheReleaseThatIsLinkedIn(t *testing.T) {
 }
 
 func TestBuiltInObjectsAreThoseOfUpstream(t *testing.T) {
-	t.Parallel()
+	slow(t)
 	ours, theirs := t.TempDir(), t.TempDir()
 	// An older version in the marker makes kube-apiserver's own hooks run.
 	if err := os.WriteFile(filepath.Join(theirs, "seeded"), []byte("v1.35.0\n"), 0o600); err != nil {
