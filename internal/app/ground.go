@@ -14,6 +14,7 @@ import (
 
 	"github.com/leat-dev/leat/internal/crd"
 	"github.com/leat-dev/leat/internal/hash"
+	"github.com/leat-dev/leat/internal/install"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/world"
 )
@@ -35,16 +36,20 @@ func InstallDefinitions(ctx context.Context, w world.World) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("list CRDs: %w", err)
 	}
-	marks := make(map[string]string, len(have))
+	live := make(map[string]*unstructured.Unstructured, len(have))
 	for _, obj := range have {
-		marks[obj.GetName()] = obj.GetAnnotations()[contentMark]
+		live[obj.GetName()] = obj
 	}
 	var wait sync.WaitGroup
 	errs := make(chan error, len(want))
 	n := 0
 	for _, obj := range want {
-		if marks[obj.GetName()] == obj.GetAnnotations()[contentMark] {
+		old := live[obj.GetName()]
+		if old != nil && old.GetAnnotations()[contentMark] == obj.GetAnnotations()[contentMark] {
 			continue
+		}
+		if obj, _, err = install.Upgrade(old, obj); err != nil {
+			return 0, fmt.Errorf("upgrade CRD: %w", err)
 		}
 		n++
 		wait.Add(1)

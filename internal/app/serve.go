@@ -35,14 +35,12 @@ type ServeConfig struct {
 	REST            *rest.Config
 	Metrics, Health string // addresses; empty: none
 	Leader          Leader
+	Lease           string // name of the lock; those that share it take turns
 	// StateDir keeps the identity of this replica over restarts, so that one
 	// that comes back need not wait for its own lease to run out.
 	StateDir string
 	Log      *slog.Logger
 }
-
-// leaseName is the lock of leader election.
-const leaseName = "leat-leader-election"
 
 // Serve runs the App with health and metrics endpoints until ctx ends, as soon
 // as it is the leader. It returns an error when it loses that.
@@ -115,7 +113,7 @@ func lead(ctx context.Context, a *App, cfg ServeConfig, ready *atomic.Bool) erro
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	namespace := cmp.Or(os.Getenv("RUNTIME_NAMESPACE"), "flux-system")
-	lock, err := resourcelock.New(resourcelock.LeasesResourceLock, namespace, leaseName, client.CoreV1(), client.CoordinationV1(),
+	lock, err := resourcelock.New(resourcelock.LeasesResourceLock, namespace, cfg.Lease, client.CoreV1(), client.CoordinationV1(),
 		resourcelock.ResourceLockConfig{Identity: id})
 	if err != nil {
 		return err
@@ -125,7 +123,7 @@ func lead(ctx context.Context, a *App, cfg ServeConfig, ready *atomic.Bool) erro
 	ready.Store(true) // a replica that waits for its turn is ready to take it
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
 		Lock: lock, LeaseDuration: cfg.Leader.Lease, RenewDeadline: cfg.Leader.Renew, RetryPeriod: cfg.Leader.Retry,
-		ReleaseOnCancel: cfg.Leader.Release, Name: leaseName,
+		ReleaseOnCancel: cfg.Leader.Release, Name: cfg.Lease,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(ctx context.Context) {
 				led.Store(true)

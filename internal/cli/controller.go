@@ -31,6 +31,7 @@ type controllerFlags struct {
 	}
 	concurrent, concurrentSources int
 	engine                        engineFlags
+	components                    []string
 	logLevel, logEncoding         string
 	metricsAddr, healthAddr       string
 	storagePath, storageAddr      string
@@ -69,6 +70,7 @@ func (f *controllerFlags) register(fs *pflag.FlagSet) {
 	fs.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig of the cluster (default: $KUBECONFIG, else the pod's ServiceAccount)")
 	fs.BoolVar(&f.scope.all, "watch-all-namespaces", true, "watch all namespaces; false: only the one in $RUNTIME_NAMESPACE")
 	fs.StringVar(&f.scope.selector, "watch-label-selector", "", "reconcile only objects with these labels, for sharding")
+	fs.StringSliceVar(&f.components, "components", nil, "reconcile only the kinds of these controllers of Flux (default: all)")
 	fs.IntVar(&f.concurrent, "concurrent", 20, "Kustomizations and HelmReleases converged at once")
 	fs.IntVar(&f.concurrentSources, "concurrent-sources", 10, "sources fetched at once")
 	fs.StringVar(&f.logLevel, "log-level", "info", "trace, debug, info or error")
@@ -124,19 +126,23 @@ func runController(ctx context.Context, env Env, f *controllerFlags) error {
 			return usage("--watch-all-namespaces=false needs the environment variable RUNTIME_NAMESPACE")
 		}
 	}
+	kinds, err := componentKinds(f.components)
+	if err != nil {
+		return err
+	}
 	cfg, err := clusterConfig(f.kubeconfig)
 	if err != nil {
 		return err
 	}
 	a, err := app.New(app.Config{
-		REST: cfg, Options: options, Scope: scope, Applying: f.concurrent, Fetching: f.concurrentSources,
+		REST: cfg, Options: options, Scope: scope, Kinds: kinds, Applying: f.concurrent, Fetching: f.concurrentSources,
 		DataDir: f.storagePath, Artifacts: f.storageAddr, Advertise: f.storageAdvAddr, Log: log,
 	})
 	if err != nil {
 		return err
 	}
 	return app.Serve(ctx, a, app.ServeConfig{
-		REST: cfg, Metrics: f.metricsAddr, Health: f.healthAddr, Leader: f.leader.config(), StateDir: f.storagePath, Log: log,
+		REST: cfg, Metrics: f.metricsAddr, Health: f.healthAddr, Leader: f.leader.config(), Lease: leaseOf(f.components), StateDir: f.storagePath, Log: log,
 	})
 }
 

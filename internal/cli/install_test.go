@@ -140,7 +140,7 @@ func TestUninstallAsks(t *testing.T) {
 // `leat controller` takes. Those that it does not know yet stand here, so that
 // the day it does this test says so.
 func TestControllerTakesTheInstalledArguments(t *testing.T) {
-	missing := map[string]bool{"components": true, "act-as-controllers": true}
+	missing := map[string]bool{"act-as-controllers": true}
 	known := pflag.NewFlagSet("controller", pflag.ContinueOnError)
 	(&controllerFlags{}).register(known)
 	for flag := range missing {

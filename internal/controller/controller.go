@@ -200,8 +200,10 @@ func (c *Controller) converge(ctx context.Context, obj *unstructured.Unstructure
 
 func (c *Controller) write(ctx context.Context, obj *unstructured.Unstructured, rep report.Report, finalizer string, now time.Time) error {
 	key := object.KeyOf(obj)
-	c.soft.drop(key)
-	c.events.record(obj, rep.Events, now)
+	rep.Events = append(c.soft.drop(key), rep.Events...)
+	if !rep.Soft {
+		c.events.record(obj, rep.Events, now)
+	}
 	switch {
 	case rep.Finalize:
 		next, err := c.commit.Release(ctx, obj, finalizer)
@@ -233,6 +235,7 @@ func (c *Controller) writeStatus(ctx context.Context, obj *unstructured.Unstruct
 func (c *Controller) commitLate(obj *unstructured.Unstructured, rep report.Report) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
+	c.events.record(obj, rep.Events, time.Now())
 	if err := c.writeStatus(ctx, obj, rep); err != nil && !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
 		c.cfg.Log.Warn("progress was not written", "unit", rep.Unit, "error", err)
 	} else if apierrors.IsConflict(err) {

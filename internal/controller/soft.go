@@ -20,9 +20,15 @@ type soft struct {
 	late  func(*unstructured.Unstructured, report.Report)
 
 	mu      sync.Mutex
-	waiting map[object.Key]*time.Timer
+	waiting map[object.Key]*pending
 	writing sync.WaitGroup
 	stopped bool
+}
+
+// pending is a report that waits, with the events of it and of those it replaced.
+type pending struct {
+	timer  *time.Timer
+	events []report.Event
 }
 
 func (s *soft) later(key object.Key, obj *unstructured.Unstructured, rep report.Report) {
@@ -32,12 +38,12 @@ func (s *soft) later(key object.Key, obj *unstructured.Unstructured, rep report.
 		return
 	}
 	if s.waiting == nil {
-		s.waiting = make(map[object.Key]*time.Timer)
+		s.waiting = make(map[object.Key]*pending)
 	}
-	var t *time.Timer
-	t = time.AfterFunc(s.after, func() {
+	p := &pending{events: rep.Events}
+	p.timer = time.AfterFunc(s.after, func() {
 		s.mu.Lock()
-		mine := s.waiting[key] == t && !s.stopped
+		mine := s.waiting[key] == p && !s.stopped
 		if mine {
 			delete(s.waiting, key)
 			s.writing.Add(1)
@@ -48,17 +54,21 @@ func (s *soft) later(key object.Key, obj *unstructured.Unstructured, rep report.
 			s.late(obj, rep)
 		}
 	})
-	s.waiting[key] = t
+	s.waiting[key] = p
 }
 
-// drop forgets a waiting status, because a newer one is there.
-func (s *soft) drop(key object.Key) {
+// drop forgets a waiting status, because a newer one is there, and returns its
+// events, which are news all the same.
+func (s *soft) drop(key object.Key) []report.Event {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t := s.waiting[key]; t != nil {
-		t.Stop()
-		delete(s.waiting, key)
+	p := s.waiting[key]
+	if p == nil {
+		return nil
 	}
+	p.timer.Stop()
+	delete(s.waiting, key)
+	return p.events
 }
 
 func (s *soft) len() int {
@@ -70,8 +80,8 @@ func (s *soft) len() int {
 func (s *soft) stop() {
 	s.mu.Lock()
 	s.stopped = true
-	for _, t := range s.waiting {
-		t.Stop()
+	for _, p := range s.waiting {
+		p.timer.Stop()
 	}
 	s.mu.Unlock()
 	s.writing.Wait()

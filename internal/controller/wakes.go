@@ -36,7 +36,7 @@ func (c *Controller) unitChanged(old, now *unstructured.Unstructured) {
 		return
 	}
 	key := object.KeyOf(now)
-	k, _ := unit.KindOf(key.GroupKind())
+	k := c.kindOf(key)
 	var events []sched.Event
 	if why := asked(old, now); why != "" && k.Run {
 		priority := sched.Request
@@ -50,6 +50,16 @@ func (c *Controller) unitChanged(old, now *unstructured.Unstructured) {
 	}
 	events = append(events, sched.Moved{Subject: engine.Subject(key), Priority: sched.Released, Why: key.String() + " changed"})
 	c.loop.Send(events...)
+}
+
+// kindOf is what this controller was told about a kind.
+func (c *Controller) kindOf(key object.Key) unit.Kind {
+	for _, k := range c.cfg.Kinds {
+		if k.GVK().GroupKind() == key.GroupKind() {
+			return k
+		}
+	}
+	return unit.Kind{}
 }
 
 // asked says what of a unit's own object asks for a run: being new, another
@@ -98,7 +108,7 @@ func (c *Controller) impact(source object.Key, was, is *meta.Artifact) []sched.E
 	var out []sched.Event
 	for _, obj := range c.views.all() {
 		key := object.KeyOf(obj)
-		if key.Kind != unit.KustomizationKind || !buildsFrom(obj, source) {
+		if key.Kind != unit.KustomizationKind || !c.kindOf(key).Run || !buildsFrom(obj, source) {
 			continue
 		}
 		out = append(out, c.wakeFor(key, t, known, source, is))

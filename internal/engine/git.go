@@ -15,6 +15,7 @@ import (
 	"github.com/leat-dev/leat/internal/record"
 	"github.com/leat-dev/leat/internal/report"
 	"github.com/leat-dev/leat/internal/source/ignore"
+	"github.com/leat-dev/leat/internal/source/include"
 	"github.com/leat-dev/leat/internal/tree"
 	"github.com/leat-dev/leat/internal/unit"
 	"github.com/leat-dev/leat/internal/world"
@@ -199,27 +200,23 @@ func (f *fetching) secret(ctx context.Context, name string) (map[string][]byte, 
 
 // include lays parts of other repositories' artifacts into the tree.
 func (f *fetching) include(ctx context.Context, t tree.Tree) (tree.Tree, error) {
+	var parts []include.Part
 	for i, key := range f.g.Includes() {
-		inc := f.g.Spec.Include[i]
 		art, err := f.artifactOf(ctx, key)
 		if err != nil {
 			return t, err
 		}
-		sub, err := f.Trees.Open(ctx, art)
+		from, err := f.Trees.Open(ctx, art)
 		if err != nil {
 			return t, report.Retry("CopyFailure", fmt.Errorf("include %s: %w", key, err))
 		}
-		if sub, err = sub.Sub(inc.GetFromPath()); err != nil {
-			return t, report.Wait("CopyFailure", fmt.Errorf("include %s: fromPath: %w", key, err), key.String())
-		}
-		under, err := t.Sub(inc.GetToPath())
-		if err == nil {
-			sub = under.Overlay(sub)
-		}
-		if t, err = t.WithTree(inc.GetToPath(), sub); err != nil {
-			return t, report.Stall("IllegalPath", fmt.Errorf("include %s: toPath: %w", key, err))
-		}
+		spec := f.g.Spec.Include[i]
+		parts = append(parts, include.Part{Name: key.Name, Tree: from, From: spec.FromPath, To: spec.ToPath})
 		f.run.Included = append(f.run.Included, art)
+	}
+	t, err := include.Into(t, parts)
+	if err != nil {
+		return t, report.Wait("CopyFailure", err)
 	}
 	return t, nil
 }
