@@ -1,0 +1,83 @@
+package fleettest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"testing"
+
+	"github.com/leat-dev/leat/embedded/child"
+	"github.com/leat-dev/leat/embedded/verb"
+	"github.com/leat-dev/leat/internal/cli"
+)
+
+// childEnv tells the test binary to be a control plane.
+const childEnv = "LEAT_FLEETTEST_CHILD"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(childEnv) != "" {
+		os.Unsetenv(childEnv)
+		os.Exit(verb.ControlPlane(os.Args[1:]))
+	}
+	os.Exit(m.Run())
+}
+
+// start runs the test binary again as the control plane, as cmd/leat does with
+// itself.
+func start(ctx context.Context, o cli.ControlPlaneOptions) (cli.ControlPlane, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	p, err := child.Start(ctx, exe, nil, child.Options{
+		DataDir: o.DataDir, Port: o.Port, Nodes: o.Nodes, Remove: o.Remove, Env: []string{childEnv + "=1"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// result is what `leat up --once --output json` prints.
+type result struct {
+	Ready  int     `json:"ready"`
+	Units  int     `json:"units"`
+	Causes []cause `json:"causes"`
+	Rows   []row   `json:"rows"`
+
+	code  int
+	notes string
+}
+
+type row struct {
+	Kind      string   `json:"kind"`
+	Namespace string   `json:"namespace"`
+	Name      string   `json:"name"`
+	State     string   `json:"state"`
+	Message   string   `json:"message"`
+	On        []string `json:"waitingOn"`
+	Simulated bool     `json:"simulated"`
+}
+
+type cause struct {
+	Unit     string   `json:"unit"`
+	State    string   `json:"state"`
+	Message  string   `json:"message"`
+	Units    []string `json:"units"`
+	Blocking []string `json:"blocking"`
+}
+
+// up brings a fleet up once and returns what became of it.
+func up(t *testing.T, dir string, flags ...string) result {
+	t.Helper()
+	args := append([]string{"up", "--once", "--ephemeral", "--grace", "3s", "--output", "json", dir}, flags...)
+	var out, notes bytes.Buffer
+	var r result
+	r.code = cli.Main(t.Context(), args, cli.Env{In: &bytes.Buffer{}, Out: &out, Err: &notes, ControlPlane: start})
+	r.notes = notes.String()
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+		t.Fatalf("leat %q exits %d and prints no JSON value: %v\n%s\n%s", args, r.code, err, out.String(), r.notes)
+	}
+	return r
+}

@@ -1,0 +1,115 @@
+package fleettest
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "rewrite the tables")
+
+// table writes a result for people to read: the exit code, a line per unit and
+// a line per root cause. What differs from run to run is left out.
+func table(r result) []string {
+	out := []string{fmt.Sprintf("# %d of %d units are ready; exit %d", r.Ready, r.Units, r.code)}
+	for _, u := range r.Rows {
+		line := fmt.Sprintf("%-12s %s", u.State, strings.Join([]string{u.Kind, u.Namespace, u.Name}, "/"))
+		if why := u.why(); why != "" {
+			line = fmt.Sprintf("%-76s %s", line, why)
+		}
+		out = append(out, line)
+	}
+	if len(r.Causes) > 0 {
+		out = append(out, "")
+	}
+	for _, c := range r.Causes {
+		out = append(out, c.lines()...)
+	}
+	return out
+}
+
+// why says why a unit is not ready, or what its readiness rests on.
+func (u row) why() string {
+	switch {
+	case u.State == "ready" && u.Simulated:
+		return "on simulated pods"
+	case u.State == "ready":
+		return ""
+	case u.State != "failed" && len(u.On) > 0:
+		return "waits for " + strings.Join(u.On, ", ")
+	default:
+		return stable(u.Message)
+	}
+}
+
+// lines is a root cause, what it is the cause of, and what that holds up.
+func (c cause) lines() []string {
+	out := []string{"cause " + c.Unit + ": " + stable(c.Message)}
+	for _, u := range c.Units {
+		out = append(out, "  unit     "+u)
+	}
+	for _, b := range c.Blocking {
+		out = append(out, "  holds up "+b)
+	}
+	return out
+}
+
+// What differs between runs: revisions, ports, how long something took.
+var unstable = []struct {
+	pattern *regexp.Regexp
+	instead string
+}{
+	{regexp.MustCompile(`sha(1|256):[0-9a-f]{8,}`), "sha${1}:…"},
+	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "127.0.0.1:PORT"},
+	{regexp.MustCompile(`\b(\d+h)?(\d+m)?\d+(\.\d+)?(ms|s)\b`), "TIME"},
+	{regexp.MustCompile(`\s+`), " "},
+}
+
+func stable(text string) string {
+	for _, u := range unstable {
+		text = u.pattern.ReplaceAllString(text, u.instead)
+	}
+	return strings.TrimSpace(text)
+}
+
+// compare holds a result against its table; with -update it writes the table.
+func compare(t *testing.T, name string, r result) {
+	t.Helper()
+	file := filepath.Join("testdata", name+".table")
+	got := table(r)
+	if *update {
+		if err := os.WriteFile(file, []byte(strings.Join(got, "\n")+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("%v; run with -update and read what it writes", err)
+	}
+	want := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
+	bad := false
+	for _, line := range want {
+		if !slices.Contains(got, line) {
+			t.Errorf("not as in the table: %s", line)
+			bad = true
+		}
+	}
+	for _, line := range got {
+		if !slices.Contains(want, line) {
+			t.Errorf("not in the table:    %s", line)
+			bad = true
+		}
+	}
+	if !bad && !slices.Equal(got, want) {
+		t.Errorf("the order differs; got:\n%s", strings.Join(got, "\n"))
+	}
+	if t.Failed() {
+		t.Logf("leat said:\n%s", r.notes)
+	}
+}
