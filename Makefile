@@ -1,20 +1,15 @@
 # make build    bin/leat, with the embedded control plane (the first time takes about five minutes)
 # make test     everything; make short: the quick suite
 VERSION ?= dev
-K8S     := v1.36.4
 LDFLAGS := -s -w -X github.com/leat-dev/leat/internal/cli.Version=$(VERSION)
-K8SFLAGS := -X k8s.io/component-base/version.gitVersion=$(K8S) -X k8s.io/component-base/version.gitMajor=1 \
-	-X k8s.io/component-base/version.gitMinor=36 -X k8s.io/component-base/version.gitTreeState=clean \
-	-X k8s.io/client-go/pkg/version.gitVersion=$(K8S)
-export CGO_ENABLED ?= 0
 
 .PHONY: build controller test short lint race generate image clean
 
 build: ## the full program
-	go build -ldflags "$(LDFLAGS) $(K8SFLAGS)" -o bin/leat ./embedded/cmd/leat
+	go build -ldflags "$(LDFLAGS)" -o bin/leat ./embedded/cmd/leat
 
 controller: ## the program without Kubernetes in it, as it runs in a cluster
-	go build -ldflags "$(LDFLAGS)" -o bin/leat-controller ./cmd/leat
+	CGO_ENABLED=0 GOWORK=off go build -ldflags "$(LDFLAGS)" -o bin/leat-controller ./cmd/leat
 
 test: ## every test of both modules
 	go test -timeout 30m ./... ./embedded/...
@@ -23,7 +18,7 @@ short: ## the quick suite
 	go test -short -timeout 10m ./... ./embedded/...
 
 race: ## the race detector on the engine's packages
-	CGO_ENABLED=1 go test -race -short -timeout 15m ./internal/sched/... ./internal/build/... ./internal/apply/... ./internal/engine/... ./internal/controller/... ./internal/world/live/... ./internal/report/... ./internal/commit/...
+	go test -race -short -timeout 15m ./internal/sched/... ./internal/build/... ./internal/apply/... ./internal/engine/... ./internal/controller/... ./internal/world/live/... ./internal/report/... ./internal/commit/...
 
 lint:
 	test -z "$$(gofmt -l cmd internal bench embedded)" || (gofmt -l cmd internal bench embedded; exit 1)

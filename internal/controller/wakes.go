@@ -30,6 +30,7 @@ func (c *Controller) unitChanged(old, now *unstructured.Unstructured) {
 		key := object.KeyOf(old)
 		c.loop.Send(sched.Removed{Unit: key}, sched.Moved{Subject: engine.Subject(key), Priority: sched.Released, Why: key.String() + " was deleted"})
 		c.cfg.Engine.Forget(key)
+		c.named.prune(func(key object.Key) bool { return c.loop.Subscribed(engine.Subject(key)) })
 		if c.cfg.Removed != nil {
 			c.cfg.Removed(key)
 		}

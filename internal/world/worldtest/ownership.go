@@ -53,8 +53,8 @@ var ownershipCases = []testcase{
 	}},
 	{"labels and annotations", func(s *suite) {
 		s.apply("a", "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, labels: {w: '2', x: '1'}, annotations: {n: '3'}}}")
-		u := s.apply("b", "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, labels: {z: '4'}}}")
-		u = s.apply("a", "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, labels: {x: '1'}}}")
+		s.apply("b", "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, labels: {z: '4'}}}")
+		u := s.apply("a", "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, labels: {x: '1'}}}")
 		s.is(u, "metadata.labels", "{x: '1', z: '4'}")
 		s.is(u, "metadata.annotations", "null")
 		s.owns(u, `a Apply {"f:metadata":{"f:labels":{"f:x":{}}}}`, `b Apply {"f:metadata":{"f:labels":{"f:z":{}}}}`)
