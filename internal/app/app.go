@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"k8s.io/client-go/dynamic"
 	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/metadata"
@@ -25,6 +27,7 @@ import (
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/sched"
 	"github.com/leat-dev/leat/internal/source/artifact"
+	"github.com/leat-dev/leat/internal/source/bases"
 	"github.com/leat-dev/leat/internal/source/git"
 	"github.com/leat-dev/leat/internal/unit"
 	"github.com/leat-dev/leat/internal/world/cluster"
@@ -44,7 +47,7 @@ type Config struct {
 	Artifacts, Advertise string
 	// Local reads some addresses from this machine; nil reads none.
 	Local Local
-	// Bases brings what kustomizations name by URL; nil refuses it.
+	// Bases brings what kustomizations name by URL; nil fetches it.
 	Bases build.RemoteFetcher
 	// Offline refuses every remote that Local does not have.
 	Offline  bool
@@ -67,6 +70,8 @@ type App struct {
 	World      *cluster.World
 	Requests   *cluster.Counter
 
+	registry *prometheus.Registry
+	metrics  *metrics
 	store    *artifact.Store
 	pool     *git.Pool
 	listener net.Listener
@@ -79,7 +84,9 @@ const buildMemory = 64 << 20
 // New makes the parts. Nothing is asked of the cluster yet; the artifact server
 // listens already, because its address stands in every artifact.
 func New(cfg Config) (a *App, err error) {
-	a = &App{log: cfg.Log, Requests: &cluster.Counter{}}
+	a = &App{log: cfg.Log, Requests: &cluster.Counter{}, registry: prometheus.NewRegistry()}
+	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	a.metrics = newMetrics(a.registry)
 	defer func() {
 		if err != nil {
 			a.close()
@@ -95,7 +102,7 @@ func New(cfg Config) (a *App, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", cfg.REST.Host, err)
 	}
-	if a.World, err = cluster.New(restCfg, cluster.Options{Client: client, Observe: a.Requests.Observe}); err != nil {
+	if a.World, err = cluster.New(restCfg, cluster.Options{Client: client, Observe: a.observe}); err != nil {
 		return nil, err
 	}
 	dyn, err := dynamic.NewForConfigAndClient(restCfg, client)
@@ -117,9 +124,33 @@ func New(cfg Config) (a *App, err error) {
 	a.Controller = controller.New(controller.Config{
 		World: a.World, Dynamic: dyn, Metadata: meta, Events: events, Engine: a.engine(cfg), Kinds: kinds,
 		Scope: cfg.Scope, Limits: sched.Limits{"apply": cfg.Applying, "source": cfg.Fetching},
-		Log: cfg.Log, Finished: cfg.Finished, Removed: cfg.Removed,
+		Log: cfg.Log, Finished: a.finished(cfg.Finished), Removed: a.removed(cfg.Removed),
 	})
 	return a, nil
+}
+
+func (a *App) observe(r cluster.Request) {
+	a.Requests.Observe(r)
+	a.metrics.request(r)
+}
+
+// finished counts a run and tells next, which may be nil.
+func (a *App) finished(next func(controller.Run)) func(controller.Run) {
+	return func(r controller.Run) {
+		a.metrics.finished(r)
+		if next != nil {
+			next(r)
+		}
+	}
+}
+
+func (a *App) removed(next func(object.Key)) func(object.Key) {
+	return func(key object.Key) {
+		a.metrics.removed(key)
+		if next != nil {
+			next(key)
+		}
+	}
 }
 
 func protobuf(cfg *rest.Config) *rest.Config {
@@ -130,8 +161,12 @@ func protobuf(cfg *rest.Config) *rest.Config {
 
 func (a *App) engine(cfg Config) *engine.Engine {
 	port := storePort{a.store}
+	remote := cfg.Bases
+	if remote == nil {
+		remote = bases.New(a.pool, bases.Options{})
+	}
 	return &engine.Engine{
-		Remote: cfg.Bases, Expect: expectation(), Options: cfg.Options, Trees: port, Store: port,
+		Remote: remote, Expect: expectation(), Options: cfg.Options, Trees: port, Store: port,
 		Builds: build.NewCache(build.Limits{Bytes: buildMemory}),
 		Git:    router{local: cfg.Local, remote: gitPort{a.pool}, offline: cfg.Offline},
 	}

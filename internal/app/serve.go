@@ -46,7 +46,7 @@ type ServeConfig struct {
 // as it is the leader. It returns an error when it loses that.
 func Serve(ctx context.Context, a *App, cfg ServeConfig) error {
 	var ready atomic.Bool
-	stop, err := endpoints(cfg, &ready)
+	stop, err := endpoints(a, cfg, &ready)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func Serve(ctx context.Context, a *App, cfg ServeConfig) error {
 	return lead(ctx, a, cfg, &ready)
 }
 
-func endpoints(cfg ServeConfig, ready *atomic.Bool) (stop func(), err error) {
+func endpoints(a *App, cfg ServeConfig, ready *atomic.Bool) (stop func(), err error) {
 	var servers []*http.Server
 	stop = func() {
 		for _, s := range servers {
@@ -76,7 +76,7 @@ func endpoints(cfg ServeConfig, ready *atomic.Bool) (stop func(), err error) {
 		ok(w, r)
 	})
 	metrics := http.NewServeMux()
-	metrics.Handle("GET /metrics", promhttp.Handler())
+	metrics.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}))
 	metrics.HandleFunc("/debug/pprof/", pprof.Index)
 	metrics.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	metrics.HandleFunc("/debug/pprof/trace", pprof.Trace)

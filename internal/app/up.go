@@ -19,6 +19,7 @@ import (
 	"github.com/leat-dev/leat/internal/entry"
 	"github.com/leat-dev/leat/internal/mirror"
 	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/source/bases"
 	"github.com/leat-dev/leat/internal/source/git"
 	"github.com/leat-dev/leat/internal/source/worktree"
 	"github.com/leat-dev/leat/internal/tree"
@@ -200,7 +201,13 @@ func (u *Up) input(ctx context.Context, file string) error {
 }
 
 // bases brings what kustomizations name by URL, as far as it is allowed.
-func (u *Up) bases() build.RemoteFetcher { return &localBases{u.local} }
+func (u *Up) bases() build.RemoteFetcher {
+	b := &localBases{local: u.local}
+	if u.cfg.Fetch {
+		b.remote = bases.New(u.mirror, bases.Options{})
+	}
+	return b
+}
 
 // Run lets the engine work until ctx ends. Saved files reach it by themselves.
 func (u *Up) Run(ctx context.Context) error {

@@ -138,7 +138,10 @@ func TestFluxBytes(t *testing.T) {
 	total, failing, remote := 0, 0, 0
 	eachFleet(t, func(t *testing.T, f fleet) {
 		root := copyTree(t, f.tree)
-		for _, r := range f.recipes(t) {
+		for i, r := range f.recipes(t) {
+			if testing.Short() && i%6 != 0 {
+				continue // the whole suite compares them all
+			}
 			got, err := ours(f.tree, r, Options{})
 			if total++; remoteOnly(err) {
 				remote++

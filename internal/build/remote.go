@@ -221,6 +221,26 @@ func parseRepo(s string) (repo, bool) {
 	return repo{clone: host + clone, sub: sub, ref: queryRef(query)}, true
 }
 
+// SplitRemote takes a reference of a kustomization apart: the repository that
+// git would clone and the ref, "" for its default branch. It is false for what
+// can only be a file: no git URL, or an address without a ref that ends like a
+// manifest.
+func SplitRemote(reference string) (clone, ref string, ok bool) {
+	r, ok := parseRepo(reference)
+	if !ok {
+		return "", "", false
+	}
+	if isHTTP(reference) && r.ref == "" {
+		if u, err := url.Parse(reference); err == nil {
+			switch strings.ToLower(path.Ext(u.Path)) {
+			case ".yaml", ".yml", ".json":
+				return "", "", false
+			}
+		}
+	}
+	return r.clone, r.ref, true
+}
+
 func queryRef(query string) string {
 	values, err := url.ParseQuery(query)
 	if err != nil {
