@@ -56,7 +56,8 @@ func all() []fleet {
 			flags: append([]string{"--path", "clusters/" + cluster, "--input", "testdata/radix-" + cluster + ".input.yaml"}, radixFlags...),
 		})
 	}
-	return out
+	// Given nothing at all: it must say what is missing, each thing once, and what to pass.
+	return append(out, fleet{name: "radix-playground-bare", dir: fleets + "/radix-flux/master", flags: path("playground")})
 }
 
 // path returns the flags for a cluster.

@@ -35,7 +35,7 @@ func (b *localBases) Fetch(ctx context.Context, address string) (tree.Tree, hash
 		return b.remote.Fetch(ctx, address)
 	}
 	if !ok {
-		return tree.Tree{}, hash.ID{}, fmt.Errorf("%s is not on this machine and the network is not used; pass --mirror %s=FILE or FOLDER", address, repo)
+		return tree.Tree{}, hash.ID{}, fmt.Errorf("not on this machine, and the network is not used; pass --mirror %s=FILE or FOLDER", repo)
 	}
 	file := filepath.Join(m.Target, filepath.FromSlash(rest))
 	if rest == "" {

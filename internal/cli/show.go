@@ -62,7 +62,7 @@ func (s *show) finished(r controller.Run) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	run := screen.Run{
-		On: rep.On, Class: rep.Summary.Class, Took: r.Took, Why: rep.Summary.Why, Changed: rep.Summary.Changed,
+		On: rep.On, Missing: rep.Summary.Missing, Class: rep.Summary.Class, Took: r.Took, Why: rep.Summary.Why, Changed: rep.Summary.Changed,
 		Ready: rep.Summary.Ready, Reason: rep.Summary.Reason, Message: rep.Summary.Message, At: time.Now(), Revision: rep.Summary.Revision,
 	}
 	if before, ok := s.runs[r.Unit]; ok && before.Ready == run.Ready && before.Took > run.Took {

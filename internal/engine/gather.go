@@ -56,7 +56,7 @@ func (c *kustomizing) source(ctx context.Context) (*meta.Artifact, error) {
 	case err != nil:
 		return nil, report.Retry(report.ReasonArtifactFailed, err)
 	case obj == nil:
-		return nil, report.Wait(report.ReasonArtifactFailed, fmt.Errorf("Source '%s/%s/%s' not found", key.Kind, key.Namespace, key.Name), key.String())
+		return nil, report.Missing(report.ReasonArtifactFailed, fmt.Errorf("Source '%s/%s/%s' not found", key.Kind, key.Namespace, key.Name), key.String())
 	}
 	status, err := unit.StatusOf(obj)
 	if err != nil {
@@ -78,24 +78,40 @@ func why(s unit.Status) string {
 	return ": " + ready.Message
 }
 
-// dependencies returns an error unless everything in dependsOn is ready.
+// dependencies returns an error unless everything in dependsOn is ready. Its
+// text is that of the first that is not; it waits on all of them.
 func (c *kustomizing) dependencies(ctx context.Context, revision string) error {
+	var first *report.Problem
 	for _, d := range c.k.Dependencies() {
-		obj, err := c.view.get(ctx, unit.Ref(d.Key))
-		if err != nil {
-			return report.Retry(report.ReasonDependency, err)
+		err := c.dependency(ctx, d, revision)
+		if err == nil {
+			continue
 		}
-		if obj == nil {
-			return report.Wait(report.ReasonDependency, fmt.Errorf("dependency '%s/%s' not found", d.Key.Namespace, d.Key.Name), d.Key.String())
-		}
-		if err := c.dependency(d, obj, revision); err != nil {
+		p := report.AsProblem(err, report.ReasonDependency)
+		switch {
+		case p.Class != report.Waiting:
 			return err
+		case first == nil:
+			first = p
+		default:
+			first.On = append(first.On, p.On...)
+			first.Missing = first.Missing || p.Missing
 		}
 	}
-	return nil
+	if first == nil {
+		return nil
+	}
+	return first
 }
 
-func (c *kustomizing) dependency(d unit.Dependency, obj *unstructured.Unstructured, revision string) error {
+func (c *kustomizing) dependency(ctx context.Context, d unit.Dependency, revision string) error {
+	obj, err := c.view.get(ctx, unit.Ref(d.Key))
+	if err != nil {
+		return report.Retry(report.ReasonDependency, err)
+	}
+	if obj == nil {
+		return report.Missing(report.ReasonDependency, fmt.Errorf("dependency '%s/%s' not found", d.Key.Namespace, d.Key.Name), d.Key.String())
+	}
 	if d.ReadyExpr != "" {
 		ready, err := cel.CompileReady(d.ReadyExpr)
 		if err != nil {
@@ -189,7 +205,7 @@ func (c *kustomizing) variables(ctx context.Context) (map[string]string, error) 
 		case obj == nil && from.Optional:
 			continue
 		case obj == nil:
-			return nil, report.Wait(report.ReasonBuildFailed, fmt.Errorf("substitute from '%s/%s' error: %ss %q not found in namespace %s",
+			return nil, report.Missing(report.ReasonBuildFailed, fmt.Errorf("substitute from '%s/%s' error: %ss %q not found in namespace %s",
 				from.Kind, from.Name, strings.ToLower(from.Kind), from.Name, c.k.Namespace), ref.Key.String())
 		}
 		data, err := textData(obj)

@@ -149,7 +149,7 @@ func (r *generating) artifactOf(ctx context.Context, key object.Key) (*meta.Arti
 	case err != nil:
 		return nil, report.Retry(report.ReasonSourceFailed, fmt.Errorf("get sources failed: %w", err))
 	case obj == nil:
-		return nil, report.Wait(report.ReasonSourceFailed, fmt.Errorf("get sources failed: source '%s' not found", key), key.String())
+		return nil, report.Missing(report.ReasonSourceFailed, fmt.Errorf("get sources failed: source '%s' not found", key), key.String())
 	}
 	status, err := unit.StatusOf(obj)
 	if err != nil {

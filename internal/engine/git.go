@@ -192,7 +192,7 @@ func (f *fetching) secret(ctx context.Context, name string) (map[string][]byte, 
 		return nil, report.Retry(report.ReasonAuthFailed, err)
 	}
 	if data == nil {
-		return nil, report.Wait(report.ReasonAuthFailed, fmt.Errorf("failed to get secret '%s/%s': secrets %q not found", f.g.Namespace, name, name),
+		return nil, report.Missing(report.ReasonAuthFailed, fmt.Errorf("failed to get secret '%s/%s': secrets %q not found", f.g.Namespace, name, name),
 			"Secret/"+f.g.Namespace+"/"+name)
 	}
 	return data, nil

@@ -29,6 +29,8 @@ type Problem struct {
 	Reason string
 	On     []string // what it waits on, for people: "GitRepository/apps/web"
 	Err    error
+	// Missing says that what it waits on does not exist, not that it is not ready.
+	Missing bool
 }
 
 // Error returns the cause's text.
@@ -38,22 +40,31 @@ func (p *Problem) Error() string { return p.Err.Error() }
 func (p *Problem) Unwrap() error { return p.Err }
 
 // Retry is a problem that time may solve.
-func Retry(reason string, err error) error { return &Problem{Retrying, reason, nil, err} }
+func Retry(reason string, err error) error {
+	return &Problem{Class: Retrying, Reason: reason, Err: err}
+}
 
 // RetryOn is a Retry that also names what would end it.
 func RetryOn(reason string, err error, on ...string) error {
-	return &Problem{Retrying, reason, on, err}
+	return &Problem{Class: Retrying, Reason: reason, On: on, Err: err}
 }
 
 // Wait is a problem that ends when one of the named things changes.
-func Wait(reason string, err error, on ...string) error { return &Problem{Waiting, reason, on, err} }
+func Wait(reason string, err error, on ...string) error {
+	return &Problem{Class: Waiting, Reason: reason, On: on, Err: err}
+}
+
+// Missing is a Wait for a thing that does not exist.
+func Missing(reason string, err error, on string) error {
+	return &Problem{Class: Waiting, Reason: reason, On: []string{on}, Err: err, Missing: true}
+}
 
 // Stall is a problem that only another spec can end.
-func Stall(reason string, err error) error { return &Problem{Stalled, reason, nil, err} }
+func Stall(reason string, err error) error { return &Problem{Class: Stalled, Reason: reason, Err: err} }
 
 // Progress is no problem: the unit waits for what it made to become ready.
 func Progress(message string, on ...string) error {
-	return &Problem{Progressing, ReasonProgressing, on, errors.New(message)}
+	return &Problem{Class: Progressing, Reason: ReasonProgressing, On: on, Err: errors.New(message)}
 }
 
 // AsProblem returns err as a problem; an error of unknown class is retried
@@ -63,7 +74,7 @@ func AsProblem(err error, reason string) *Problem {
 	if errors.As(err, &p) {
 		return p
 	}
-	return &Problem{Retrying, reason, nil, err}
+	return &Problem{Class: Retrying, Reason: reason, Err: err}
 }
 
 // Join makes one error of several, each told on a line of its own.

@@ -60,7 +60,7 @@ func ArtifactGenerator(g *unit.ArtifactGenerator, run GeneratorRun, now time.Tim
 }
 
 func generatorFailed(p *Problem, run GeneratorRun, rep *Report, conds *conditions, now time.Time) {
-	rep.On, rep.Summary.Class = p.On, p.Class
+	rep.On, rep.Summary.Class, rep.Summary.Missing = p.On, p.Class, p.Missing
 	conds.no(Ready, p.Reason, p.Error())
 	conds.drop(Reconciling, StalledCondition)
 	switch p.Class {

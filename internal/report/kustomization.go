@@ -95,7 +95,7 @@ func markHealthy(conds *conditions, text string) {
 
 func fail(k *unit.Kustomization, run KustomizationRun, rep *Report, next *kustomizev1.KustomizationStatus, conds *conditions, now time.Time) {
 	p := AsProblem(run.Err, ReasonReconcileFailed)
-	rep.On, rep.Summary.Class = p.On, p.Class
+	rep.On, rep.Summary.Class, rep.Summary.Missing = p.On, p.Class, p.Missing
 	switch p.Class {
 	case Progressing:
 		rep.Soft = true

@@ -42,6 +42,7 @@ type Summary struct {
 	Message  string
 	Revision string
 	Class    Class
+	Missing  bool   // what the unit waits on does not exist
 	Why      string // why something was rebuilt, where it was
 	Changed  []string
 }

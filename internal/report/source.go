@@ -76,7 +76,7 @@ func stored(g *unit.GitRepository, run SourceRun, next *sourcev1.GitRepositorySt
 // sourceFailed marks the conditions of a failed run and returns when the next
 // one comes by itself.
 func sourceFailed(p *Problem, run SourceRun, rep *Report, conds *conditions, now time.Time) time.Time {
-	rep.On, rep.Summary.Class = p.On, p.Class
+	rep.On, rep.Summary.Class, rep.Summary.Missing = p.On, p.Class, p.Missing
 	kind := FetchFailed
 	switch p.Reason {
 	case ReasonArchiveFailed:

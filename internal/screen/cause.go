@@ -1,6 +1,7 @@
 package screen
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,77 +9,120 @@ import (
 
 // Cause is one root cause with everything that is not ready because of it.
 type Cause struct {
-	Unit     string   `json:"unit"` // Kind/namespace/name, or the thing that is missing
+	// Unit is Kind/namespace/name: a unit, or a thing that is missing. Of a kind
+	// that is not reconciled it is the kind.
+	Unit     string   `json:"unit"`
 	State    State    `json:"state"`
 	Reason   string   `json:"reason,omitempty"`
 	Message  string   `json:"message"`
 	On       []string `json:"waitingOn,omitempty"`
+	Units    []string `json:"units,omitempty"`    // of a kind that is not reconciled, sorted
 	Blocking []string `json:"blocking,omitempty"` // units that wait for it, sorted
 }
 
 // Causes returns the root causes, worst first: a unit that waits for another
-// one that is not ready is no cause, it stands under the other's.
+// one that is not ready is no cause, it stands under the other's. Units that
+// wait for the same missing thing have it as their one cause, and so have all
+// units of a kind that is not reconciled.
 func (b Board) Causes() []Cause {
 	byName := make(map[string]Row, len(b.Rows))
 	for _, r := range b.Rows {
 		byName[r.Key.String()] = r
 	}
-	causes := map[string]*Cause{}
+	causes := map[root]*Cause{}
 	for _, r := range b.Rows {
 		if !r.State.Bad() {
 			continue
 		}
-		for _, root := range roots(r, byName, nil) {
-			c := causes[root]
+		for _, of := range roots(r, byName, nil) {
+			c := causes[of]
 			if c == nil {
-				c = newCause(root, byName)
-				causes[root] = c
+				c = of.cause(byName)
+				causes[of] = c
 			}
-			if name := r.Key.String(); name != root {
+			switch name := r.Key.String(); {
+			case of.what == aKind && r.State == Unsupported && r.Kind == of.name:
+				c.Units = append(c.Units, name)
+			case of.what != aUnit || name != of.name:
 				c.Blocking = append(c.Blocking, name)
 			}
 		}
 	}
 	out := make([]Cause, 0, len(causes))
 	for _, c := range causes {
+		slices.Sort(c.Units)
 		slices.Sort(c.Blocking)
-		c.Blocking = slices.Compact(c.Blocking)
 		out = append(out, *c)
 	}
 	slices.SortFunc(out, func(a, b Cause) int {
-		if d := slices.Index(order, a.State) - slices.Index(order, b.State); d != 0 {
-			return d
-		}
-		return strings.Compare(a.Unit, b.Unit)
+		return cmp.Or(slices.Index(order, a.State)-slices.Index(order, b.State), strings.Compare(a.Unit, b.Unit))
 	})
 	return out
 }
 
-func newCause(name string, byName map[string]Row) *Cause {
-	r := byName[name]
-	return &Cause{Unit: name, State: r.State, Reason: r.Reason, Message: r.Message, On: r.On}
+// root is what a chain of waiting ends at.
+type root struct {
+	what what
+	name string
+}
+
+type what int
+
+const (
+	aUnit  what = iota // Kind/namespace/name
+	aKind              // that is not reconciled
+	aThing             // Kind/namespace/name of what does not exist
+)
+
+func (r root) cause(byName map[string]Row) *Cause {
+	switch r.what {
+	case aKind:
+		return &Cause{Unit: r.name, State: Unsupported, Reason: "Unsupported", Message: unsupported(r.name)}
+	case aThing:
+		return &Cause{Unit: r.name, State: Waiting, Reason: "Missing", Message: missingText(r.name)}
+	default:
+		row := byName[r.name]
+		return &Cause{Unit: r.name, State: row.State, Reason: row.Reason, Message: row.Message, On: row.On}
+	}
+}
+
+func unsupported(kind string) string { return kind + " is not reconciled by this version of Leat" }
+
+// missingText says what to do about a thing that people keep out of Git.
+func missingText(name string) string {
+	if strings.HasPrefix(name, "ConfigMap/") || strings.HasPrefix(name, "Secret/") {
+		return name + " is missing; pass it with --input FILE"
+	}
+	return name + " is missing"
 }
 
 // roots follows what a unit waits on as far as it leads to units that are not
 // ready; a cycle ends where it began.
-func roots(r Row, byName map[string]Row, seen []string) []string {
+func roots(r Row, byName map[string]Row, seen []string) []root {
 	name := r.Key.String()
-	if slices.Contains(seen, name) {
-		return []string{name}
+	switch {
+	case r.State == Unsupported:
+		return []root{{aKind, r.Kind}}
+	case slices.Contains(seen, name):
+		return []root{{aUnit, name}}
 	}
 	seen = append(seen, name)
-	var out []string
+	var out []root
 	for _, on := range r.On {
-		other, ok := byName[on]
-		if !ok || !other.State.Bad() || on == name {
-			continue
+		other, known := byName[on]
+		switch {
+		case !known && r.State == Waiting && r.Missing:
+			out = append(out, root{aThing, on})
+		case known && other.State.Bad() && on != name:
+			out = append(out, roots(other, byName, seen)...)
 		}
-		out = append(out, roots(other, byName, seen)...)
 	}
 	if len(out) == 0 {
-		return []string{name}
+		return []root{{aUnit, name}}
 	}
-	slices.Sort(out)
+	slices.SortFunc(out, func(a, b root) int {
+		return cmp.Or(int(a.what-b.what), strings.Compare(a.name, b.name))
+	})
 	return slices.Compact(out)
 }
 

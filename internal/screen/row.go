@@ -43,6 +43,7 @@ func (s State) Bad() bool { return s != Ready && s != Suspended }
 // Run is what the last run of a unit said beyond its status.
 type Run struct {
 	On      []string // what it waits on
+	Missing bool     // and that does not exist
 	Class   report.Class
 	Took    time.Duration
 	Why     string
@@ -66,6 +67,7 @@ type Row struct {
 	Reason    string        `json:"reason,omitempty"`
 	Message   string        `json:"message,omitempty"`
 	On        []string      `json:"waitingOn,omitempty"`
+	Missing   bool          `json:"missing,omitempty"`
 	Took      time.Duration `json:"-"`
 	Seconds   float64       `json:"seconds,omitempty"`
 	Why       string        `json:"rebuilt,omitempty"`
@@ -93,7 +95,7 @@ func Make(objects []*unstructured.Unstructured, runs map[object.Key]Run) Board {
 
 func row(obj *unstructured.Unstructured, run Run) Row {
 	key := object.KeyOf(obj)
-	r := Row{Key: key, Kind: key.Kind, Name: key.Name, Space: key.Namespace, On: run.On, Took: run.Took, Seconds: run.Took.Seconds(), Why: run.Why}
+	r := Row{Key: key, Kind: key.Kind, Name: key.Name, Space: key.Namespace, On: run.On, Missing: run.Missing, Took: run.Took, Seconds: run.Took.Seconds(), Why: run.Why}
 	if labels := obj.GetLabels(); labels[object.OwnerName] != "" {
 		r.Parent = object.Key{Group: object.GroupKustomize, Kind: unit.KustomizationKind,
 			Namespace: labels[object.OwnerNamespace], Name: labels[object.OwnerName]}
@@ -140,7 +142,7 @@ func stateOf(obj *unstructured.Unstructured, s unit.Status, run Run) (State, str
 	}
 	switch {
 	case status == "" && !k.Run && s.Artifact == nil:
-		return Unsupported, "Unsupported", k.Kind + " is not reconciled by this version of Leat"
+		return Unsupported, "Unsupported", unsupported(k.Kind)
 	case status == "":
 		return Unknown, "", ""
 	case status == "True":

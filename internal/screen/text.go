@@ -184,23 +184,41 @@ func took(d time.Duration) string {
 func (b Board) CauseLines(s Style) []string {
 	var out []string
 	for _, c := range b.Causes() {
-		out = append(out, s.paint(colours[c.State], fmt.Sprintf("%s %s (%s)", signs[c.State], c.Unit, c.State)))
-		for line := range strings.SplitSeq(strings.TrimSpace(c.Message), "\n") {
-			out = append(out, "    "+line)
+		out = append(out, c.lines(s)...)
+		if len(c.Units) > 0 {
+			out = append(out, fmt.Sprintf("    %d of them: %s", len(c.Units), few(c.Units)))
 		}
-		if len(c.On) > 0 && c.State != Failed {
-			out = append(out, "    waiting for "+strings.Join(c.On, ", "))
-		}
-		if n := len(c.Blocking); n > 0 {
-			const few = 6
-			text := strings.Join(c.Blocking[:min(n, few)], ", ")
-			if n > few {
-				text += fmt.Sprintf(" and %d more", n-few)
-			}
-			out = append(out, fmt.Sprintf("    holds up %d: %s", n, text))
+		if len(c.Blocking) > 0 {
+			out = append(out, fmt.Sprintf("    holds up %d: %s", len(c.Blocking), few(c.Blocking)))
 		}
 	}
 	return out
+}
+
+// lines is the cause without what it holds up. That of a kind or of a missing
+// thing names it; that of a unit stands below the unit's name.
+func (c Cause) lines(s Style) []string {
+	if strings.HasPrefix(c.Message, c.Unit+" ") {
+		return []string{s.paint(colours[c.State], signs[c.State]+" "+c.Message)}
+	}
+	out := []string{s.paint(colours[c.State], fmt.Sprintf("%s %s (%s)", signs[c.State], c.Unit, c.State))}
+	for line := range strings.SplitSeq(strings.TrimSpace(c.Message), "\n") {
+		out = append(out, "    "+line)
+	}
+	if len(c.On) > 0 && c.State != Failed {
+		out = append(out, "    waiting for "+strings.Join(c.On, ", "))
+	}
+	return out
+}
+
+// few lists names, not too many of them.
+func few(names []string) string {
+	const most = 6
+	text := strings.Join(names[:min(len(names), most)], ", ")
+	if n := len(names) - most; n > 0 {
+		text += fmt.Sprintf(" and %d more", n)
+	}
+	return text
 }
 
 // Line is one unit in a line of plain output, where there is no terminal.
