@@ -31,6 +31,7 @@ import (
 	"github.com/leat-dev/leat/internal/source/git"
 	"github.com/leat-dev/leat/internal/unit"
 	"github.com/leat-dev/leat/internal/world/cluster"
+	"github.com/leat-dev/leat/internal/world/live"
 )
 
 // Config is what an App is made of.
@@ -105,11 +106,13 @@ func New(cfg Config) (a *App, err error) {
 	if a.World, err = cluster.New(restCfg, cluster.Options{Client: client, Observe: a.observe}); err != nil {
 		return nil, err
 	}
-	dyn, err := dynamic.NewForConfigAndClient(restCfg, client)
+	watching := *client
+	watching.Transport = live.Soon(client.Transport)
+	dyn, err := dynamic.NewForConfigAndClient(restCfg, &watching)
 	if err != nil {
 		return nil, err
 	}
-	meta, err := metadata.NewForConfigAndClient(restCfg, client)
+	meta, err := metadata.NewForConfigAndClient(restCfg, &watching)
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +171,7 @@ func (a *App) engine(cfg Config) *engine.Engine {
 	return &engine.Engine{
 		Remote: remote, Expect: expectation(), Options: cfg.Options, Trees: port, Store: port,
 		Builds: build.NewCache(build.Limits{Bytes: buildMemory}),
-		Git:    router{local: cfg.Local, remote: gitPort{a.pool}, offline: cfg.Offline},
+		Git:    router{local: cfg.Local, remote: &gitPort{a.pool, &checkouts{}}, offline: cfg.Offline},
 	}
 }
 
