@@ -72,7 +72,7 @@ func (l *LocalSources) Fetch(ctx context.Context, r engine.GitRequest) (engine.G
 		if err != nil {
 			return engine.GitResult{}, classify(err)
 		}
-		return fetch(ctx, remote, r)
+		return fetch(ctx, remote, r, nil)
 	}
 	return l.folder(ctx, dir, r)
 }

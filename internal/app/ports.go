@@ -18,13 +18,16 @@ import (
 )
 
 // gitPort lets the engine fetch through a pool of remotes.
-type gitPort struct{ pool *git.Pool }
+type gitPort struct {
+	pool    *git.Pool
+	commits *checkouts
+}
 
 // Local implements engine.Git: a pool's remotes are elsewhere.
-func (gitPort) Local(string) bool { return false }
+func (*gitPort) Local(string) bool { return false }
 
 // Fetch implements engine.Git.
-func (p gitPort) Fetch(ctx context.Context, r engine.GitRequest) (engine.GitResult, error) {
+func (p *gitPort) Fetch(ctx context.Context, r engine.GitRequest) (engine.GitResult, error) {
 	cred, err := git.FromSecret(r.URL, r.Secret)
 	if err != nil {
 		return engine.GitResult{}, classify(err)
@@ -38,16 +41,16 @@ func (p gitPort) Fetch(ctx context.Context, r engine.GitRequest) (engine.GitResu
 	if err != nil {
 		return engine.GitResult{}, classify(err)
 	}
-	return fetch(ctx, remote, r)
+	return fetch(ctx, remote, r, p.commits)
 }
 
-// fetch resolves a request at a remote, wherever that is.
-func fetch(ctx context.Context, remote *git.Remote, r engine.GitRequest) (engine.GitResult, error) {
+// fetch resolves a request at a remote, wherever that is; seen may be nil.
+func fetch(ctx context.Context, remote *git.Remote, r engine.GitRequest, seen *checkouts) (engine.GitResult, error) {
 	commit, err := remote.Resolve(ctx, gitRef(r.Ref), r.Since)
 	if err != nil {
 		return engine.GitResult{}, classify(err)
 	}
-	checkout, err := remote.Tree(ctx, commit, git.TreeOptions{Sparse: r.Sparse, Submodules: r.Submodules})
+	checkout, err := seen.tree(ctx, remote, commit, git.TreeOptions{Sparse: r.Sparse, Submodules: r.Submodules})
 	if err != nil {
 		return engine.GitResult{}, classify(err)
 	}

@@ -114,7 +114,7 @@ func ignored(fs *pflag.FlagSet) {
 // collectAt is the growth of the heap, in percent, at which garbage is collected:
 // the engine keeps little and makes much, so a larger heap is cheap and saves a
 // tenth of its CPU time.
-const collectAt = 200
+const collectAt = 150
 
 func runController(ctx context.Context, env Env, f *controllerFlags) error {
 	log, err := newLogger(env.Err, f.logLevel, f.logEncoding)

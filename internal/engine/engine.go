@@ -84,6 +84,8 @@ type Engine struct {
 	mu     sync.Mutex
 	memos  map[object.Key]*memo
 	claims map[object.Key]map[object.Key]bool // object → units that want it
+
+	filtered filtered
 }
 
 // memo is what the last run of a unit left.

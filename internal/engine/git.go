@@ -14,7 +14,6 @@ import (
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/record"
 	"github.com/leat-dev/leat/internal/report"
-	"github.com/leat-dev/leat/internal/source/ignore"
 	"github.com/leat-dev/leat/internal/source/include"
 	"github.com/leat-dev/leat/internal/tree"
 	"github.com/leat-dev/leat/internal/unit"
@@ -120,7 +119,7 @@ func (f *fetching) converge(ctx context.Context) error {
 		return classed(err, report.ReasonGitFailed)
 	}
 	f.run.Pushed, f.run.Notes = res.Pushed, append(f.run.Notes, res.Notes...)
-	t, warnings, err := ignore.Filter(res.Tree, f.g.Spec.Ignore)
+	t, warnings, err := f.filtered.filter(res.Tree, f.g.Spec.Ignore)
 	if err != nil {
 		return report.Stall("SourceIgnoreError", err)
 	}
