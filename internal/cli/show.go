@@ -124,12 +124,35 @@ func (s *show) draw(c *controller.Controller) {
 	if err != nil {
 		width, height = 100, 40
 	}
-	lines := board.Tree(screen.Style{Width: width, Height: max(height-3, 5), Colour: true})
+	style := screen.Style{Width: width, Height: max(height-3, 5), Colour: true}
+	lines := board.Tree(style)
+	lines = append(lines, causes(board, width, height-3-len(lines))...)
 	ready, all := board.Counts()
 	lines = append(lines, fmt.Sprintf("%d of %d ready · pods are simulated · Ctrl-C ends", ready, all))
 	s.clear()
 	fmt.Fprint(s.out, strings.Join(lines, "\n")+"\n")
 	s.drawn = len(lines)
+}
+
+// causes tells the root causes below the tree, wrapped to the width, as far as
+// there is room.
+func causes(board screen.Board, width, room int) []string {
+	var out []string
+	for _, line := range board.CauseLines(screen.Style{Width: width}) {
+		runes := []rune(line)
+		for len(runes) > width {
+			out = append(out, string(runes[:width]))
+			runes = append([]rune("    "), runes[width:]...)
+		}
+		out = append(out, string(runes))
+	}
+	if room < 2 {
+		return nil
+	}
+	if len(out) > room {
+		out = append(out[:room-1], "…")
+	}
+	return out
 }
 
 // clear takes the live tree off the screen.
