@@ -21,3 +21,22 @@ func TestTableLeavesOutWhatDiffersBetweenRuns(t *testing.T) {
 		t.Errorf("got %q\nwant %q", got, want)
 	}
 }
+
+func TestTableIsComparedBothWays(t *testing.T) {
+	table := []string{"ready a", "ready b"}
+	for _, c := range []struct {
+		got  []string
+		want int // differences
+	}{
+		{[]string{"ready a", "ready b"}, 0},
+		{[]string{"ready a"}, 1},
+		{[]string{"ready a", "ready b", "ready c"}, 1},
+		{[]string{"ready a", "failed b"}, 2},
+		{[]string{"ready b", "ready a"}, 1},
+		{[]string{"ready a", "ready b", "ready b"}, 1},
+	} {
+		if got := differences(c.got, table); len(got) != c.want {
+			t.Errorf("%q: got %q, want %d differences", c.got, got, c.want)
+		}
+	}
+}

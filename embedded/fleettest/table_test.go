@@ -93,23 +93,29 @@ func compare(t *testing.T, name string, r result) {
 		t.Fatalf("%v; run with -update and read what it writes", err)
 	}
 	want := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
-	bad := false
-	for _, line := range want {
-		if !slices.Contains(got, line) {
-			t.Errorf("not as in the table: %s", line)
-			bad = true
-		}
-	}
-	for _, line := range got {
-		if !slices.Contains(want, line) {
-			t.Errorf("not in the table:    %s", line)
-			bad = true
-		}
-	}
-	if !bad && !slices.Equal(got, want) {
-		t.Errorf("the order differs; got:\n%s", strings.Join(got, "\n"))
+	for _, line := range differences(got, want) {
+		t.Error(line)
 	}
 	if t.Failed() {
 		t.Logf("leat said:\n%s", r.notes)
 	}
+}
+
+// differences compares lines both ways, and their order.
+func differences(got, want []string) []string {
+	var out []string
+	for _, line := range want {
+		if !slices.Contains(got, line) {
+			out = append(out, "only in the table: "+line)
+		}
+	}
+	for _, line := range got {
+		if !slices.Contains(want, line) {
+			out = append(out, "not in the table:  "+line)
+		}
+	}
+	if len(out) == 0 && !slices.Equal(got, want) {
+		out = append(out, "the order differs, or a line is there twice; got:\n"+strings.Join(got, "\n"))
+	}
+	return out
 }
