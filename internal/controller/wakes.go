@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -28,7 +29,10 @@ import (
 func (c *Controller) unitChanged(old, now *unstructured.Unstructured) {
 	if now == nil {
 		key := object.KeyOf(old)
-		c.loop.Send(sched.Removed{Unit: key}, sched.Moved{Subject: engine.Subject(key), Priority: sched.Released, Why: key.String() + " was deleted"})
+		why := key.String() + " was deleted"
+		c.loop.Send(sched.Removed{Unit: key},
+			sched.Moved{Subject: engine.Subject(key), Priority: sched.Released, Why: why},
+			sched.Moved{Subject: engine.SourceSubject(key), Priority: sched.Released, Why: why})
 		c.cfg.Engine.Forget(key)
 		c.named.prune(func(key object.Key) bool { return c.loop.Subscribed(engine.Subject(key)) })
 		if c.cfg.Removed != nil {
@@ -47,7 +51,7 @@ func (c *Controller) unitChanged(old, now *unstructured.Unstructured) {
 		events = append(events, sched.Wake{Unit: key, Class: k.Class, Priority: priority, Why: why})
 	}
 	if k.Source {
-		events = append(events, c.impact(key, artifactOf(old), artifactOf(now))...)
+		events = append(events, c.sourceChanged(key, artifactOf(old), artifactOf(now))...)
 	}
 	events = append(events, sched.Moved{Subject: engine.Subject(key), Priority: sched.Released, Why: key.String() + " changed"})
 	c.loop.Send(events...)
@@ -98,6 +102,15 @@ func artifactOf(obj *unstructured.Unstructured) *meta.Artifact {
 	return s.Artifact
 }
 
+// sourceChanged wakes what builds from a source: by impact when there is a new
+// artifact, all who wait while there is none.
+func (c *Controller) sourceChanged(key object.Key, was, is *meta.Artifact) []sched.Event {
+	if is == nil {
+		return []sched.Event{sched.Moved{Subject: engine.SourceSubject(key), Priority: sched.Released, Why: key.String() + " changed"}}
+	}
+	return c.impact(key, was, is)
+}
+
 // impact wakes the units that build from a source whose artifact changed: those
 // that the change touches first, the others when there is time.
 func (c *Controller) impact(source object.Key, was, is *meta.Artifact) []sched.Event {
@@ -106,18 +119,30 @@ func (c *Controller) impact(source object.Key, was, is *meta.Artifact) []sched.E
 	}
 	t, err := c.cfg.Engine.Trees.Open(context.Background(), is)
 	known := err == nil
-	var out []sched.Event
+	var out, follow []sched.Event
 	for _, obj := range c.views.all() {
 		key := object.KeyOf(obj)
 		if key.Kind != unit.KustomizationKind || !c.kindOf(key).Run || !buildsFrom(obj, source) {
 			continue
 		}
-		out = append(out, c.wakeFor(key, t, known, source, is))
+		if w := c.wakeFor(key, t, known, source, is); w.Priority == sched.Follow {
+			follow = append(follow, w)
+		} else {
+			out = append(out, w)
+		}
 	}
+	if len(out) == 0 {
+		return follow
+	}
+	time.AfterFunc(headStart, func() { c.loop.Send(follow...) })
 	return out
 }
 
-func (c *Controller) wakeFor(key object.Key, t tree.Tree, known bool, source object.Key, is *meta.Artifact) sched.Event {
+// headStart is what units that a commit touches have before the others write
+// down that they have seen it: the API server is theirs for so long.
+const headStart = 200 * time.Millisecond
+
+func (c *Controller) wakeFor(key object.Key, t tree.Tree, known bool, source object.Key, is *meta.Artifact) sched.Wake {
 	w := sched.Wake{Unit: key, Class: classOf(key), Priority: sched.Follow, Why: source.String() + " is at " + is.Revision}
 	if !known || c.cfg.Engine.Touches(key, t) {
 		w.Priority = sched.Revision

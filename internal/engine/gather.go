@@ -51,7 +51,7 @@ func healthChecks(exprs []kustomize.CustomHealthCheck) (cel.Health, error) {
 // source returns the artifact to build from.
 func (c *kustomizing) source(ctx context.Context) (*meta.Artifact, error) {
 	key := c.k.Source()
-	obj, err := c.view.get(ctx, unit.Ref(key))
+	obj, err := c.view.source(ctx, unit.Ref(key))
 	switch {
 	case err != nil:
 		return nil, report.Retry(report.ReasonArtifactFailed, err)
@@ -76,67 +76,6 @@ func why(s unit.Status) string {
 		return ""
 	}
 	return ": " + ready.Message
-}
-
-// dependencies returns an error unless everything in dependsOn is ready. Its
-// text is that of the first that is not; it waits on all of them.
-func (c *kustomizing) dependencies(ctx context.Context, revision string) error {
-	var first *report.Problem
-	for _, d := range c.k.Dependencies() {
-		err := c.dependency(ctx, d, revision)
-		if err == nil {
-			continue
-		}
-		p := report.AsProblem(err, report.ReasonDependency)
-		switch {
-		case p.Class != report.Waiting:
-			return err
-		case first == nil:
-			first = p
-		default:
-			first.On = append(first.On, p.On...)
-			first.Missing = first.Missing || p.Missing
-		}
-	}
-	if first == nil {
-		return nil
-	}
-	return first
-}
-
-func (c *kustomizing) dependency(ctx context.Context, d unit.Dependency, revision string) error {
-	obj, err := c.view.get(ctx, unit.Ref(d.Key))
-	if err != nil {
-		return report.Retry(report.ReasonDependency, err)
-	}
-	if obj == nil {
-		return report.Missing(report.ReasonDependency, fmt.Errorf("dependency '%s/%s' not found", d.Key.Namespace, d.Key.Name), d.Key.String())
-	}
-	if d.ReadyExpr != "" {
-		ready, err := cel.CompileReady(d.ReadyExpr)
-		if err != nil {
-			return report.Stall(report.ReasonInvalidCEL, fmt.Errorf("spec.dependsOn '%s': %w", d.Key.Name, err))
-		}
-		ok, err := ready.Eval(c.raw.Object, obj.Object)
-		if err != nil {
-			return report.Wait(report.ReasonDependency, fmt.Errorf("dependency '%s/%s': %w", d.Key.Namespace, d.Key.Name, err), d.Key.String())
-		}
-		if !ok {
-			return report.Wait(report.ReasonDependency, fmt.Errorf(
-				"dependency '%s/%s' is not ready according to readyExpr eval", d.Key.Namespace, d.Key.Name), d.Key.String())
-		}
-		if !c.Options.AdditiveReadyExpr {
-			return nil
-		}
-	}
-	dep, err := unit.DecodeKustomization(obj)
-	if err != nil {
-		return report.Wait(report.ReasonDependency, err, d.Key.String())
-	}
-	if err := unit.DependencyReady(c.k, dep, revision); err != nil {
-		return report.Wait(report.ReasonDependency, err, d.Key.String())
-	}
-	return nil
 }
 
 // build renders the source, or finds it rendered already.

@@ -35,6 +35,13 @@ func (v view) get(ctx context.Context, ref object.Ref) (*unstructured.Unstructur
 	return obj, nil
 }
 
+// source returns a source to build from. Its new artifacts wake the unit by
+// what they change in it, so it is noted apart from other reads.
+func (v view) source(ctx context.Context, ref object.Ref) (*unstructured.Unstructured, error) {
+	v.rec.Note(record.Read{Space: record.Object, Key: SourceSubject(ref.Key)})
+	return view{v.world, &record.Recorder{}}.get(ctx, ref)
+}
+
 func (v view) note(key object.Key, answer hash.ID) {
 	v.rec.Note(record.Read{Space: record.Object, Key: Subject(key), Answer: answer})
 }
@@ -74,6 +81,9 @@ func KeyOfSubject(s string) (object.Key, bool) {
 
 // ManagedSubject names what we own of a managed object.
 func ManagedSubject(key object.Key) string { return "managed" + Subject(key) }
+
+// SourceSubject names a source as something to build from.
+func SourceSubject(key object.Key) string { return "source" + Subject(key) }
 
 // HealthSubject names the health of a managed object.
 func HealthSubject(key object.Key) string { return "health" + Subject(key) }
