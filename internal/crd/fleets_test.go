@@ -118,7 +118,6 @@ var refused = map[string]string{
 	"fleets/radix-flux/master/clusters/development/healthChecks.yaml":         patch,
 	"fleets/radix-flux/master/clusters/playground/healthChecks.yaml":          patch,
 	"fleets/radix-flux/master/clusters/production/healthChecks.yaml":          patch,
-	"fleets/home-ops/kubernetes/components/flux-alerts/alert.yaml":            "FluxInstance is no kind of event source in any release",
 }
 
 const patch = "a patch for an object, not an object"

@@ -69,6 +69,7 @@ func parse(roots []*loader.Package) ([]apiextensionsv1.CustomResourceDefinition,
 		parser.NeedCRDFor(gk, &noDescription)
 		c := parser.CustomResourceDefinitions[gk]
 		crd.FixTopLevelMetadata(c)
+		open(&c)
 		found = append(found, c)
 	}
 	if loader.PrintErrors(roots, packages.TypeError) {
