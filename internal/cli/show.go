@@ -68,8 +68,11 @@ func (s *show) finished(r controller.Run) {
 	if before, ok := s.runs[r.Unit]; ok && before.Ready == run.Ready && before.Took > run.Took {
 		run.Took = before.Took // the run that did the work, not those that looked again
 	}
+	if before, ok := s.runs[r.Unit]; !ok || before.Ready != run.Ready || before.Reason != run.Reason ||
+		before.Revision != run.Revision || len(run.Changed) > 0 {
+		s.moved = run.At // a run that found everything as it was is no news
+	}
 	s.runs[r.Unit] = run
-	s.moved = run.At
 }
 
 func (s *show) removed(key object.Key) {
