@@ -66,7 +66,7 @@ type Input struct {
 	// Provided says why an object is none of ours to apply; empty: it is ours.
 	Provided func(ref object.Ref, labels map[string]string) string
 	// Contested names another unit that wants the object too and had it first.
-	Contested func(key object.Key, live *unstructured.Unstructured) string
+	Contested func(ctx context.Context, key object.Key, live *unstructured.Unstructured) string
 	// Rehearse tells whether the making of an object must be tried dry first;
 	// nil is always.
 	Rehearse func(ref object.Ref) bool

@@ -108,7 +108,7 @@ func (r *runner) compare(ctx context.Context, s *step, current *unstructured.Uns
 		return nil
 	}
 	if r.Contested != nil && current != nil {
-		if who := r.Contested(s.Ref.Key, current); who != "" {
+		if who := r.Contested(ctx, s.Ref.Key, current); who != "" {
 			return &Contest{Key: s.Ref.Key, Unit: who}
 		}
 	}

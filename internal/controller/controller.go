@@ -102,7 +102,7 @@ func (c *Controller) Run(ctx context.Context) error {
 		Managers: plan.Managers{Own: object.ManagerKustomize, Overrides: c.cfg.Engine.Options.OverrideManagers},
 		Moved:    c.managedMoved,
 	})
-	c.cfg.Engine.Live = c.live
+	c.cfg.Engine.Live, c.cfg.Engine.Units = c.live, c.views.all
 	c.guards.start(ctx, c.cfg.Metadata)
 	c.cfg.Engine.Options.Rehearse = c.guards.Rehearse
 	c.events.run(ctx)

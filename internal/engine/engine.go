@@ -80,10 +80,11 @@ type Engine struct {
 	Store   Artifacts
 	// Expect names the apply entry that an object leaves; see apply.Input.
 	Expect func(obj *unstructured.Unstructured) (hash.ID, bool)
+	// Units are all units as they are known, not to be changed; nil asks the world.
+	Units func() []*unstructured.Unstructured
 
-	mu     sync.Mutex
-	memos  map[object.Key]*memo
-	claims map[object.Key]map[object.Key]bool // object → units that want it
+	mu    sync.Mutex
+	memos map[object.Key]*memo
 
 	filtered filtered
 }
@@ -91,8 +92,7 @@ type Engine struct {
 // memo is what the last run of a unit left.
 type memo struct {
 	marks map[object.Key]apply.Mark
-	// wants are the objects of the last build.
-	wants []object.Key
+	wants wanted // what it wants, by the last build
 	// waiting is since when the unit waits for the health of what it applied,
 	// and for what: the applied content and the generation.
 	since  time.Time
@@ -148,46 +148,9 @@ func (e *Engine) memo(key object.Key) *memo {
 
 // Forget drops what is remembered of a unit that is gone.
 func (e *Engine) Forget(key object.Key) {
-	e.claim(key, nil)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.memos, key)
-}
-
-// claim records which objects a unit wants.
-func (e *Engine) claim(owner object.Key, wants []object.Key) {
-	m := e.memo(owner)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, key := range m.wants {
-		delete(e.claims[key], owner)
-		if len(e.claims[key]) == 0 {
-			delete(e.claims, key)
-		}
-	}
-	m.wants = wants
-	if e.claims == nil {
-		e.claims = make(map[object.Key]map[object.Key]bool)
-	}
-	for _, key := range wants {
-		if e.claims[key] == nil {
-			e.claims[key] = make(map[object.Key]bool, 1)
-		}
-		e.claims[key][owner] = true
-	}
-}
-
-// claimed returns another unit that wants the object, if any.
-func (e *Engine) claimed(key, but object.Key) (object.Key, bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	var first object.Key
-	for owner := range e.claims[key] {
-		if owner != but && (first.IsZero() || object.Compare(owner, first) < 0) {
-			first = owner
-		}
-	}
-	return first, !first.IsZero()
 }
 
 // Touches tells whether a new tree changes anything that the unit's last build

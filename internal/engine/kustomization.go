@@ -36,8 +36,9 @@ type kustomizing struct {
 	checks    cel.Health
 	built     build.Result
 	applied   apply.Result
-	recorded  inventory.Inventory // what the status held
-	inventory inventory.Inventory // what it will hold
+	recorded  inventory.Inventory   // what the status held
+	inventory inventory.Inventory   // what it will hold
+	digests   map[object.Key]string // of the artifacts of sources, as asked in this run
 }
 
 func (e *Engine) convergeKustomization(ctx context.Context, w world.World, obj *unstructured.Unstructured, now time.Time) report.Report {
@@ -96,7 +97,7 @@ func (c *kustomizing) apply(ctx context.Context) error {
 	if err != nil {
 		return report.Stall(report.ReasonReconcileFailed, fmt.Errorf("spec.ignore: %w", err))
 	}
-	c.claim(c.k.Key(), keys(c.built.Objects))
+	c.want(c.k.Key(), wanted{c.stamp(ctx, c.raw), inventory.Of(refs(c.built.Objects)...).Keys()})
 	res, err := apply.Run(ctx, apply.Input{
 		World: c.w, Live: c.Live, Objects: c.built.Objects, Managers: c.managers(), Owner: c.k.Key(),
 		Marks: c.memo.marks, Force: c.k.Spec.Force, Ignore: rules, Custom: c.Options.CustomStages,
@@ -143,25 +144,6 @@ func (c *kustomizing) refused(err error) error {
 	return report.Retry(report.ReasonReconcileFailed, err)
 }
 
-// contested names the unit that keeps an object which this one wants too: the
-// one whose label it carries, as long as that one wants it.
-func (c *kustomizing) contested(key object.Key, live *unstructured.Unstructured) string {
-	labels := live.GetLabels()
-	owner := c.k.Key()
-	owner.Namespace, owner.Name = labels[object.OwnerNamespace], labels[object.OwnerName]
-	if owner.Name == "" || owner == c.k.Key() {
-		return ""
-	}
-	c.mu.Lock()
-	wants := c.claims[key][owner]
-	c.mu.Unlock()
-	if !wants {
-		return ""
-	}
-	c.view.note(owner, [32]byte{})
-	return owner.String()
-}
-
 // verify tells whether a person asked for this run: then nothing is taken for
 // granted.
 func (c *kustomizing) verify() bool {
@@ -184,7 +166,7 @@ func (c *kustomizing) prune(ctx context.Context) error {
 		return nil
 	}
 	res, err := apply.Prune(ctx, apply.PruneInput{
-		World: c.w, Live: c.Live, Old: c.recorded, New: c.inventory, Owner: c.owner(), HeldBy: c.heldBy, Mask: c.Options.Mask,
+		World: c.w, Live: c.Live, Old: c.recorded, New: c.inventory, Owner: c.owner(), HeldBy: c.heldBy(ctx), Mask: c.Options.Mask,
 	})
 	c.run.Changed = append(c.run.Changed, res.Changed()...)
 	c.track(c.inventory.With(res.Survivors...))
@@ -196,19 +178,14 @@ func (c *kustomizing) prune(ctx context.Context) error {
 
 func (c *kustomizing) owner() plan.Owner { return plan.Owner{Name: c.k.Name, Namespace: c.k.Namespace} }
 
-func (c *kustomizing) heldBy(key object.Key) (string, bool) {
-	other, held := c.claimed(key, c.k.Key())
-	return other.String(), held
-}
-
 func (c *kustomizing) managers() plan.Managers {
 	return plan.Managers{Own: object.ManagerKustomize, Overrides: c.Options.OverrideManagers}
 }
 
-func keys(objects []build.Object) []object.Key {
-	out := make([]object.Key, len(objects))
+func refs(objects []build.Object) []object.Ref {
+	out := make([]object.Ref, len(objects))
 	for i, o := range objects {
-		out[i] = o.Ref.Key
+		out[i] = o.Ref
 	}
 	return out
 }

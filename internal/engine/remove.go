@@ -20,7 +20,6 @@ import (
 // what cannot be deleted for want of an account to act as is left, and said.
 func (c *kustomizing) remove(ctx context.Context) report.Report {
 	rep := report.Report{Unit: c.k.Key(), Finalize: true}
-	c.claim(c.k.Key(), nil)
 	fate := plan.Removal{Policy: plan.DeletionPolicy(c.k.Spec.DeletionPolicy), Prune: c.k.Spec.Prune, Suspended: c.k.Spec.Suspend}.Decide()
 	if fate == plan.Keep || len(c.recorded) == 0 {
 		return rep
@@ -34,7 +33,7 @@ func (c *kustomizing) remove(ctx context.Context) report.Report {
 		return rep
 	}
 	res, err := apply.Prune(ctx, apply.PruneInput{
-		World: c.w, Live: c.Live, Old: c.recorded, Owner: c.owner(), HeldBy: c.heldBy, Mask: c.Options.Mask,
+		World: c.w, Live: c.Live, Old: c.recorded, Owner: c.owner(), HeldBy: c.heldBy(ctx), Mask: c.Options.Mask,
 	})
 	if changed := res.Changed(); len(changed) > 0 {
 		rep.Events = append(rep.Events, c.removalEvent(false, strings.Join(changed, "\n")))
