@@ -141,3 +141,8 @@ func (s *stand) abandon() {
 		}
 	}
 }
+
+// handled accepts a unit that answered a request.
+func handled(token string) func(*kustomizev1.Kustomization) bool {
+	return func(k *kustomizev1.Kustomization) bool { return k.Status.LastHandledReconcileAt == token }
+}

@@ -3,7 +3,6 @@ package live
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -170,7 +169,7 @@ func (s *sink) take(o any) error {
 }
 
 // Replace takes a whole list: the first one, or the one after a lost watch.
-func (s *sink) Replace(list []any, _ string) error {
+func (s *sink) Replace(list []any, at string) error {
 	there := make(map[object.Key]bool, len(list))
 	for _, o := range list {
 		key, seen, err := s.judge(o)
@@ -180,8 +179,9 @@ func (s *sink) Replace(list []any, _ string) error {
 		there[key] = true
 		s.table.heard(key, seen)
 	}
-	for _, key := range s.table.missing(s.gvk.GroupKind(), there) {
-		s.table.gone(key, math.MaxUint64)
+	version := parseVersion(at)
+	for _, key := range s.table.missing(s.gvk.GroupKind(), there, version) {
+		s.table.gone(key, version)
 	}
 	if f := (*follower)(s); !f.isSynced() {
 		close(f.synced)
@@ -189,12 +189,13 @@ func (s *sink) Replace(list []any, _ string) error {
 	return nil
 }
 
-func (t *Table) missing(gk schema.GroupKind, there map[object.Key]bool) []object.Key {
+// missing are the rows of a kind that a list of a version should have shown.
+func (t *Table) missing(gk schema.GroupKind, there map[object.Key]bool, listed uint64) []object.Key {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	var out []object.Key
 	for key, r := range t.rows {
-		if key.GroupKind() == gk && !there[key] && !r.unheard {
+		if key.GroupKind() == gk && !there[key] && r.Version <= listed {
 			out = append(out, key)
 		}
 	}

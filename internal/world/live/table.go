@@ -74,6 +74,7 @@ type Table struct {
 	mu    sync.RWMutex
 	kinds map[schema.GroupKind]*follower
 	rows  map[object.Key]*row
+	dead  tombs
 	wait  sync.WaitGroup
 
 	namesMu sync.Mutex
@@ -82,8 +83,7 @@ type Table struct {
 
 type row struct {
 	Seen
-	told    health.Status // health that was announced
-	unheard bool          // written by Note, the watch has not spoken of it yet
+	told health.Status // health that was announced
 }
 
 // New returns a table whose watches end with ctx; Wait waits for them.
@@ -141,13 +141,15 @@ func (t *Table) Note(obj *unstructured.Unstructured) {
 	defer t.mu.Unlock()
 	r := t.rows[key]
 	if r == nil {
-		t.rows[key] = &row{Seen: seen, unheard: true}
+		if !t.dead.after(key, seen.Version) { // the watch may tell of the end before our write is answered
+			t.rows[key] = &row{Seen: seen}
+		}
 		return
 	}
 	if seen.Version <= r.Version {
 		return
 	}
-	r.Seen, r.unheard = seen, true
+	r.Seen = seen
 }
 
 // judge reduces an object to its row.
@@ -186,7 +188,7 @@ func (t *Table) heard(key object.Key, seen Seen) {
 	case seen.Version < r.Version: // older than our own last write
 	default:
 		move = r.news(key, seen)
-		r.Seen, r.unheard, r.told = seen, false, seen.Health.Status
+		r.Seen, r.told = seen, seen.Health.Status
 	}
 	t.mu.Unlock()
 	if move != nil {
@@ -227,6 +229,7 @@ func (t *Table) gone(key object.Key, version uint64) {
 	if had {
 		delete(t.rows, key)
 	}
+	t.dead.add(key, version)
 	t.mu.Unlock()
 	if had {
 		t.cfg.Moved(Move{Key: key, Drift: true, Why: key.String() + " was deleted, or lost its owner label"})
@@ -250,8 +253,10 @@ func ownerOf(labels map[string]string) object.Key {
 
 // versionOf reads a resource version as a number: since Kubernetes 1.35 it is
 // promised to be one that grows (KEP-5504). Anything else reads as 0.
-func versionOf(obj metav1.Object) uint64 {
-	n, err := strconv.ParseUint(obj.GetResourceVersion(), 10, 64)
+func versionOf(obj metav1.Object) uint64 { return parseVersion(obj.GetResourceVersion()) }
+
+func parseVersion(text string) uint64 {
+	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
 		return 0
 	}
