@@ -8,6 +8,8 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/spf13/pflag"
+
 	"github.com/leat-dev/leat/embedded/child"
 	"github.com/leat-dev/leat/embedded/verb"
 	"github.com/leat-dev/leat/internal/cli"
@@ -17,6 +19,8 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == "control-plane" {
 		os.Exit(verb.ControlPlane(os.Args[2:]))
 	}
+	// Kubernetes registers flags of its own for whole programs; they are not ours.
+	pflag.CommandLine = pflag.NewFlagSet(os.Args[0], pflag.ContinueOnError)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	os.Exit(cli.Main(ctx, os.Args[1:], cli.Env{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, ControlPlane: start}))
