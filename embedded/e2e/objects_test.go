@@ -20,7 +20,7 @@ import (
 )
 
 // patience is how long anything may take before a test fails.
-const patience = 20 * time.Second
+const patience = 5 * time.Second
 
 // groups of the kinds that tests name without one.
 var groups = map[string]string{
@@ -249,4 +249,12 @@ func field(o *unstructured.Unstructured, fields ...string) string {
 func (s *stand) data(name, want string) *unstructured.Unstructured {
 	s.Helper()
 	return s.has(name, fmt.Sprintf("%q", want), "data", "key")
+}
+
+// tryApply tells whether an apply would be admitted; it changes nothing.
+func (s *stand) tryApply(c dynamic.ResourceInterface, text string) bool {
+	s.Helper()
+	obj := s.decode(text)[0]
+	_, err := c.Apply(context.Background(), obj.GetName(), obj, metav1.ApplyOptions{FieldManager: "person", DryRun: []string{metav1.DryRunAll}})
+	return err == nil
 }

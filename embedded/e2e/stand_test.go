@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"k8s.io/client-go/dynamic"
@@ -38,7 +39,8 @@ type stand struct {
 	world  *cluster.World // of the person, not the engine: not counted
 	dyn    dynamic.Interface
 	logs   *logs
-	stop   func() // ends the engine and waits
+	runs   atomic.Int64 // that ended since the engine started
+	stop   func()       // ends the engine and waits
 }
 
 // files are contents by path; an empty content deletes the file. $ns in a
@@ -91,7 +93,15 @@ func newStand(t *testing.T) *stand {
 // restart.
 func (s *stand) start() {
 	s.Helper()
-	a, err := app.New(s.cfg)
+	cfg := s.cfg
+	s.runs.Store(0)
+	cfg.Finished = func(r controller.Run) {
+		s.runs.Add(1)
+		if s.cfg.Finished != nil {
+			s.cfg.Finished(r)
+		}
+	}
+	a, err := app.New(cfg)
 	s.must(err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -230,4 +240,23 @@ func long(t *testing.T) {
 		t.Skip("waits for a real timeout")
 	}
 	t.Parallel()
+}
+
+// settled waits until an engine that was just started has run every unit and
+// has nothing left to do.
+func (s *stand) settled() {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for {
+		idle, changed := s.app.Controller.Idle()
+		if idle && s.runs.Load() >= int64(len(s.app.Controller.Units())) && s.runs.Load() > 0 {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			s.Fatalf("the engine is not settled after %s\n%s", patience, s.logs.tail())
+		}
+	}
 }

@@ -82,7 +82,7 @@ func (s *stand) unit(name string, ok func(*kustomizev1.Kustomization) bool) *kus
 		if o == nil {
 			return false
 		}
-		k, err := unit.DecodeKustomization(o)
+		k, err := unit.DecodeKustomization(unit.Removable(o))
 		if err != nil {
 			return false
 		}

@@ -98,6 +98,7 @@ type memo struct {
 	since  time.Time
 	waitOn string
 	reads  record.Set // of the last build, for impact
+	swept  bool       // what an earlier process left was looked for
 
 	stored    hash.ID   // tree of the last stored artifact
 	generated generated // of an ArtifactGenerator
@@ -112,6 +113,9 @@ func (e *Engine) Converge(ctx context.Context, w world.World, obj *unstructured.
 			rep = report.Broken(obj, report.Retry(report.ReasonReconcileFailed, fmt.Errorf("internal error: %v", p)), now)
 		}
 	}()
+	if obj.GetDeletionTimestamp() != nil {
+		obj = unit.Removable(obj)
+	}
 	switch gk := obj.GroupVersionKind().GroupKind(); gk.Kind {
 	case unit.KustomizationKind:
 		return e.convergeKustomization(ctx, w, obj, now)

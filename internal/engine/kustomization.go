@@ -166,13 +166,14 @@ func (c *kustomizing) prune(ctx context.Context) error {
 		return nil
 	}
 	res, err := apply.Prune(ctx, apply.PruneInput{
-		World: c.w, Live: c.Live, Old: c.recorded, New: c.inventory, Owner: c.owner(), HeldBy: c.heldBy(ctx), Mask: c.Options.Mask,
+		World: c.w, Live: c.Live, Old: c.recorded.With(c.lost(ctx)...), New: c.inventory, Owner: c.owner(), HeldBy: c.heldBy(ctx), Mask: c.Options.Mask,
 	})
 	c.run.Changed = append(c.run.Changed, res.Changed()...)
 	c.track(c.inventory.With(res.Survivors...))
 	if err != nil {
 		return report.Retry(report.ReasonPruneFailed, err)
 	}
+	c.memo.swept = true
 	return nil
 }
 

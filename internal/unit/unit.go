@@ -14,6 +14,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -90,9 +91,45 @@ func SourceKey(kind, namespace, name, from string) object.Key {
 // decode fills out from u; the error names the object.
 func decode(u *unstructured.Unstructured, out any) error {
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, out); err != nil {
-		return fmt.Errorf("read %s: %w", object.KeyOf(u), err)
+		return fmt.Errorf("read %s: %s%w", object.KeyOf(u), badDuration(u), err)
 	}
 	return nil
+}
+
+// badDuration names the field of the spec that holds no duration, for an error
+// that does not; it ends in a colon and a blank, or is empty.
+func badDuration(u *unstructured.Unstructured) string {
+	for _, field := range durations {
+		if isBad(u, field) {
+			return "spec." + field + ": "
+		}
+	}
+	return ""
+}
+
+// durations are the fields that every kind keeps its durations in. Old versions
+// let anything be stored there.
+var durations = []string{"interval", "retryInterval", "timeout"}
+
+func isBad(u *unstructured.Unstructured, field string) bool {
+	text, there, err := unstructured.NestedString(u.Object, "spec", field)
+	if err != nil || !there {
+		return false
+	}
+	_, err = time.ParseDuration(text)
+	return err != nil
+}
+
+// Removable returns an object that is to be removed without the durations that
+// cannot be read: they must not keep it from going.
+func Removable(u *unstructured.Unstructured) *unstructured.Unstructured {
+	for _, field := range durations {
+		if isBad(u, field) {
+			u = u.DeepCopy()
+			unstructured.RemoveNestedField(u.Object, "spec", field)
+		}
+	}
+	return u
 }
 
 // Encode returns v as the JSON values that an unstructured object holds.
