@@ -20,7 +20,7 @@ import (
 )
 
 // patience is how long anything may take before a test fails.
-const patience = 5 * time.Second
+const patience = 20 * time.Second
 
 // groups of the kinds that tests name without one.
 var groups = map[string]string{

@@ -146,3 +146,9 @@ func (s *stand) abandon() {
 func handled(token string) func(*kustomizev1.Kustomization) bool {
 	return func(k *kustomizev1.Kustomization) bool { return k.Status.LastHandledReconcileAt == token }
 }
+
+// anyReady accepts a unit that has come to a verdict.
+func anyReady(k *kustomizev1.Kustomization) bool {
+	status := condition(k, "Ready").Status
+	return status == "True" || status == "False" && condition(k, "Ready").Reason != "ArtifactFailed"
+}

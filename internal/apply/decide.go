@@ -232,8 +232,8 @@ func (e *Refusal) NoKind() bool { return meta.IsNoMatchError(e.cause) }
 // Unwrap returns the API's error; its text may hold secrets.
 func (e *Refusal) Unwrap() error { return e.cause }
 
-// NoKinds returns the kinds that an error says do not exist.
-func NoKinds(err error) []object.Ref {
+// Refusals returns the objects that the API refused.
+func Refusals(err error) []object.Ref {
 	var out []object.Ref
 	var all *Refused
 	if !errors.As(err, &all) {
@@ -241,7 +241,7 @@ func NoKinds(err error) []object.Ref {
 	}
 	for _, one := range all.Errs {
 		var r *Refusal
-		if errors.As(one, &r) && r.NoKind() {
+		if errors.As(one, &r) {
 			out = append(out, r.Ref)
 		}
 	}

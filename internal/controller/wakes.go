@@ -205,6 +205,10 @@ func (c *Controller) versioned(ctx context.Context, key object.Key) object.Ref {
 	return object.Ref{Key: key, Version: m.GVK.Version}
 }
 
+// undiscovered is how long the API server may go on to serve, and to announce, a
+// kind whose definition is gone.
+const undiscovered = 2 * time.Second
+
 // watchDefinitions watches the metadata of CRDs: when kinds come or go,
 // discovery is asked again and the units that missed a kind run.
 func (c *Controller) watchDefinitions(ctx context.Context) <-chan struct{} {
@@ -228,9 +232,19 @@ func (c *Controller) watchDefinitions(ctx context.Context) <-chan struct{} {
 		c.cfg.World.Invalidate(group)
 		c.loop.Send(sched.Moved{Subject: engine.KindSubject(group), Priority: sched.Released, Why: "CRD " + m.Name + " changed"})
 	}
+	gone := func(o any) {
+		if lost, ok := o.(cache.DeletedFinalStateUnknown); ok {
+			o = lost.Obj
+		}
+		if m, ok := o.(*metav1.PartialObjectMetadata); ok {
+			c.live.Unfollow(schema.ParseGroupResource(m.Name))
+		}
+		changed(o)
+		time.AfterFunc(undiscovered, func() { changed(o) })
+	}
 	_, informer := cache.NewInformerWithOptions(cache.InformerOptions{
 		ListerWatcher: lw, ObjectType: &metav1.PartialObjectMetadata{},
-		Handler: cache.ResourceEventHandlerFuncs{AddFunc: changed, UpdateFunc: func(_, o any) { changed(o) }, DeleteFunc: changed},
+		Handler: cache.ResourceEventHandlerFuncs{AddFunc: changed, UpdateFunc: func(_, o any) { changed(o) }, DeleteFunc: gone},
 		Transform: func(o any) (any, error) {
 			if m, ok := o.(*metav1.PartialObjectMetadata); ok {
 				m.ManagedFields, m.Annotations, m.Labels = nil, nil, nil

@@ -134,8 +134,8 @@ func (c *kustomizing) track(in inventory.Inventory) {
 
 // refused classes what the API, or another unit, said no to.
 func (c *kustomizing) refused(err error) error {
-	for _, ref := range apply.NoKinds(err) {
-		c.view.kind(ref.Group)
+	for _, ref := range apply.Refusals(err) {
+		c.view.kind(ref.Group) // a kind may be missing, or on its way out
 	}
 	var contest *apply.Contest
 	if errors.As(err, &contest) {

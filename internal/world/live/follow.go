@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,11 +23,12 @@ const MaxKinds = 200
 
 // follower is the watch of one kind.
 type follower struct {
-	table  *Table
-	gvk    schema.GroupVersionKind
-	body   bool // whole objects, not only metadata
-	synced chan struct{}
-	cancel context.CancelFunc
+	table    *Table
+	gvk      schema.GroupVersionKind
+	resource string
+	body     bool // whole objects, not only metadata
+	synced   chan struct{}
+	cancel   context.CancelFunc
 }
 
 func (f *follower) isSynced() bool {
@@ -57,20 +59,18 @@ func (t *Table) Follow(ctx context.Context, gvk schema.GroupVersionKind) error {
 	}
 }
 
-// Unfollow ends the watch of a kind whose definition is gone, and drops its rows.
-func (t *Table) Unfollow(gk schema.GroupKind) {
+// Unfollow ends the watch of a resource whose definition is gone, and drops its
+// rows; where it comes back, it may be served in another version.
+func (t *Table) Unfollow(gr schema.GroupResource) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	f := t.kinds[gk]
-	if f == nil {
-		return
-	}
-	f.cancel()
-	delete(t.kinds, gk)
-	for key := range t.rows {
-		if key.GroupKind() == gk {
-			delete(t.rows, key)
+	for gk, f := range t.kinds {
+		if gk.Group != gr.Group || f.resource != gr.Resource {
+			continue
 		}
+		f.cancel()
+		delete(t.kinds, gk)
+		maps.DeleteFunc(t.rows, func(key object.Key, _ *row) bool { return key.GroupKind() == gk })
 	}
 }
 
@@ -91,7 +91,7 @@ func (t *Table) follower(ctx context.Context, gvk schema.GroupVersionKind) (*fol
 	if f := t.kinds[gk]; f != nil {
 		return f, nil
 	}
-	f = &follower{table: t, gvk: gvk, body: !health.Trivial(gk), synced: make(chan struct{})}
+	f = &follower{table: t, gvk: gvk, resource: m.Resource, body: !health.Trivial(gk), synced: make(chan struct{})}
 	run, cancel := context.WithCancel(t.ctx)
 	f.cancel = cancel
 	t.kinds[gk] = f

@@ -1,0 +1,99 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// A definition that goes and comes back in another version: told while it is
+// gone, made anew when it is there.
+func TestDefinitionComesBackInAnotherVersion(t *testing.T) {
+	s := up(t)
+	crd := s.expand("CustomResourceDefinition/widgets.$ns.example.com")
+	s.withWidgets(widgets)
+	s.commit(files{"app/w.yaml": widget("w", "{size: 1}")})
+	s.save(files{"by/b.yaml": configMap("by", "1")})
+	s.apply(source, kustomization("app", "path: ./app"), kustomization("by", "path: ./by"))
+	s.ready("app")
+	s.delete(crd)
+	s.gone(crd)
+	s.fails("app", "ReconciliationFailed", `no matches for kind "Widget" in version "$ns.example.com/v1"; is its CRD installed?`)
+	s.apply(strings.Replace(widgets, "name: v1,", "name: v2,", 1))
+	s.fails("app", "ReconciliationFailed", `no matches for kind "Widget" in version "$ns.example.com/v1"`)
+	s.commit(files{"app/w.yaml": strings.Replace(widget("w", "{size: 2}"), "/v1", "/v2", 1), "by/b.yaml": configMap("by", "2")})
+	s.ready("by")
+	s.ready("app")
+	s.has(s.expand("$ns.example.com/Widget/w"), "2", "spec", "size")
+}
+
+func TestWebhookThatDoesNotAnswer(t *testing.T) {
+	s := up(t)
+	s.apply(`
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: $ns}
+webhooks:
+- name: down.example.com
+  failurePolicy: Fail
+  sideEffects: None
+  timeoutSeconds: 1
+  admissionReviewVersions: [v1]
+  clientConfig: {url: "https://127.0.0.1:1/"}
+  namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: $ns}}
+  rules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [secrets]}]
+`)
+	down := "ValidatingWebhookConfiguration/" + s.ns
+	removed := false
+	t.Cleanup(func() {
+		if !removed {
+			s.delete(down)
+		}
+	})
+	s.commit(files{"app/s.yaml": "apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: $ns}\n", "by/b.yaml": configMap("by", "1")})
+	s.apply(source, kustomization("app", "path: ./app"), kustomization("by", "path: ./by"))
+	s.ready("by")
+	s.unit("app", anyReady)
+	if c := condition(s.now("app"), "Ready"); c.Status == "True" {
+		t.Skip("the API server took the Secret before it knew of the webhook")
+	}
+	s.fails("app", "ReconciliationFailed", "Secret/$ns/s dry-run failed", "down.example.com")
+	s.absent("Secret/s")
+	s.delete(down)
+	removed = true
+	s.request("app", "the webhook is gone")
+	s.ready("app")
+}
+
+// A finalizer that nobody removes keeps its object, not the unit.
+func TestFinalizerThatIsNeverRemoved(t *testing.T) {
+	s := up(t)
+	s.commit(files{"app/a.yaml": configMap("a", "1", hold), "app/b.yaml": configMap("b", "1")})
+	s.apply(source, kustomization("app", "path: ./app"))
+	s.ready("app")
+	s.commit(files{"app/a.yaml": ""})
+	s.ready("app")
+	s.await("ConfigMap/a", deleting)
+	s.commit(files{"app/a.yaml": configMap("a", "2"), "app/b.yaml": configMap("b", "2")})
+	s.data("ConfigMap/b", "2")
+	s.patch("ConfigMap/a", release)
+	s.ready("app")
+	s.data("ConfigMap/a", "2")
+}
+
+func TestTerminatingNamespace(t *testing.T) {
+	s := up(t)
+	s.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: $ns-going}\n")
+	going := s.expand("Namespace/$ns-going")
+	elsewhere := &stand{T: s.T, ns: s.ns + "-going", world: s.world, dyn: s.dyn, logs: s.logs}
+	elsewhere.apply(configMap("held", "1", hold))
+	s.delete(going)
+	s.await(going, deleting)
+	s.commit(files{"app/a.yaml": strings.ReplaceAll(configMap("a", "1"), "$ns", "$ns-going"), "by/b.yaml": configMap("by", "1")})
+	s.apply(source, kustomization("app", "path: ./app"), kustomization("by", "path: ./by"))
+	s.fails("app", "ReconciliationFailed", "ConfigMap/$ns-going/a dry-run failed", "being terminated")
+	s.ready("by")
+	elsewhere.patch("ConfigMap/held", release)
+	s.await(going, func(o *unstructured.Unstructured) bool { return o == nil })
+}
