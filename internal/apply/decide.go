@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -231,6 +232,27 @@ func (e *Refusal) NoKind() bool { return meta.IsNoMatchError(e.cause) }
 
 // Unwrap returns the API's error; its text may hold secrets.
 func (e *Refusal) Unwrap() error { return e.cause }
+
+// MissingNamespaces returns the names of the namespaces for whose absence objects
+// were refused, each once.
+func MissingNamespaces(err error) []string {
+	var all *Refused
+	if !errors.As(err, &all) {
+		return nil
+	}
+	var out []string
+	for _, one := range all.Errs {
+		var status apierrors.APIStatus
+		if !errors.As(one, &status) || !apierrors.IsNotFound(one) {
+			continue
+		}
+		d := status.Status().Details
+		if d != nil && d.Kind == "namespaces" && d.Name != "" && !slices.Contains(out, d.Name) {
+			out = append(out, d.Name)
+		}
+	}
+	return out
+}
 
 // Refusals returns the objects that the API refused.
 func Refusals(err error) []object.Ref {

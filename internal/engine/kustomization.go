@@ -141,7 +141,13 @@ func (c *kustomizing) refused(err error) error {
 	if errors.As(err, &contest) {
 		return report.Wait(report.ReasonReconcileFailed, err, contest.Unit)
 	}
-	return report.Retry(report.ReasonReconcileFailed, err)
+	var on []string
+	for _, name := range apply.MissingNamespaces(err) { // another unit may bring it
+		key := object.Key{Kind: "Namespace", Name: name}
+		c.view.note(key, record.Miss)
+		on = append(on, key.String())
+	}
+	return report.RetryOn(report.ReasonReconcileFailed, err, on...)
 }
 
 // verify tells whether a person asked for this run: then nothing is taken for
