@@ -47,9 +47,11 @@ type stand struct {
 // content is the namespace of the stand.
 type files map[string]string
 
-// up gives the test a namespace, an empty repository and a running engine.
+// up gives the test a namespace, an empty repository and a running engine. Such
+// tests run beside each other.
 func up(t *testing.T, options ...func(*app.Config)) *stand {
 	t.Helper()
+	t.Parallel()
 	s := newStand(t)
 	for _, set := range options {
 		set(&s.cfg)
@@ -232,14 +234,12 @@ func counting(runs chan<- object.Key) func(*app.Config) {
 	}
 }
 
-// long marks a test that waits for a time that nobody can shorten. Such tests
-// run beside each other.
+// long marks a test that waits for a time that nobody can shorten.
 func long(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("waits for a real timeout")
 	}
-	t.Parallel()
 }
 
 // settled waits until an engine that was just started has run every unit and
