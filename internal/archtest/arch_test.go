@@ -45,7 +45,7 @@ var layers = map[string]layer{
 	"internal/world/cluster": port, "internal/world/memory": port, "internal/world/overlay": port, "internal/world/live": port,
 	"internal/world/worldtest": port, "internal/image": port, "internal/image/cmd/mkimage": l5,
 
-	"internal/sched": l3, "internal/apply": l3, "internal/commit": l3, "internal/engine": l3, "internal/install": l3,
+	"internal/sched": l3, "internal/apply": l3, "internal/commit": l3, "internal/engine": l3, "internal/install": l3, "internal/helm": l3,
 
 	"internal/controller": l4,
 
