@@ -130,16 +130,16 @@ func Run(ctx context.Context, t tree.Tree, r Recipe, o Options) (Result, record.
 
 func run(ctx context.Context, t tree.Tree, r Recipe, o Options, rec *record.Recorder) (Result, error) {
 	p := newPort(ctx, t, rec)
-	texts, err := p.build(ctx, r, o)
+	docs, err := p.build(ctx, r, o)
 	if err != nil {
 		return Result{}, p.outward(err)
 	}
-	return finish(texts, r, p.warnings())
+	return finish(docs, r, p.warnings())
 }
 
-// build returns the YAML of each resource after substitution. An attempt that
+// build returns each resource after substitution. An attempt that
 // meets a remote base or a schema of its own is repeated with what it needs.
-func (p *port) build(ctx context.Context, r Recipe, o Options) ([][]byte, error) {
+func (p *port) build(ctx context.Context, r Recipe, o Options) ([]document, error) {
 	p.remotes = !r.NoRemoteBases && o.Remote != nil
 	dir, err := p.enter(r.Path)
 	if err != nil {
@@ -149,7 +149,7 @@ func (p *port) build(ctx context.Context, r Recipe, o Options) ([][]byte, error)
 		return nil, readable(err)
 	}
 	for {
-		texts, err := p.kustomize(dir, r)
+		docs, err := p.kustomize(dir, r)
 		switch {
 		case p.wanted():
 			if err := p.fetch(ctx, o.Remote); err != nil {
@@ -158,7 +158,7 @@ func (p *port) build(ctx context.Context, r Recipe, o Options) ([][]byte, error)
 		case p.fault == nil && p.ownSchema && !p.exclusive:
 			p.exclusive = true
 		default:
-			return texts, err
+			return docs, err
 		}
 	}
 }

@@ -16,14 +16,11 @@ import (
 
 // finish makes objects of kustomize's output: decoded, labelled with their
 // owner, normalised, with the common metadata on top, in this order as in Flux.
-func finish(texts [][]byte, r Recipe, warnings []string) (Result, error) {
-	result := Result{
-		Checksum: hash.Of(bytes.Join(texts, []byte("---\n"))).String(),
-		Warnings: warnings,
-	}
+func finish(docs []document, r Recipe, warnings []string) (Result, error) {
+	result := Result{Checksum: hash.Of(joined(docs)).String(), Warnings: warnings}
 	id := hash.New("build.result/v1")
-	for _, text := range texts {
-		found, err := objects(text)
+	for _, doc := range docs {
+		found, err := doc.objects()
 		if err != nil {
 			return Result{}, err
 		}
@@ -40,16 +37,30 @@ func finish(texts [][]byte, r Recipe, warnings []string) (Result, error) {
 	return result, nil
 }
 
+// joined is the output as kustomize prints it.
+func joined(docs []document) []byte {
+	var out []byte
+	for i, doc := range docs {
+		if i > 0 {
+			out = append(out, "---\n"...)
+		}
+		out = append(out, doc.text...)
+	}
+	return out
+}
+
 // objects decodes one document. A list yields its items; what has no kind and
 // name, and kustomize's own configuration, yields nothing.
-func objects(text []byte) ([]*unstructured.Unstructured, error) {
-	data, err := yaml.YAMLToJSON(text)
-	if err != nil {
-		return nil, fmt.Errorf("decode kustomize's output: %w", err)
-	}
-	u := &unstructured.Unstructured{}
-	if err := u.UnmarshalJSON(data); err != nil {
-		return nil, fmt.Errorf("decode kustomize's output: %w", err)
+func (d document) objects() ([]*unstructured.Unstructured, error) {
+	u := &unstructured.Unstructured{Object: d.values}
+	if d.values == nil {
+		data, err := yaml.YAMLToJSON(d.text)
+		if err != nil {
+			return nil, fmt.Errorf("decode kustomize's output: %w", err)
+		}
+		if err := u.UnmarshalJSON(data); err != nil {
+			return nil, fmt.Errorf("decode kustomize's output: %w", err)
+		}
 	}
 	if u.IsList() {
 		var out []*unstructured.Unstructured

@@ -15,17 +15,17 @@ import (
 	"github.com/leat-dev/leat/internal/tree"
 )
 
-// kustomize runs one attempt over the port and returns the YAML of each
-// resource, after substitution.
-func (p *port) kustomize(dir string, r Recipe) (texts [][]byte, err error) {
-	withSchema(p.exclusive, func() { texts, err = p.attempt(dir, r) })
-	return texts, err
+// kustomize runs one attempt over the port and returns each resource, after
+// substitution.
+func (p *port) kustomize(dir string, r Recipe) (docs []document, err error) {
+	withSchema(p.exclusive, func() { docs, err = p.attempt(dir, r) })
+	return docs, err
 }
 
-func (p *port) attempt(dir string, r Recipe) (texts [][]byte, err error) {
+func (p *port) attempt(dir string, r Recipe) (docs []document, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			texts, err = nil, fmt.Errorf("kustomize build failed: recovered from kustomize build panic: %v", v)
+			docs, err = nil, fmt.Errorf("kustomize build failed: recovered from kustomize build panic: %v", v)
 		}
 	}()
 	p.reads, p.readBytes = make(map[string]int), 0
@@ -62,12 +62,17 @@ func (p *port) keepOrigins(dir string, m resmap.ResMap) {
 }
 
 // render substitutes variables and prints each resource.
-func render(m resmap.ResMap, r Recipe) ([][]byte, error) {
+func render(m resmap.ResMap, r Recipe) ([]document, error) {
 	vars := newVariables(r)
-	var texts [][]byte
-	for _, res := range m.Resources() {
+	docs := make([]document, len(m.Resources()))
+	for i, res := range m.Resources() {
 		if res.GetName() == "" || res.GetKind() == "" || res.GetApiVersion() == "" {
 			return nil, fmt.Errorf("failed to decode Kubernetes apiVersion, kind and name from: %s", res.CurId())
+		}
+		doc, easy := plain(res.YNode())
+		if easy && !vars.touch(doc.text) {
+			docs[i] = doc
+			continue
 		}
 		changed, err := vars.apply(res)
 		if err == nil && changed {
@@ -77,14 +82,17 @@ func render(m resmap.ResMap, r Recipe) ([][]byte, error) {
 			return nil, fmt.Errorf("post build failed for '%s/%s': %w", res.GetGvk(), res.GetName(), err)
 		}
 	}
-	for _, res := range m.Resources() {
+	for i, res := range m.Resources() {
+		if docs[i].text != nil {
+			continue
+		}
 		text, err := res.AsYAML()
 		if err != nil {
 			return nil, fmt.Errorf("kustomize build failed: print %s: %w", res.CurId(), err)
 		}
-		texts = append(texts, text)
+		docs[i].text = text
 	}
-	return texts, nil
+	return docs, nil
 }
 
 // explain puts what a person needs in front of what kustomize said: the file

@@ -1,7 +1,6 @@
 package build
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"os"
@@ -22,7 +21,7 @@ import (
 // output after substitution.
 func ours(t tree.Tree, r Recipe, o Options) (string, error) {
 	texts, err := newPort(context.Background(), t, &record.Recorder{}).build(context.Background(), r, o)
-	return string(bytes.Join(texts, []byte("---\n"))), err
+	return string(joined(texts)), err
 }
 
 // flux builds as Flux's controller does, with Flux's own library, on a copy of

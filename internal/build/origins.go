@@ -34,17 +34,17 @@ func Origins(ctx context.Context, t tree.Tree, r Recipe, o Options) (map[object.
 	}
 	p := newPort(ctx, t, &record.Recorder{})
 	p.origins = make(map[int]Origin)
-	texts, err := p.build(ctx, r, o)
+	docs, err := p.build(ctx, r, o)
 	if err != nil {
 		return nil, fmt.Errorf("find origins: %w", p.outward(err))
 	}
-	out := make(map[object.Ref]Origin, len(texts))
-	for i, text := range texts {
+	out := make(map[object.Ref]Origin, len(docs))
+	for i, doc := range docs {
 		origin, known := p.origins[i]
 		if !known {
 			continue
 		}
-		found, err := objects(text)
+		found, err := doc.objects()
 		if err != nil {
 			return nil, err
 		}

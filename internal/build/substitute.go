@@ -1,6 +1,7 @@
 package build
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"regexp"
@@ -46,6 +47,11 @@ func newVariables(r Recipe) variables {
 		v.values[name] = strings.ReplaceAll(r.Substitute[name], "\n", "")
 	}
 	return v
+}
+
+// touch tells whether substitution could change a text, or refuse it.
+func (v variables) touch(text []byte) bool {
+	return v.run && (v.bad != nil || bytes.IndexByte(text, '$') >= 0)
 }
 
 // apply substitutes in res and reports whether it may have changed. The value
