@@ -94,6 +94,20 @@ func (p storePort) Put(key object.Key, revision, file string, t tree.Tree) (*met
 	return fromStore(a), nil
 }
 
+// PutFile implements engine.Artifacts.
+func (p storePort) PutFile(key object.Key, revision, file string, content []byte) (*meta.Artifact, error) {
+	a, err := p.store.PutFile(keyOf(key), revision, file, content)
+	if err != nil {
+		return nil, err
+	}
+	return fromStore(a), nil
+}
+
+// Link implements engine.Artifacts.
+func (p storePort) Link(key object.Key, name string, a *meta.Artifact) (string, error) {
+	return p.store.Link(keyOf(key), name, toStore(a))
+}
+
 // Has implements engine.Artifacts.
 func (p storePort) Has(a *meta.Artifact) bool { return p.store.Verify(toStore(a)) == nil }
 
@@ -119,6 +133,18 @@ func (p storePort) Open(ctx context.Context, a *meta.Artifact) (tree.Tree, error
 		return t, fmt.Errorf("artifact %s: %w", a.Revision, err)
 	}
 	return t, nil
+}
+
+// Read implements engine.Trees.
+func (p storePort) Read(ctx context.Context, a *meta.Artifact) ([]byte, error) {
+	if a == nil {
+		return nil, errors.New("there is no artifact")
+	}
+	b, err := p.store.Read(ctx, toStore(a))
+	if err != nil {
+		return nil, fmt.Errorf("artifact %s: %w", a.Revision, err)
+	}
+	return b, nil
 }
 
 func keyOf(key object.Key) artifact.Key {

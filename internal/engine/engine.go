@@ -33,9 +33,12 @@ import (
 	"github.com/leat-dev/leat/internal/world"
 )
 
-// Trees opens artifacts.
+// Trees opens artifacts, whoever stored them.
 type Trees interface {
+	// Open unpacks an artifact.
 	Open(ctx context.Context, a *meta.Artifact) (tree.Tree, error)
+	// Read returns its bytes as they are stored: a chart, an index.
+	Read(ctx context.Context, a *meta.Artifact) ([]byte, error)
 }
 
 // Builder builds, or remembers having built.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 	"testing"
 	"time"
@@ -14,11 +15,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/yaml"
 
 	"github.com/leat-dev/leat/internal/commit"
 	"github.com/leat-dev/leat/internal/crd"
 	"github.com/leat-dev/leat/internal/engine"
+	"github.com/leat-dev/leat/internal/hash"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/report"
 	"github.com/leat-dev/leat/internal/tree"
@@ -31,6 +34,7 @@ import (
 type shelf struct {
 	host   string
 	trees  map[string]tree.Tree // by digest
+	bytes  map[string][]byte    // by digest
 	files  map[string]string    // path → digest
 	puts   int
 	broken error
@@ -40,14 +44,33 @@ func (s *shelf) Put(key object.Key, revision, file string, t tree.Tree) (*meta.A
 	if s.broken != nil {
 		return nil, s.broken
 	}
+	s.trees[t.Hash().String()] = t
+	return s.put(key, revision, file, meta.Artifact{Digest: t.Hash().String(), Size: ptr.To(t.Size())}), nil
+}
+
+func (s *shelf) PutFile(key object.Key, revision, file string, content []byte) (*meta.Artifact, error) {
+	if s.broken != nil {
+		return nil, s.broken
+	}
+	digest := hash.Of(content).String()
+	s.bytes[digest] = content
+	return s.put(key, revision, file, meta.Artifact{Digest: digest, Size: ptr.To(int64(len(content)))}), nil
+}
+
+func (s *shelf) put(key object.Key, revision, file string, sum meta.Artifact) *meta.Artifact {
 	s.puts++
 	p := strings.ToLower(key.Kind) + "/" + key.Namespace + "/" + key.Name + "/" + file
-	digest, size := t.Hash().String(), t.Size()
-	s.trees[digest], s.files[p] = t, digest
+	s.files[p] = sum.Digest
 	return &meta.Artifact{
-		Path: p, URL: s.URL(p), Revision: revision, Digest: digest, Size: &size,
+		Path: p, URL: s.URL(p), Revision: revision, Digest: sum.Digest, Size: sum.Size,
 		LastUpdateTime: metav1.NewTime(time.Date(2026, 1, 1, 0, s.puts, 0, 0, time.UTC)),
-	}, nil
+	}
+}
+
+func (s *shelf) Link(key object.Key, name string, a *meta.Artifact) (string, error) {
+	p := path.Join(path.Dir(a.Path), name)
+	s.files[p] = a.Digest
+	return s.URL(p), nil
 }
 
 func (s *shelf) Has(a *meta.Artifact) bool                { return s.files[a.Path] == a.Digest }
@@ -72,6 +95,14 @@ func (s *shelf) Open(_ context.Context, a *meta.Artifact) (tree.Tree, error) {
 	return t, nil
 }
 
+func (s *shelf) Read(_ context.Context, a *meta.Artifact) ([]byte, error) {
+	b, ok := s.bytes[a.Digest]
+	if !ok {
+		return nil, errors.New("no such artifact")
+	}
+	return b, nil
+}
+
 // stand is a world with a generator in it, and the engine that serves it.
 type stand struct {
 	*testing.T
@@ -87,7 +118,7 @@ type stand struct {
 
 func newStand(t *testing.T) *stand {
 	s := &stand{T: t, now: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)}
-	s.shelf = &shelf{host: "source-watcher.flux-system", trees: map[string]tree.Tree{}, files: map[string]string{}}
+	s.shelf = &shelf{host: "source-watcher.flux-system", trees: map[string]tree.Tree{}, bytes: map[string][]byte{}, files: map[string]string{}}
 	s.w = memory.New(memory.Options{Check: func(r memory.Request) error {
 		if r.Verb == "get" || r.Verb == "list" {
 			return nil

@@ -58,6 +58,11 @@ type GitResult struct {
 type Artifacts interface {
 	// Put stores a tree as the artifact file of an object.
 	Put(key object.Key, revision, file string, t tree.Tree) (*meta.Artifact, error)
+	// PutFile stores bytes as they come as the artifact file of an object.
+	PutFile(key object.Key, revision, file string, content []byte) (*meta.Artifact, error)
+	// Link names the file of an artifact of the object a second time, such as
+	// latest.tar.gz or index.yaml, and returns the address of that name.
+	Link(key object.Key, name string, a *meta.Artifact) (url string, err error)
 	// Has tells whether the artifact is stored, whole.
 	Has(a *meta.Artifact) bool
 	// URL is the present address of a stored path.

@@ -78,19 +78,6 @@ func (s *Store) local(a Artifact, want digest) ([]byte, error) {
 	return readChecked(f, want)
 }
 
-// Fetch returns the bytes of an artifact, whatever they are: a chart, an index.
-// They come from the store's directory or the URL, and have the digest.
-func (s *Store) Fetch(ctx context.Context, a Artifact) ([]byte, error) {
-	want, err := parseDigest(a.Digest)
-	if err != nil {
-		return nil, err
-	}
-	if b, err := s.local(a, want); err == nil {
-		return b, nil
-	}
-	return s.fetch(ctx, a, want)
-}
-
 func (s *Store) fetch(ctx context.Context, a Artifact, want digest) ([]byte, error) {
 	u, err := url.Parse(a.URL)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {

@@ -11,6 +11,8 @@ import (
 	"time"
 )
 
+func noWait(context.Context, time.Duration) error { return nil }
+
 func TestOpenOverHTTP(t *testing.T) {
 	var buf bytes.Buffer
 	sum, err := Archive(&buf, sample(t))

@@ -139,12 +139,11 @@ func (s *Store) copy(key Key, revision, file string, t tree.Tree) (Artifact, boo
 		return Artifact{}, false
 	}
 	defer f.Close()
-	art, err := s.Write(key, revision, file, f)
+	art, err := s.copyFrom(key, revision, file, f)
 	return art, err == nil && s.trees.is(art.Digest, t.Hash())
 }
 
-// Write stores bytes as they come: a chart, an index, an archive made elsewhere.
-func (s *Store) Write(key Key, revision, file string, r io.Reader) (Artifact, error) {
+func (s *Store) copyFrom(key Key, revision, file string, r io.Reader) (Artifact, error) {
 	return s.write(key, revision, file, func(w io.Writer) (Sum, error) {
 		h := sha256.New()
 		n, err := io.Copy(io.MultiWriter(w, h), r)
