@@ -205,12 +205,12 @@ var ambiguous = []string{"y", "yes", "on", "true", "n", "no", "off", "false", "n
 
 // isWord tells whether s is a string to every version of YAML without quotes.
 func isWord(s string) bool {
-	if s == "" || !isLetter(s[0]) && s[0] != '/' && s[0] != '_' {
+	if s == "" || !isLetter(s[0]) && s[0] != '/' && s[0] != '_' && !isArgument(s) {
 		return false
 	}
 	for i := range len(s) {
 		switch c := s[i]; {
-		case isLetter(c), isDigit(c), strings.IndexByte("._/-@+", c) >= 0:
+		case isLetter(c), isDigit(c), strings.IndexByte("._/-@+=,", c) >= 0:
 		case c == ':' && i+1 < len(s) && s[i+1] != ' ':
 		case c == ' ' && i+1 < len(s) && s[i-1] != ' ' && len(s) <= maxPlainText:
 		default:
@@ -218,6 +218,15 @@ func isWord(s string) bool {
 		}
 	}
 	return len(s) > len("false") || !slices.Contains(ambiguous, strings.ToLower(s))
+}
+
+// isArgument tells whether s begins as a flag, or a path from here.
+func isArgument(s string) bool {
+	rest, flag := strings.CutPrefix(s, "--")
+	if !flag {
+		rest, flag = strings.CutPrefix(s, "./")
+	}
+	return flag && rest != "" && isLetter(rest[0])
 }
 
 // isQuantity tells whether s is a number with a unit that no number ends with.

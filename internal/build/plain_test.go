@@ -38,10 +38,11 @@ var awkward = []string{
 	"12:30", "2001-01-01", "1.5", "64Mi", "100m", "5s", "1G", "1i", "-5", "+3", "8080", "999999999999999", "9999999999999999", "http://a.example:80/x",
 	"a: b", "a #b", "a  b", "a:", "- a", "-a", "@a", "`a", "%a", "a@b", "[a]", "{}", "a,b", "'a'", `"a"`, `a\b`, "a\nb", "a\n", " a", "a ", "日本", "*a", "&a", "!a", "|", ">", "?", "? a",
 	"a/b-c_d.e+f", "/x", "_x", strings.Repeat("ab ", 40), strings.Repeat("word", 40), "inf", "nan", ".nan", "0.0", "6.02e23", "NO", "n", "1h30m", "1K", "1M", "12e", "1__1",
+	"--port=9898", "--a", "---", "--- a", "...", "./x", "./", "./.5", ".5", "-x", "a=b,c", "a,", "=a", "--=", "--x: y",
 }
 
 func scalars() *rapid.Generator[string] {
-	return rapid.OneOf(rapid.SampledFrom(awkward), rapid.StringMatching(`[a-zA-Z0-9._/:@+ -]{0,12}`), rapid.StringMatching(`[0-9]{1,4}[a-zA-Z]{0,2}`))
+	return rapid.OneOf(rapid.SampledFrom(awkward), rapid.StringMatching(`[a-zA-Z0-9._/:@+=, -]{0,12}`), rapid.StringMatching(`[0-9]{1,4}[a-zA-Z]{0,2}`))
 }
 
 // values draws what a manifest can hold.
