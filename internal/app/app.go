@@ -30,6 +30,7 @@ import (
 	"github.com/leat-dev/leat/internal/source/bases"
 	"github.com/leat-dev/leat/internal/source/git"
 	"github.com/leat-dev/leat/internal/unit"
+	"github.com/leat-dev/leat/internal/world"
 	"github.com/leat-dev/leat/internal/world/cluster"
 	"github.com/leat-dev/leat/internal/world/live"
 )
@@ -106,13 +107,11 @@ func New(cfg Config) (a *App, err error) {
 	if a.World, err = cluster.New(restCfg, cluster.Options{Client: client, Observe: a.observe}); err != nil {
 		return nil, err
 	}
-	watching := *client
-	watching.Transport = live.Soon(client.Transport)
-	dyn, err := dynamic.NewForConfigAndClient(restCfg, &watching)
+	own, err := watchers(restCfg, client, world.Identity{})
 	if err != nil {
 		return nil, err
 	}
-	meta, err := metadata.NewForConfigAndClient(restCfg, &watching)
+	managed, err := watchers(restCfg, client, cfg.Options.Acting.Kustomize)
 	if err != nil {
 		return nil, err
 	}
@@ -125,11 +124,23 @@ func New(cfg Config) (a *App, err error) {
 		kinds = unit.Kinds
 	}
 	a.Controller = controller.New(controller.Config{
-		World: a.World, Dynamic: dyn, Metadata: meta, Events: events, Engine: a.engine(cfg), Kinds: kinds,
+		World: a.World, Clients: own, Managed: managed, Events: events, Engine: a.engine(cfg), Kinds: kinds,
 		Scope: cfg.Scope, Limits: sched.Limits{"apply": cfg.Applying, "source": cfg.Fetching},
 		Log: cfg.Log, Finished: a.finished(cfg.Finished), Removed: a.removed(cfg.Removed),
 	})
 	return a, nil
+}
+
+// watchers returns the clients that watch in the name of an identity, over the
+// connections of client.
+func watchers(cfg *rest.Config, client *http.Client, as world.Identity) (c controller.Clients, err error) {
+	watching := *client
+	watching.Transport = live.Soon(cluster.Impersonating(client.Transport, as))
+	if c.Dynamic, err = dynamic.NewForConfigAndClient(cfg, &watching); err != nil {
+		return c, err
+	}
+	c.Metadata, err = metadata.NewForConfigAndClient(cfg, &watching)
+	return c, err
 }
 
 func (a *App) observe(r cluster.Request) {

@@ -42,6 +42,9 @@ type ServeConfig struct {
 	Log      *slog.Logger
 }
 
+// RuntimeNamespace is where this process runs: its pod's namespace.
+func RuntimeNamespace() string { return cmp.Or(os.Getenv("RUNTIME_NAMESPACE"), "flux-system") }
+
 // Serve runs the App with health and metrics endpoints until ctx ends, as soon
 // as it is the leader. It returns an error when it loses that.
 func Serve(ctx context.Context, a *App, cfg ServeConfig) error {
@@ -112,8 +115,7 @@ func lead(ctx context.Context, a *App, cfg ServeConfig, ready *atomic.Bool) erro
 	defer release()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	namespace := cmp.Or(os.Getenv("RUNTIME_NAMESPACE"), "flux-system")
-	lock, err := resourcelock.New(resourcelock.LeasesResourceLock, namespace, cfg.Lease, client.CoreV1(), client.CoordinationV1(),
+	lock, err := resourcelock.New(resourcelock.LeasesResourceLock, RuntimeNamespace(), cfg.Lease, client.CoreV1(), client.CoordinationV1(),
 		resourcelock.ResourceLockConfig{Identity: id})
 	if err != nil {
 		return err

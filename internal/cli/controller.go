@@ -45,6 +45,7 @@ type controllerFlags struct {
 type engineFlags struct {
 	noCrossNamespace, noRemoteBases bool
 	defaultServiceAccount           string
+	actAsControllers                bool
 	overrideManagers                []string
 	customStages                    string
 	features                        map[string]bool
@@ -91,6 +92,7 @@ func (f *engineFlags) register(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.noCrossNamespace, "no-cross-namespace-refs", false, "refuse references to other namespaces")
 	fs.BoolVar(&f.noRemoteBases, "no-remote-bases", false, "refuse http and git resources in kustomizations")
 	fs.StringVar(&f.defaultServiceAccount, "default-service-account", "", "ServiceAccount to act as where a unit names none")
+	fs.BoolVar(&f.actAsControllers, "act-as-controllers", false, "act as kustomize-controller and helm-controller of $RUNTIME_NAMESPACE where a unit names no ServiceAccount")
 	fs.StringSliceVar(&f.overrideManagers, "override-manager", nil, "field managers whose fields are taken over (repeatable)")
 	fs.StringVar(&f.customStages, "custom-apply-stage-kinds", "", "kinds applied in a stage of their own: group/Kind,…")
 	fs.Var(&gates{&f.features}, "feature-gates", "feature gates of Flux's controllers: Name=true,…")
@@ -166,8 +168,12 @@ func (f *engineFlags) options(log *slog.Logger) (engine.Options, error) {
 		}
 		return byDefault
 	}
+	var acting engine.Acting
+	if f.actAsControllers {
+		acting = engine.ActAsControllers(app.RuntimeNamespace())
+	}
 	return engine.Options{
-		NoCrossNamespaceRefs: f.noCrossNamespace, NoRemoteBases: f.noRemoteBases,
+		Acting: acting, NoCrossNamespaceRefs: f.noCrossNamespace, NoRemoteBases: f.noRemoteBases,
 		DefaultServiceAccount: f.defaultServiceAccount, OverrideManagers: f.overrideManagers, CustomStages: stages,
 		Strict: on("StrictPostBuildSubstitutions", true), FailFast: !on("DisableFailFastBehavior", false),
 		AdditiveReadyExpr: on("AdditiveCELDependencyCheck", false), Log: log,

@@ -137,23 +137,12 @@ func TestUninstallAsks(t *testing.T) {
 }
 
 // What is installed must start: every argument of every layout is one that
-// `leat controller` takes. Those that it does not know yet stand here, so that
-// the day it does this test says so.
+// `leat controller` takes.
 func TestControllerTakesTheInstalledArguments(t *testing.T) {
-	missing := map[string]bool{"act-as-controllers": true}
 	known := pflag.NewFlagSet("controller", pflag.ContinueOnError)
 	(&controllerFlags{}).register(known)
-	for flag := range missing {
-		if known.Lookup(flag) != nil {
-			t.Errorf("leat controller knows --%s now: strike it out here", flag)
-		}
-	}
 	for _, layout := range []install.Layout{install.OneDeployment, install.LikeFlux} {
 		for _, arg := range installedArgs(t, layout) {
-			name, _, _ := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
-			if missing[name] {
-				continue
-			}
 			if err := known.Parse([]string{arg}); err != nil {
 				t.Errorf("%s: %v", arg, err)
 			}

@@ -35,19 +35,28 @@ import (
 
 // Config is what a controller needs.
 type Config struct {
-	World    World
-	Dynamic  dynamic.Interface
-	Metadata metadata.Interface
-	Events   corev1.CoreV1Interface
-	Engine   *engine.Engine
-	Kinds    []unit.Kind // that are watched; those with Run are reconciled
-	Scope    Scope
-	Limits   sched.Limits
-	Log      *slog.Logger
+	World World
+	Clients
+	// Managed asks about what Kustomizations manage, and what would refuse it,
+	// in the name of whoever manages it; the zero value is Clients. One
+	// watch per kind serves all units, whomever they act as.
+	Managed Clients
+	Events  corev1.CoreV1Interface
+	Engine  *engine.Engine
+	Kinds   []unit.Kind // that are watched; those with Run are reconciled
+	Scope   Scope
+	Limits  sched.Limits
+	Log     *slog.Logger
 	// Finished is told of every run; nil is nobody.
 	Finished func(Run)
 	// Removed is told of units that are gone; nil is nobody.
 	Removed func(object.Key)
+}
+
+// Clients watch in somebody's name.
+type Clients struct {
+	Dynamic  dynamic.Interface
+	Metadata metadata.Interface
 }
 
 // World is a world whose discovery can be told that kinds came or went.
@@ -81,13 +90,16 @@ type Controller struct {
 
 // New returns a controller; nothing is asked of the cluster before Run.
 func New(cfg Config) *Controller {
+	if cfg.Managed == (Clients{}) {
+		cfg.Managed = cfg.Clients
+	}
 	c := &Controller{cfg: cfg}
 	c.loop = sched.NewLoop(cfg.Limits, c.run)
 	c.views = newViews(cfg.Dynamic, cfg.Scope, c.unitChanged)
-	c.named = newNamed(cfg.Dynamic, cfg.World.Kind, c.namedMoved)
+	c.named = newNamed(c.watcherOf, cfg.World.Kind, c.namedMoved)
 	c.world = &cachedWorld{cfg.World, c.views, c.named}
 	c.commit = commit.Committer{World: cfg.World}
-	c.events = newRecorder(cfg.Events, func(err error) { cfg.Log.Debug("event not written", "error", err) })
+	c.events = newRecorder(cfg.Events, c.eventLost)
 	c.soft = soft{after: softDelay, late: c.commitLate}
 	return c
 }
@@ -98,12 +110,14 @@ func (c *Controller) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c.live = live.New(ctx, live.Config{
-		Dynamic: c.cfg.Dynamic, Metadata: c.cfg.Metadata, Kind: c.cfg.World.Kind, Log: c.cfg.Log,
+		Dynamic: c.cfg.Managed.Dynamic, Metadata: c.cfg.Managed.Metadata, Kind: c.cfg.World.Kind, Log: c.cfg.Log,
 		Managers: plan.Managers{Own: object.ManagerKustomize, Overrides: c.cfg.Engine.Options.OverrideManagers},
 		Moved:    c.managedMoved,
 	})
 	c.cfg.Engine.Live, c.cfg.Engine.Units = c.live, c.views.all
-	c.guards.start(ctx, c.cfg.Metadata)
+	if c.kindOf(object.Key{Group: object.GroupKustomize, Kind: unit.KustomizationKind}).Run {
+		c.guards.start(ctx, c.cfg.Managed.Metadata)
+	}
 	c.cfg.Engine.Options.Rehearse = c.guards.Rehearse
 	c.events.run(ctx)
 	definitions := c.watchDefinitions(ctx)

@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/kubernetes/typed/core/v1"
@@ -84,6 +86,16 @@ func (r *recorder) write(ctx context.Context, e *corev1.Event) {
 	if _, err := r.client.Events(e.Namespace).Create(ctx, e, metav1.CreateOptions{}); err != nil {
 		r.failed(err)
 	}
+}
+
+// eventLost says that an event was not written: aloud where a person has to do
+// something about it.
+func (c *Controller) eventLost(err error) {
+	level := slog.LevelDebug
+	if apierrors.IsForbidden(err) {
+		level = slog.LevelWarn
+	}
+	c.cfg.Log.Log(context.Background(), level, "event not written", "error", err)
 }
 
 // stop returns when what waited is written.

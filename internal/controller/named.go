@@ -21,7 +21,7 @@ import (
 // substituteFrom, credentials, objects of health checks. One watch per object,
 // for as long as a unit waits on it; never a whole kind.
 type named struct {
-	client dynamic.Interface
+	client func(schema.GroupKind) dynamic.Interface
 	kind   func(context.Context, schema.GroupVersionKind) (world.Mapping, error)
 	moved  func(object.Key)
 
@@ -36,7 +36,18 @@ type namedWatch struct {
 	synced bool
 }
 
-func newNamed(client dynamic.Interface, kind func(context.Context, schema.GroupVersionKind) (world.Mapping, error), moved func(object.Key)) *named {
+// watcherOf returns who watches single objects of a kind: the process what
+// objects refer to, and everything else whoever manages it.
+func (c *Controller) watcherOf(gk schema.GroupKind) dynamic.Interface {
+	switch gk {
+	case schema.GroupKind{Kind: "ConfigMap"}, schema.GroupKind{Kind: "Secret"}, schema.GroupKind{Kind: "ServiceAccount"},
+		schema.GroupKind{Kind: "Namespace"}:
+		return c.cfg.Dynamic
+	}
+	return c.cfg.Managed.Dynamic
+}
+
+func newNamed(client func(schema.GroupKind) dynamic.Interface, kind func(context.Context, schema.GroupVersionKind) (world.Mapping, error), moved func(object.Key)) *named {
 	return &named{client: client, kind: kind, moved: moved, watches: make(map[object.Key]*namedWatch)}
 }
 
@@ -94,7 +105,7 @@ func (n *named) prune(wanted func(object.Key) bool) {
 }
 
 func (n *named) watch(ctx context.Context, ref object.Ref, m world.Mapping) {
-	c := n.client.Resource(ref.GVK().GroupVersion().WithResource(m.Resource)).Namespace(ref.Namespace)
+	c := n.client(ref.GroupKind()).Resource(ref.GVK().GroupVersion().WithResource(m.Resource)).Namespace(ref.Namespace)
 	one := func(o metav1.ListOptions) metav1.ListOptions {
 		o.FieldSelector = fields.OneTermEqualSelector("metadata.name", ref.Name).String()
 		return o

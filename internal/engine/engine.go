@@ -52,6 +52,7 @@ type Options struct {
 	NoCrossNamespaceRefs  bool
 	NoRemoteBases         bool
 	DefaultServiceAccount string
+	Acting                Acting
 	OverrideManagers      []string
 	CustomStages          map[schema.GroupKind]bool
 	// Strict substitution: an undefined variable without default is an error.

@@ -48,10 +48,7 @@ func (e *Engine) convergeKustomization(ctx context.Context, w world.World, obj *
 	}
 	c := &kustomizing{Engine: e, k: k, raw: obj, own: w, memo: e.memo(k.Key()), now: now}
 	c.view = view{w, &record.Recorder{}}
-	c.w = w
-	if sa := k.ServiceAccount(e.Options.DefaultServiceAccount); sa != "" {
-		c.w = w.As(world.ServiceAccount(k.Namespace, sa))
-	}
+	c.w = actingAs(w, account{k.Namespace, k.ServiceAccount(e.Options.DefaultServiceAccount)}, e.Options.Acting.Kustomize)
 	if c.recorded, err = recorded(k); err != nil {
 		return report.Broken(obj, report.Stall(report.ReasonInvalidSpec, err), now)
 	}
