@@ -6,13 +6,11 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"path/filepath"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -76,7 +74,7 @@ type App struct {
 	metrics  *metrics
 	store    *artifact.Store
 	pool     *git.Pool
-	listener net.Listener
+	files    artifacts
 	log      *slog.Logger
 }
 
@@ -194,7 +192,7 @@ func (a *App) storage(cfg Config) error {
 		if err != nil {
 			return fmt.Errorf("serve artifacts on %s: %w; pass another --storage-addr", cfg.Artifacts, err)
 		}
-		a.listener = ln
+		a.files.listener = ln
 		if host == "" {
 			host = ln.Addr().String()
 		}
@@ -203,6 +201,7 @@ func (a *App) storage(cfg Config) error {
 	if a.store, err = artifact.NewStore(filepath.Join(cfg.DataDir, "artifacts"), artifact.Options{Host: host}); err != nil {
 		return err
 	}
+	a.files.store, a.files.log = a.store.Handler(), a.log
 	a.pool, err = git.NewPool(filepath.Join(cfg.DataDir, "git"), git.Options{})
 	return err
 }
@@ -210,22 +209,14 @@ func (a *App) storage(cfg Config) error {
 // Run works until ctx ends; then everything has stopped.
 func (a *App) Run(ctx context.Context) error {
 	defer a.close()
-	if a.listener != nil {
-		srv := &http.Server{Handler: a.store.Handler(), ReadHeaderTimeout: 10 * time.Second}
-		go func() {
-			if err := srv.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
-				a.log.Error("the artifact server ended", "error", err)
-			}
-		}()
-		defer srv.Close()
-	}
+	a.files.serve()
+	a.files.leads.Store(true)
+	defer a.files.leads.Store(false)
 	return a.Controller.Run(ctx)
 }
 
 func (a *App) close() {
-	if a.listener != nil {
-		_ = a.listener.Close()
-	}
+	a.files.close()
 	if a.pool != nil {
 		_ = a.pool.Close()
 	}

@@ -46,22 +46,22 @@ type ServeConfig struct {
 func RuntimeNamespace() string { return cmp.Or(os.Getenv("RUNTIME_NAMESPACE"), "flux-system") }
 
 // Serve runs the App with health and metrics endpoints until ctx ends, as soon
-// as it is the leader. It returns an error when it loses that.
+// as it is the leader. It returns an error when it loses that. It is ready when
+// whoever comes for artifacts is answered: as the leader from its store, before
+// that by the one that leads; a process without artifacts is ready at once.
 func Serve(ctx context.Context, a *App, cfg ServeConfig) error {
-	var ready atomic.Bool
-	stop, err := endpoints(a, cfg, &ready)
+	stop, err := endpoints(a, cfg)
 	if err != nil {
 		return err
 	}
 	defer stop()
 	if !cfg.Leader.Enabled {
-		ready.Store(true)
 		return a.Run(ctx)
 	}
-	return lead(ctx, a, cfg, &ready)
+	return lead(ctx, a, cfg)
 }
 
-func endpoints(a *App, cfg ServeConfig, ready *atomic.Bool) (stop func(), err error) {
+func endpoints(a *App, cfg ServeConfig) (stop func(), err error) {
 	var servers []*http.Server
 	stop = func() {
 		for _, s := range servers {
@@ -72,8 +72,8 @@ func endpoints(a *App, cfg ServeConfig, ready *atomic.Bool) (stop func(), err er
 	health := http.NewServeMux()
 	health.HandleFunc("GET /healthz", ok)
 	health.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if !ready.Load() {
-			http.Error(w, "starting", http.StatusServiceUnavailable)
+		if err := a.files.ready(r.Context()); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
 		}
 		ok(w, r)
@@ -103,7 +103,7 @@ func endpoints(a *App, cfg ServeConfig, ready *atomic.Bool) (stop func(), err er
 	return stop, nil
 }
 
-func lead(ctx context.Context, a *App, cfg ServeConfig, ready *atomic.Bool) error {
+func lead(ctx context.Context, a *App, cfg ServeConfig) error {
 	client, err := kubernetes.NewForConfig(cfg.REST)
 	if err != nil {
 		return err
@@ -116,13 +116,12 @@ func lead(ctx context.Context, a *App, cfg ServeConfig, ready *atomic.Bool) erro
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	lock, err := resourcelock.New(resourcelock.LeasesResourceLock, RuntimeNamespace(), cfg.Lease, client.CoreV1(), client.CoordinationV1(),
-		resourcelock.ResourceLockConfig{Identity: id})
+		resourcelock.ResourceLockConfig{Identity: at(id, os.Getenv("POD_IP"), a.files.listener)})
 	if err != nil {
 		return err
 	}
 	result := make(chan error, 1)
 	var led atomic.Bool
-	ready.Store(true) // a replica that waits for its turn is ready to take it
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
 		Lock: lock, LeaseDuration: cfg.Leader.Lease, RenewDeadline: cfg.Leader.Renew, RetryPeriod: cfg.Leader.Retry,
 		ReleaseOnCancel: cfg.Leader.Release, Name: cfg.Lease,
@@ -139,6 +138,9 @@ func lead(ctx context.Context, a *App, cfg ServeConfig, ready *atomic.Bool) erro
 	if err != nil {
 		return err
 	}
+	a.files.follow(elector.GetLeader)
+	a.files.serve()
+	defer a.files.close()
 	elector.Run(ctx)
 	if !led.Load() {
 		return nil
