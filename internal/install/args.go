@@ -22,9 +22,13 @@ func (r *rendering) args(p process) []string {
 	add("--enable-leader-election")
 	if p.data {
 		add("--storage-path=/data")
+	} else {
+		add("--storage-path=/tmp") // the rest of the filesystem is read-only
 	}
 	if host := r.artifactHost(p); host != "" {
 		add("--storage-adv-addr=%s", host)
+	} else {
+		add("--storage-addr=") // nobody comes for files
 	}
 	if r.ActAsControllers && r.Layout == OneDeployment && len(r.appliers()) > 0 {
 		add("--act-as-controllers")

@@ -85,8 +85,8 @@ func (r *rendering) deployment(p process) *appsv1.Deployment {
 		},
 	}
 	if p.servesFiles() {
-		// A new pod is ready once it holds the lease and has the files, which
-		// it cannot as long as the old one lives.
+		// Fleets patch in a volume that one pod at a time can mount, as they do
+		// for Flux. Without one, pods may be rolled, and be several.
 		d.Spec.Strategy.Type = appsv1.RecreateDeploymentStrategyType
 	}
 	return d
@@ -124,7 +124,7 @@ func (r *rendering) container(p process) corev1.Container {
 		ImagePullPolicy: corev1.PullIfNotPresent,
 		Command:         []string{"/leat", "controller"},
 		Args:            r.args(p),
-		Env:             environment(),
+		Env:             environment(p),
 		Ports:           r.containerPorts(p),
 		LivenessProbe:   probe("/healthz"),
 		ReadinessProbe:  probe("/readyz"),
@@ -143,8 +143,10 @@ func (r *rendering) container(p process) corev1.Container {
 	}
 }
 
-func environment() []corev1.EnvVar {
-	return []corev1.EnvVar{
+// environment tells a process its namespace, its memory, and, where it serves
+// files, the address under which other replicas pass requests on to it.
+func environment(p process) []corev1.EnvVar {
+	env := []corev1.EnvVar{
 		{Name: "RUNTIME_NAMESPACE", ValueFrom: &corev1.EnvVarSource{
 			FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.namespace"},
 		}},
@@ -155,6 +157,12 @@ func environment() []corev1.EnvVar {
 			},
 		}},
 	}
+	if p.servesFiles() {
+		env = append(env, corev1.EnvVar{Name: "POD_IP", ValueFrom: &corev1.EnvVarSource{
+			FieldRef: &corev1.ObjectFieldSelector{FieldPath: "status.podIP"},
+		}})
+	}
+	return env
 }
 
 // containerPorts declares the ports that this release listens on.

@@ -35,22 +35,14 @@ func ClusterRules() []Rule {
 		{"references", "Credentials, values and variables are read and watched by the names that objects mention.", rbacv1.PolicyRule{
 			APIGroups: []string{""}, Resources: []string{"configmaps", "secrets", "serviceaccounts"}, Verbs: []string{"get", "list", "watch"},
 		}},
-		{"namespaces", "An accessFrom selects by labels of namespaces, and a namespace that ends explains why an apply fails.", rbacv1.PolicyRule{
-			APIGroups: []string{""}, Resources: []string{"namespaces"}, Verbs: []string{"get", "list", "watch"},
+		{"namespaces", "A unit that was refused for want of a namespace runs when that comes.", rbacv1.PolicyRule{
+			APIGroups: []string{""}, Resources: []string{"namespaces"}, Verbs: []string{"list", "watch"},
 		}},
 		{"definitions", "A kind that appears, changes or goes wakes the units that use it.", rbacv1.PolicyRule{
-			APIGroups: []string{"apiextensions.k8s.io"}, Resources: []string{"customresourcedefinitions"}, Verbs: []string{"get", "list", "watch"},
+			APIGroups: []string{"apiextensions.k8s.io"}, Resources: []string{"customresourcedefinitions"}, Verbs: []string{"list", "watch"},
 		}},
-		{"admission", "What a dry run found settled counts until the rules of admission change.", rbacv1.PolicyRule{
-			APIGroups: []string{"admissionregistration.k8s.io"},
-			Resources: []string{
-				"mutatingadmissionpolicies", "mutatingadmissionpolicybindings", "mutatingwebhookconfigurations",
-				"validatingadmissionpolicies", "validatingadmissionpolicybindings", "validatingwebhookconfigurations",
-			},
-			Verbs: []string{"list", "watch"},
-		}},
-		{"events", "What happened to an object is told beside it; repetitions are counted in place.", rbacv1.PolicyRule{
-			APIGroups: []string{""}, Resources: []string{"events"}, Verbs: []string{"create", "patch"},
+		{"events", "What happened to an object is told beside it.", rbacv1.PolicyRule{
+			APIGroups: []string{""}, Resources: []string{"events"}, Verbs: []string{"create"},
 		}},
 		{"act", "Objects are applied, read back and pruned as a ServiceAccount, so that its rights are the limit and its name is in the audit log.", rbacv1.PolicyRule{
 			APIGroups: []string{""}, Resources: []string{"serviceaccounts"}, Verbs: []string{"impersonate"},
