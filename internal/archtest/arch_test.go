@@ -38,12 +38,12 @@ var layers = map[string]layer{
 
 	"internal/unit": l2, "internal/build": l2, "internal/plan": l2, "internal/health": l2, "internal/report": l2,
 	"internal/inventory": l2, "internal/generate": l2, "internal/entry": l2, "internal/screen": l2, "internal/crd": l2,
-	"internal/world": l2, "internal/world/schema": l2, "internal/release": l2,
+	"internal/world": l2, "internal/world/schema": l2, "internal/chart": l2, "internal/release": l2,
 
 	"internal/source/ignore": port, "internal/source/untar": port, "internal/source/git": port, "internal/source/git/wire": port,
 	"internal/source/artifact": port, "internal/source/worktree": port, "internal/source/include": port, "internal/source/bases": port,
 	"internal/world/cluster": port, "internal/world/memory": port, "internal/world/overlay": port, "internal/world/live": port,
-	"internal/world/worldtest": port, "internal/image": port, "internal/image/cmd/mkimage": l5,
+	"internal/world/worldtest": port, "internal/source/charts": port, "internal/image": port, "internal/image/cmd/mkimage": l5,
 
 	"internal/sched": l3, "internal/apply": l3, "internal/commit": l3, "internal/engine": l3, "internal/install": l3, "internal/helm": l3,
 
