@@ -5,18 +5,36 @@ import (
 	"fmt"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/leat-dev/leat/internal/cel"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/report"
 	"github.com/leat-dev/leat/internal/unit"
+	"github.com/leat-dev/leat/internal/world"
 )
 
-// dependencies returns an error unless everything in dependsOn is ready. Its
-// text is that of the first that is not; it waits on all of them.
+// depending asks for what a unit of either kind must wait for.
+type depending struct {
+	of       unit.Awaiting
+	raw      *unstructured.Unstructured
+	own      world.World // as the engine
+	view     view
+	revision string // that the unit is about to apply
+	// additive asks the built-in question also where there is a readyExpr.
+	additive bool
+}
+
 func (c *kustomizing) dependencies(ctx context.Context, revision string) error {
+	return depending{c.k, c.raw, c.own, c.view, revision, c.Options.AdditiveReadyExpr}.ready(ctx)
+}
+
+// ready returns an error unless everything in dependsOn is ready. Its text is
+// that of the first that is not; it waits on all of them.
+func (d depending) ready(ctx context.Context) error {
 	var first *report.Problem
-	for _, d := range c.k.Dependencies() {
-		err := c.dependency(ctx, d, revision)
+	for _, dep := range d.of.Dependencies() {
+		err := d.one(ctx, dep)
 		if err == nil {
 			continue
 		}
@@ -34,23 +52,69 @@ func (c *kustomizing) dependencies(ctx context.Context, revision string) error {
 	if first == nil {
 		return nil
 	}
-	if err := c.cycle(ctx); err != nil {
+	if err := d.cycle(ctx); err != nil {
 		return err
 	}
 	return first
 }
 
+func (d depending) one(ctx context.Context, dep unit.Dependency) error {
+	name := d.name(dep.Key)
+	obj, err := d.view.get(ctx, unit.Ref(dep.Key))
+	if err != nil {
+		return report.Retry(report.ReasonDependency, err)
+	}
+	if obj == nil {
+		return report.Missing(report.ReasonDependency, fmt.Errorf("dependency '%s' not found", name), dep.Key.String())
+	}
+	if dep.ReadyExpr != "" {
+		if err := d.expression(dep, obj); err != nil || !d.additive {
+			return err
+		}
+	}
+	if err := unit.DependencyReady(d.of, obj, d.revision); err != nil {
+		return report.Wait(report.ReasonDependency, err, dep.Key.String())
+	}
+	return nil
+}
+
+// expression asks the readyExpr of a dependency.
+func (d depending) expression(dep unit.Dependency, obj *unstructured.Unstructured) error {
+	ready, err := cel.CompileReady(dep.ReadyExpr)
+	if err != nil {
+		return report.Stall(report.ReasonInvalidCEL, fmt.Errorf("spec.dependsOn '%s': %w", dep.Key.Name, err))
+	}
+	ok, err := ready.Eval(d.raw.Object, obj.Object)
+	if err != nil {
+		return report.Wait(report.ReasonDependency, fmt.Errorf("dependency '%s': %w", d.name(dep.Key), err), dep.Key.String())
+	}
+	if !ok {
+		return report.Wait(report.ReasonDependency, fmt.Errorf(
+			"dependency '%s' is not ready according to readyExpr eval", d.name(dep.Key)), dep.Key.String())
+	}
+	return nil
+}
+
+// name is a dependency as Flux names it, with its kind where that is another.
+func (d depending) name(key object.Key) string {
+	name := key.Namespace + "/" + key.Name
+	if key.Kind != d.of.Key().Kind {
+		return key.Kind + "/" + name
+	}
+	return name
+}
+
 // cycle returns an error when the unit waits for itself. It reads what is on
 // the circle, so that breaking it anywhere brings the next run.
-func (c *kustomizing) cycle(ctx context.Context) error {
-	circle := unit.Cycle(c.k.Key(), func(key object.Key) []object.Key { return c.awaits(ctx, key) })
+func (d depending) cycle(ctx context.Context) error {
+	circle := unit.Cycle(d.of.Key(), func(key object.Key) []object.Key { return d.awaits(ctx, key) })
 	if circle == nil {
 		return nil
 	}
 	names := make([]string, len(circle))
 	for i, key := range circle {
-		names[i] = key.Namespace + "/" + key.Name
-		if _, err := c.view.get(ctx, unit.Ref(key)); err != nil {
+		names[i] = d.name(key)
+		if _, err := d.view.get(ctx, unit.Ref(key)); err != nil {
 			return report.Retry(report.ReasonDependency, err)
 		}
 	}
@@ -60,57 +124,22 @@ func (c *kustomizing) cycle(ctx context.Context) error {
 
 // awaits returns what a unit waits to be ready for. An expression may hold
 // before the dependency is ready, and closes no circle.
-func (c *kustomizing) awaits(ctx context.Context, key object.Key) []object.Key {
-	k := c.k
-	if key != c.k.Key() {
-		obj, err := c.own.Get(ctx, unit.Ref(key))
+func (d depending) awaits(ctx context.Context, key object.Key) []object.Key {
+	of := d.of
+	if key != of.Key() {
+		obj, err := d.own.Get(ctx, unit.Ref(key))
 		if err != nil {
 			return nil
 		}
-		if k, err = unit.DecodeKustomization(obj); err != nil {
+		if of, err = unit.DecodeAwaiting(obj); err != nil {
 			return nil
 		}
 	}
 	var out []object.Key
-	for _, d := range k.Dependencies() {
-		if d.ReadyExpr == "" || c.Options.AdditiveReadyExpr {
-			out = append(out, d.Key)
+	for _, dep := range of.Dependencies() {
+		if dep.ReadyExpr == "" || d.additive {
+			out = append(out, dep.Key)
 		}
 	}
 	return out
-}
-
-func (c *kustomizing) dependency(ctx context.Context, d unit.Dependency, revision string) error {
-	obj, err := c.view.get(ctx, unit.Ref(d.Key))
-	if err != nil {
-		return report.Retry(report.ReasonDependency, err)
-	}
-	if obj == nil {
-		return report.Missing(report.ReasonDependency, fmt.Errorf("dependency '%s/%s' not found", d.Key.Namespace, d.Key.Name), d.Key.String())
-	}
-	if d.ReadyExpr != "" {
-		ready, err := cel.CompileReady(d.ReadyExpr)
-		if err != nil {
-			return report.Stall(report.ReasonInvalidCEL, fmt.Errorf("spec.dependsOn '%s': %w", d.Key.Name, err))
-		}
-		ok, err := ready.Eval(c.raw.Object, obj.Object)
-		if err != nil {
-			return report.Wait(report.ReasonDependency, fmt.Errorf("dependency '%s/%s': %w", d.Key.Namespace, d.Key.Name, err), d.Key.String())
-		}
-		if !ok {
-			return report.Wait(report.ReasonDependency, fmt.Errorf(
-				"dependency '%s/%s' is not ready according to readyExpr eval", d.Key.Namespace, d.Key.Name), d.Key.String())
-		}
-		if !c.Options.AdditiveReadyExpr {
-			return nil
-		}
-	}
-	dep, err := unit.DecodeKustomization(obj)
-	if err != nil {
-		return report.Wait(report.ReasonDependency, err, d.Key.String())
-	}
-	if err := unit.DependencyReady(c.k, dep, revision); err != nil {
-		return report.Wait(report.ReasonDependency, err, d.Key.String())
-	}
-	return nil
 }

@@ -2,7 +2,6 @@ package unit
 
 import (
 	"cmp"
-	"fmt"
 	"time"
 
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
@@ -17,7 +16,8 @@ import (
 type Kustomization struct {
 	kustomizev1.Kustomization
 	// Old holds the fields that only older versions have and that still act.
-	Old OldKustomization
+	Old   OldKustomization
+	kinds []DependencyKind
 }
 
 // OldKustomization are the fields that v1beta1 and v1beta2 had beyond v1.
@@ -40,7 +40,9 @@ func DecodeKustomization(u *unstructured.Unstructured) (*Kustomization, error) {
 		return nil, err
 	}
 	k.Old = old.Spec
-	return &k, nil
+	var err error
+	k.kinds, err = dependencyKinds(u)
+	return &k, err
 }
 
 // Key returns the key of the unit.
@@ -54,21 +56,9 @@ func (k *Kustomization) Source() object.Key {
 	return SourceKey(ref.Kind, ref.Namespace, ref.Name, k.Namespace)
 }
 
-// Dependency is one entry of spec.dependsOn.
-type Dependency struct {
-	Key       object.Key
-	ReadyExpr string
-}
-
 // Dependencies returns what must be ready first.
 func (k *Kustomization) Dependencies() []Dependency {
-	out := make([]Dependency, len(k.Spec.DependsOn))
-	for i, d := range k.Spec.DependsOn {
-		key := k.Key()
-		key.Namespace, key.Name = cmp.Or(d.Namespace, k.Namespace), d.Name
-		out[i] = Dependency{key, d.ReadyExpr}
-	}
-	return out
+	return dependencies(k.Key(), k.Spec.DependsOn, k.kinds)
 }
 
 // Bounds of durations that a spec may ask for. Shorter ones are raised so that
@@ -89,19 +79,4 @@ func bound(d time.Duration) time.Duration { return min(max(d, minInterval), maxI
 // ServiceAccount returns whom the unit acts as; empty for the engine itself.
 func (k *Kustomization) ServiceAccount(byDefault string) string {
 	return cmp.Or(k.Spec.ServiceAccountName, byDefault)
-}
-
-// DependencyReady tells whether a dependency is ready for k, which is about to
-// apply the revision of its source; nil if so, else why not. It is the built-in
-// rule of Flux: observed, Ready, and where both use the same source, applied at
-// the same revision.
-func DependencyReady(k, dep *Kustomization, revision string) error {
-	name := dep.Namespace + "/" + dep.Name
-	if len(dep.Status.Conditions) == 0 || dep.Generation != dep.Status.ObservedGeneration || !isTrue(dep.Status.Conditions, "Ready") {
-		return fmt.Errorf("dependency '%s' is not ready", name)
-	}
-	if dep.Source() == k.Source() && dep.Status.LastAppliedRevision != revision {
-		return fmt.Errorf("dependency '%s' revision is not up to date", name)
-	}
-	return nil
 }

@@ -116,6 +116,7 @@ func (k *kind) ownSchemas() (map[string]*props, error) {
 			return nil, fmt.Errorf("releases of %s %s: %w", k.Latest.Name, v, err)
 		}
 		keepHardened(k.Latest.Spec.Names.Kind, merged, schemas[len(schemas)-1])
+		add(k.Latest.Spec.Names.Kind, merged)
 		own[v] = merged
 	}
 	return own, nil
