@@ -41,7 +41,7 @@ var layers = map[string]layer{
 	"internal/world": l2, "internal/world/schema": l2, "internal/chart": l2, "internal/release": l2,
 
 	"internal/source/ignore": port, "internal/source/untar": port, "internal/source/git": port, "internal/source/git/wire": port,
-	"internal/source/artifact": port, "internal/source/worktree": port, "internal/source/include": port, "internal/source/bases": port,
+	"internal/source/artifact": port, "internal/source/oci": port, "internal/source/worktree": port, "internal/source/include": port, "internal/source/bases": port,
 	"internal/world/cluster": port, "internal/world/memory": port, "internal/world/overlay": port, "internal/world/live": port,
 	"internal/world/worldtest": port, "internal/source/charts": port, "internal/image": port, "internal/image/cmd/mkimage": l5,
 

@@ -1,0 +1,106 @@
+package oci
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+
+	"github.com/leat-dev/leat/internal/secret"
+)
+
+func pull(text string) map[string][]byte { return map[string][]byte{keyDockerConfig: []byte(text)} }
+
+func auth(user, password string) string {
+	return fmt.Sprintf(`{"auth":%q}`, base64.StdEncoding.EncodeToString([]byte(user+":"+password)))
+}
+
+// Which login goes to which repository, as the kubelet decides it.
+func TestLogins(t *testing.T) {
+	a, err := AccessOf(Secrets{Pull: []map[string][]byte{
+		pull(`{"auths":{"ghcr.io":` + auth("host", "p") + `,"https://ghcr.io/acme":` + auth("path", "p") + `,
+			"https://index.docker.io/v1/":` + auth("hub", "p:q") + `,"*.example.com:5000":` + auth("star", "p") + `,
+			"plain.io":{"username":"plain","password":"p"},"token.io":{"identitytoken":"it"}}}`),
+		{keyDockerCfg: []byte(`{"old.io":` + auth("old", "p") + `}`)},
+		pull(`{"auths":{"plain.io":` + auth("later", "p") + `}}`),
+		{keyUsername: []byte("any"), keyPassword: []byte("p")},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for repo, want := range map[string]string{
+		"ghcr.io/other/app":           "host",
+		"ghcr.io/acme/app":            "path",
+		"ghcr.io/acmes/app":           "host",
+		"docker.io/acme/app":          "hub",
+		"r1.example.com:5000/app":     "star",
+		"a.r1.example.com:5000/app":   "any",
+		"r1.example.com/app":          "any",
+		"plain.io/app":                "later",
+		"token.io/app":                "",
+		"old.io/app":                  "old",
+		"ghcr.io.evil.io/acme/app":    "any",
+		"127.0.0.1:4000/ghcr.io/acme": "any",
+	} {
+		r, err := name.NewRepository(repo)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := a.Resolve(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conf, err := got.Authorization()
+		if err != nil || conf.Username != want {
+			t.Errorf("%s: got %q, %v, want %q", repo, conf.Username, err, want)
+		}
+	}
+}
+
+func TestAnonymous(t *testing.T) {
+	r, _ := name.NewRepository("ghcr.io/acme/app")
+	if got, err := (Access{}).Resolve(r); got != authn.Anonymous || err != nil {
+		t.Errorf("got %v, %v", got, err)
+	}
+}
+
+// What cannot be used is refused without being quoted.
+func TestAccessRefuses(t *testing.T) {
+	for name, s := range map[string]Secrets{
+		"no JSON":     {Pull: []map[string][]byte{pull("canary")}},
+		"no base64":   {Pull: []map[string][]byte{pull(`{"auths":{"x":{"auth":"canary!"}}}`)}},
+		"no colon":    {Pull: []map[string][]byte{pull(`{"auths":{"x":{"auth":"Y2FuYXJ5"}}}`)}},
+		"legacy":      {Pull: []map[string][]byte{{keyDockerCfg: []byte("canary")}}},
+		"CA":          {Cert: map[string][]byte{keyCA: []byte("canary")}},
+		"no pair":     {Cert: map[string][]byte{keyCert: []byte("canary"), keyKey: []byte("canary")}},
+		"half a pair": {Cert: map[string][]byte{keyCert: []byte("canary")}},
+		"empty":       {Cert: map[string][]byte{}},
+	} {
+		_, err := AccessOf(s)
+		if ClassOf(err) != Auth || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// Accesses differ in whatever differs, and print nothing.
+func TestAccessID(t *testing.T) {
+	k := secret.NewKey()
+	p := secret.Of("canary")
+	seen := map[string]int{}
+	for i, a := range []Access{
+		{}, {Username: "u"}, {Username: "u", Password: p}, {CA: "c"}, {ClientCert: "c"}, {ClientKey: p}, {Proxy: p}, {Transport: Insecure},
+		{Logins: []Login{{For: "x"}}}, {Logins: []Login{{For: "x", Password: p}}}, {Logins: []Login{{For: "x", IdentityToken: p}}},
+	} {
+		if was, ok := seen[a.id(k)]; ok {
+			t.Errorf("%d and %d are the same", was, i)
+		}
+		seen[a.id(k)] = i
+		if text := fmt.Sprintf("%+v %#v", a, a); strings.Contains(text, "canary") {
+			t.Errorf("%d prints %s", i, text)
+		}
+	}
+}
