@@ -70,6 +70,8 @@ type Server struct {
 	addr    string
 	done    chan struct{}
 
+	answering sync.RWMutex // held for reading by every answer
+
 	mu    sync.Mutex
 	usage Usage
 }
@@ -84,7 +86,7 @@ func Start(b Backend) (*Server, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /fleet.git/info/refs", s.refs)
 	mux.HandleFunc("POST /fleet.git/git-upload-pack", s.uploadPack)
-	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	s.http = &http.Server{Handler: s.whole(mux), ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		defer close(s.done)
 		_ = s.http.Serve(l)
@@ -95,8 +97,19 @@ func Start(b Backend) (*Server, error) {
 // URL is the address to clone.
 func (s *Server) URL() string { return "http://" + s.addr + "/fleet.git" }
 
-// Usage counts since the start.
+// whole marks answers under way: a client has the end of one before it is counted.
+func (s *Server) whole(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.answering.RLock()
+		defer s.answering.RUnlock()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Usage counts since the start, once the answers under way have ended.
 func (s *Server) Usage() Usage {
+	s.answering.Lock()
+	defer s.answering.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.usage
