@@ -27,6 +27,7 @@ import (
 	"github.com/leat-dev/leat/internal/source/artifact"
 	"github.com/leat-dev/leat/internal/source/bases"
 	"github.com/leat-dev/leat/internal/source/git"
+	"github.com/leat-dev/leat/internal/source/oci"
 	"github.com/leat-dev/leat/internal/unit"
 	"github.com/leat-dev/leat/internal/world"
 	"github.com/leat-dev/leat/internal/world/cluster"
@@ -60,6 +61,8 @@ type Config struct {
 // Local reads addresses from this machine.
 type Local interface {
 	engine.Git
+	// OpenOCI opens what stands for the repository of an oci:// address.
+	OpenOCI(url string) (oci.Reader, error)
 	// Offline words the refusal of an address that is not here.
 	Offline(url string) error
 }
@@ -74,6 +77,7 @@ type App struct {
 	metrics  *metrics
 	store    *artifact.Store
 	pool     *git.Pool
+	images   *oci.Pool
 	files    artifacts
 	log      *slog.Logger
 }
@@ -181,6 +185,7 @@ func (a *App) engine(cfg Config) *engine.Engine {
 		Remote: remote, Expect: expectation(), Options: cfg.Options, Trees: port, Store: port,
 		Builds: build.NewCache(build.Limits{Bytes: buildMemory}),
 		Git:    router{local: cfg.Local, remote: &gitPort{a.pool, &checkouts{}}, offline: cfg.Offline},
+		OCI:    registries{local: cfg.Local, pool: a.images, offline: cfg.Offline},
 	}
 }
 
@@ -202,6 +207,7 @@ func (a *App) storage(cfg Config) error {
 		return err
 	}
 	a.files.store, a.files.log = a.store.Handler(), a.log
+	a.images = oci.NewPool(oci.Options{})
 	a.pool, err = git.NewPool(filepath.Join(cfg.DataDir, "git"), git.Options{})
 	return err
 }
@@ -219,6 +225,9 @@ func (a *App) close() {
 	a.files.close()
 	if a.pool != nil {
 		_ = a.pool.Close()
+	}
+	if a.images != nil {
+		_ = a.images.Close()
 	}
 	if a.store != nil {
 		_ = a.store.Close()

@@ -49,8 +49,10 @@ func (l *LocalSources) Local(url string) bool {
 }
 
 // Offline words the refusal of an address that is not on this machine.
-func (l *LocalSources) Offline(url string) error {
-	return report.RetryOn(report.ReasonGitFailed, fmt.Errorf(
+func (l *LocalSources) Offline(url string) error { return offline(report.ReasonGitFailed, url) }
+
+func offline(reason, url string) error {
+	return report.RetryOn(reason, fmt.Errorf(
 		"%s is not on this machine and the network is not used; pass --mirror %s=FOLDER, or --fetch", url, url), "--mirror "+url+"=FOLDER")
 }
 

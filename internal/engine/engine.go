@@ -81,6 +81,7 @@ type Engine struct {
 	Remote  build.RemoteFetcher
 	Live    apply.Live
 	Git     Git
+	OCI     OCI
 	Store   Artifacts
 	// Expect names the apply entry that an object leaves; see apply.Input.
 	Expect func(obj *unstructured.Unstructured) (hash.ID, bool)
@@ -103,6 +104,7 @@ type memo struct {
 	waitOn string
 	reads  record.Set // of the last build, for impact
 	swept  bool       // what an earlier process left was looked for
+	held   unwritten  // what the last run of a Kustomization applied
 
 	stored    hash.ID   // tree of the last stored artifact
 	generated generated // of an ArtifactGenerator
@@ -125,6 +127,8 @@ func (e *Engine) Converge(ctx context.Context, w world.World, obj *unstructured.
 		return e.convergeKustomization(ctx, w, obj, now)
 	case unit.GitRepositoryKind:
 		return e.convergeGit(ctx, w, obj, now)
+	case unit.OCIRepositoryKind:
+		return e.convergeOCI(ctx, w, obj, now)
 	case unit.ArtifactGeneratorKind:
 		return e.convergeGenerator(ctx, w, obj, now)
 	default:

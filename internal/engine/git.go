@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/fluxcd/pkg/apis/meta"
@@ -90,7 +89,7 @@ func (e *Engine) convergeGit(ctx context.Context, w world.World, obj *unstructur
 	f := &fetching{Engine: e, g: g, view: view{w, &record.Recorder{}}, now: now}
 	switch {
 	case g.DeletionTimestamp != nil:
-		return f.remove()
+		return e.removeSource(g.Key())
 	case g.Spec.Suspend:
 		return report.Report{Unit: g.Key()}
 	}
@@ -126,7 +125,7 @@ func (f *fetching) converge(ctx context.Context) error {
 	f.run.Pushed, f.run.Notes = res.Pushed, append(f.run.Notes, res.Notes...)
 	t, warnings, err := f.filtered.filter(res.Tree, f.g.Spec.Ignore)
 	if err != nil {
-		return report.Stall("SourceIgnoreError", err)
+		return report.Stall(report.ReasonIgnoreFailed, err)
 	}
 	f.run.Notes = append(f.run.Notes, warnings...)
 	t, err = f.include(ctx, t)
@@ -149,7 +148,7 @@ func (f *fetching) request(ctx context.Context) (GitRequest, error) {
 	s := f.g.Spec
 	req := GitRequest{
 		Unit: f.g.Key(), URL: s.URL, Ref: s.Reference, Sparse: s.SparseCheckout, Submodules: s.RecurseSubmodules,
-		Since: f.since(),
+		Since: since(f.g, f.g.Status.LastHandledReconcileAt, f.g.Interval(), f.now),
 	}
 	if f.Git.Local(s.URL) {
 		if s.SecretRef != nil || s.ProxySecretRef != nil || s.Verification != nil {
@@ -158,7 +157,7 @@ func (f *fetching) request(ctx context.Context) (GitRequest, error) {
 		return req, nil
 	}
 	if s.Verification != nil {
-		return req, report.Stall("VerificationError", errors.New(
+		return req, report.Stall(report.ReasonVerification, errors.New(
 			"spec.verify: signatures cannot be verified yet, so nothing is taken from this repository"))
 	}
 	if p := s.Provider; p != "" && p != sourcev1.GitProviderGeneric {
@@ -166,40 +165,16 @@ func (f *fetching) request(ctx context.Context) (GitRequest, error) {
 	}
 	var err error
 	if s.SecretRef != nil {
-		if req.Secret, err = f.secret(ctx, s.SecretRef.Name); err != nil {
+		if req.Secret, err = f.view.credential(ctx, f.g.Namespace, s.SecretRef.Name); err != nil {
 			return req, err
 		}
 	}
 	if s.ProxySecretRef != nil {
-		if req.Proxy, err = f.secret(ctx, s.ProxySecretRef.Name); err != nil {
+		if req.Proxy, err = f.view.credential(ctx, f.g.Namespace, s.ProxySecretRef.Name); err != nil {
 			return req, err
 		}
 	}
 	return req, nil
-}
-
-// sharing is how long the listing of a remote serves others that share it.
-const sharing = 10 * time.Second
-
-// since lets repositories of one remote share its listing, unless a person
-// asked: then only what is newer than the question counts.
-func (f *fetching) since() time.Time {
-	if at := unit.Requested(f.g.Annotations); at != "" && at != f.g.Status.LastHandledReconcileAt {
-		return f.now
-	}
-	return f.now.Add(-min(sharing, f.g.Interval()/2))
-}
-
-func (f *fetching) secret(ctx context.Context, name string) (map[string][]byte, error) {
-	data, err := f.view.secretData(ctx, f.g.Namespace, name)
-	if err != nil {
-		return nil, report.Retry(report.ReasonAuthFailed, err)
-	}
-	if data == nil {
-		return nil, report.Missing(report.ReasonAuthFailed, fmt.Errorf("failed to get secret '%s/%s': secrets %q not found", f.g.Namespace, name, name),
-			"Secret/"+f.g.Namespace+"/"+name)
-	}
-	return data, nil
 }
 
 // include lays parts of other repositories' artifacts into the tree.
@@ -261,13 +236,4 @@ func (f *fetching) store(res GitResult, t tree.Tree) error {
 		f.log().Warn("old artifacts were not removed", "unit", f.g.Key(), "error", err)
 	}
 	return nil
-}
-
-// remove drops what a deleted source stored.
-func (f *fetching) remove() report.Report {
-	rep := report.Report{Unit: f.g.Key(), Finalize: true}
-	if err := f.Store.RemoveAll(f.g.Key()); err != nil {
-		rep.Events = []report.Event{{Warning: true, Reason: report.ReasonArchiveFailed, Message: strings.TrimSpace(err.Error())}}
-	}
-	return rep
 }

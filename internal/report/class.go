@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Class says what ends the state that an error describes.
@@ -31,6 +32,8 @@ type Problem struct {
 	Err    error
 	// Missing says that what it waits on does not exist, not that it is not ready.
 	Missing bool
+	// After is the shortest wait before the next run, when someone asked for it.
+	After time.Duration
 }
 
 // Error returns the cause's text.
@@ -42,6 +45,11 @@ func (p *Problem) Unwrap() error { return p.Err }
 // Retry is a problem that time may solve.
 func Retry(reason string, err error) error {
 	return &Problem{Class: Retrying, Reason: reason, Err: err}
+}
+
+// RetryAfter is a Retry that somebody asked not to make sooner.
+func RetryAfter(reason string, err error, after time.Duration) error {
+	return &Problem{Class: Retrying, Reason: reason, Err: err, After: after}
 }
 
 // RetryOn is a Retry that also names what would end it.

@@ -11,6 +11,7 @@ const (
 	FetchFailed       = "FetchFailed"
 	StorageFailed     = "StorageOperationFailed"
 	IncludeMissing    = "IncludeUnavailable"
+	BuildFailed       = "BuildFailed"
 )
 
 // Reasons of conditions and events, as Flux words them (flux-v2 section 1.3 and
@@ -43,6 +44,29 @@ const (
 	ReasonReady            = "Ready"
 	ReasonInvalidSpec      = "InvalidSpec"
 	ReasonUnsupported      = "FeatureGateDisabled"
+	ReasonReadFailed       = "ReadOperationFailed"
+	ReasonPullFailed       = "OCIArtifactPullFailed"
+	ReasonLayerFailed      = "OCIArtifactLayerOperationFailed"
+	ReasonVerification     = "VerificationError"
+	ReasonIgnoreFailed     = "SourceIgnoreError"
+)
+
+// Reasons of charts and their repositories (source-controller v1.9,
+// internal/helm/chart/errors.go, api/v1).
+const (
+	ReasonFailed          = "Failed"
+	ReasonIndexation      = "IndexationFailed"
+	ReasonChartPulled     = "ChartPullSucceeded"
+	ReasonChartPackaged   = "ChartPackageSucceeded"
+	ReasonChartReference  = "InvalidChartReference"
+	ReasonChartPull       = "ChartPullError"
+	ReasonMetadataPatch   = "MetadataPatchError"
+	ReasonValuesFiles     = "ValuesFilesError"
+	ReasonDependencyBuild = "DependencyBuildError"
+	ReasonChartPackage    = "ChartPackageError"
+	ReasonNoSource        = "NoSourceArtifact"
+	ReasonSourceMissing   = "SourceUnavailable"
+	ReasonSourceKind      = "UnsupportedSourceKind"
 )
 
 // Reasons says what each reason means; docs and tests are made from it.
@@ -74,4 +98,23 @@ var Reasons = map[string]string{
 	ReasonReady:            "a generator made artifacts anew (events only)",
 	ReasonInvalidSpec:      "the spec holds a value that cannot be read",
 	ReasonUnsupported:      "the field needs something that this engine does not offer",
+
+	ReasonFailed:          "the repository could not be read",
+	ReasonIndexation:      "what the repository offers as its index cannot be read as one",
+	ReasonChartPulled:     "the chart is stored as it came",
+	ReasonChartPackaged:   "the chart was packaged, and is stored",
+	ReasonChartReference:  "the source has no such chart, or no such version of it",
+	ReasonChartPull:       "the chart could not be downloaded, or is not what the index says",
+	ReasonMetadataPatch:   "the version of the chart takes no build metadata",
+	ReasonValuesFiles:     "a values file is missing or cannot be merged",
+	ReasonDependencyBuild: "a dependency of the chart could not be fetched",
+	ReasonChartPackage:    "the chart cannot be loaded or packaged",
+	ReasonNoSource:        "the source of the chart has no artifact yet",
+	ReasonSourceMissing:   "the source of the chart could not be read",
+	ReasonSourceKind:      "charts do not come from a source of this kind",
+	ReasonReadFailed:      "the tags of the registry could not be read, or none of them is wanted",
+	ReasonPullFailed:      "the registry did not give out the artifact",
+	ReasonLayerFailed:     "the artifact has no such layer, or it cannot be unpacked",
+	ReasonVerification:    "the signature could not be verified",
+	ReasonIgnoreFailed:    "the rules of what to leave out cannot be read",
 }

@@ -21,6 +21,7 @@ type SourceRun struct {
 	Err      error
 	Artifact *meta.Artifact // stored; nil when the run failed before
 	Included []*meta.Artifact
+	URL      string // of the stored artifact under its steady name, where there is one
 	Notes    []string
 	Reads    record.Set
 	Failures int // runs that failed one after the other, this one included
@@ -28,42 +29,69 @@ type SourceRun struct {
 	Pushed bool
 }
 
-// GitRepository folds a run into its report.
-func GitRepository(g *unit.GitRepository, run SourceRun, now time.Time) Report {
-	next := g.Status.DeepCopy()
-	if at := unit.Requested(g.Annotations); at != "" {
-		next.LastHandledReconcileAt = at
-	}
-	conds := edit(g.Status.Conditions, g.Generation, now)
-	rep := Report{Unit: g.Key(), Reads: run.Reads}
+// source is what all kinds of sources have in common.
+type source struct {
+	unit       object.Key
+	generation int64
+	interval   time.Duration
+	had        *meta.Artifact     // before the run
+	conditions []metav1.Condition // before the run
+	failed     string             // the reason of a failure that has none
+	stored     string             // the message of success
+	news       string             // the message of the event about it
+}
+
+// fold makes the conditions and everything of the report but its status.
+func (s source) fold(run SourceRun, now time.Time) (Report, []metav1.Condition) {
+	conds := edit(s.conditions, s.generation, now)
+	rep := Report{Unit: s.unit, Reads: run.Reads}
 	rep.Summary.Changed = run.Notes
 	if run.Err == nil {
-		stored(g, run, next, conds)
+		conds.drop(Reconciling, StalledCondition, FetchFailed, StorageFailed, IncludeMissing, ArtifactOutdated)
+		conds.yes(ArtifactInStorage, ReasonSucceeded, s.stored)
+		conds.yes(Ready, ReasonSucceeded, s.stored)
 		if !run.Pushed {
-			rep.Next = now.Add(jitter(g.Interval()))
+			rep.Next = now.Add(jitter(s.interval))
 		}
 		rep.Summary.Revision = run.Artifact.Revision
 	} else {
-		rep.Next = sourceFailed(AsProblem(run.Err, ReasonGitFailed), run, &rep, conds, now)
-		if AsProblem(run.Err, "").Class == Stalled {
-			next.ObservedGeneration = g.Generation
-		}
+		rep.Next = sourceFailed(AsProblem(run.Err, s.failed), run, &rep, conds, now)
 	}
-	next.Conditions = conds.sorted()
 	ready := conds.get(Ready)
 	rep.Summary.Ready, rep.Summary.Reason, rep.Summary.Message = string(ready.Status), ready.Reason, ready.Message
-	rep.Events = sourceEvents(g.Status.Artifact, g.Status.Conditions, run)
+	rep.Events = s.events(run)
+	return rep, conds.sorted()
+}
+
+// GitRepository folds a run into its report.
+func GitRepository(g *unit.GitRepository, run SourceRun, now time.Time) Report {
+	src := source{
+		unit: g.Key(), generation: g.Generation, interval: g.Interval(), had: g.Status.Artifact, conditions: g.Status.Conditions,
+		failed: ReasonGitFailed,
+	}
+	if run.Err == nil {
+		src.stored = fmt.Sprintf("stored artifact for revision '%s'", run.Artifact.Revision)
+		src.news = src.stored
+	}
+	rep, conds := src.fold(run, now)
+	next := g.Status.DeepCopy()
+	next.Conditions = conds
+	if at := unit.Requested(g.Annotations); at != "" {
+		next.LastHandledReconcileAt = at
+	}
+	switch {
+	case run.Err == nil:
+		stored(g, run, next)
+	case rep.Summary.Class == Stalled:
+		next.ObservedGeneration = g.Generation
+	}
 	if status, err := unit.Encode(next); err == nil {
 		rep.Status = status
 	}
 	return rep
 }
 
-func stored(g *unit.GitRepository, run SourceRun, next *sourcev1.GitRepositoryStatus, conds *conditions) {
-	message := fmt.Sprintf("stored artifact for revision '%s'", run.Artifact.Revision)
-	conds.drop(Reconciling, StalledCondition, FetchFailed, StorageFailed, IncludeMissing, ArtifactOutdated)
-	conds.yes(ArtifactInStorage, ReasonSucceeded, message)
-	conds.yes(Ready, ReasonSucceeded, message)
+func stored(g *unit.GitRepository, run SourceRun, next *sourcev1.GitRepositoryStatus) {
 	next.Artifact = run.Artifact
 	next.IncludedArtifacts = run.Included
 	next.ObservedIgnore = g.Spec.Ignore
@@ -71,6 +99,45 @@ func stored(g *unit.GitRepository, run SourceRun, next *sourcev1.GitRepositorySt
 	next.ObservedRecurseSubmodules = g.Spec.RecurseSubmodules
 	next.ObservedSparseCheckout = g.Spec.SparseCheckout
 	next.ObservedGeneration = g.Generation
+}
+
+// OCIRepository folds a run into its report.
+func OCIRepository(o *unit.OCIRepository, run SourceRun, now time.Time) Report {
+	src := source{
+		unit: o.Key(), generation: o.Generation, interval: o.Interval(), had: o.Status.Artifact, conditions: o.Status.Conditions,
+		failed: ReasonPullFailed,
+	}
+	if run.Err == nil {
+		src.stored = fmt.Sprintf("stored artifact for digest '%s'", run.Artifact.Revision)
+		src.news = fmt.Sprintf("stored artifact with revision '%s' from '%s'%s", run.Artifact.Revision, o.Spec.URL, origin(run.Artifact))
+	}
+	rep, conds := src.fold(run, now)
+	next := o.Status.DeepCopy()
+	next.Conditions = conds
+	if at := unit.Requested(o.Annotations); at != "" {
+		next.LastHandledReconcileAt = at
+	}
+	switch {
+	case run.Err == nil:
+		next.Artifact, next.URL = run.Artifact, run.URL
+		next.ObservedIgnore, next.ObservedLayerSelector = o.Spec.Ignore, o.Spec.LayerSelector
+		next.ObservedGeneration = o.Generation
+	case rep.Summary.Class == Stalled:
+		next.ObservedGeneration = o.Generation
+	}
+	if status, err := unit.Encode(next); err == nil {
+		rep.Status = status
+	}
+	return rep
+}
+
+// origin tells of which source an artifact says that it was made.
+func origin(a *meta.Artifact) string {
+	from, revision := a.Metadata["org.opencontainers.image.source"], unit.OriginRevision(a)
+	if from == "" || revision == "" {
+		return ""
+	}
+	return fmt.Sprintf(", origin source '%s', origin revision '%s'", from, revision)
 }
 
 // sourceFailed marks the conditions of a failed run and returns when the next
@@ -99,7 +166,7 @@ func sourceFailed(p *Problem, run SourceRun, rep *Report, conds *conditions, now
 	default:
 		conds.drop(StalledCondition)
 		conds.yes(Reconciling, ReasonRetrying, "building artifact failed; retrying")
-		return now.Add(Backoff(run.Failures))
+		return now.Add(max(Backoff(run.Failures), p.After))
 	}
 }
 
@@ -126,10 +193,11 @@ func jitter(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * (0.95 + 0.1*rand.Float64()))
 }
 
-func sourceEvents(had *meta.Artifact, before []metav1.Condition, run SourceRun) []Event {
-	ready := unit.Condition(before, Ready)
+// events tells of a new artifact, of a recovery, and of a failure once.
+func (s source) events(run SourceRun) []Event {
+	ready := unit.Condition(s.conditions, Ready)
 	if run.Err != nil {
-		p := AsProblem(run.Err, ReasonGitFailed)
+		p := AsProblem(run.Err, s.failed)
 		if ready != nil && ready.Reason == p.Reason && ready.Message == p.Error() {
 			return nil
 		}
@@ -138,14 +206,11 @@ func sourceEvents(had *meta.Artifact, before []metav1.Condition, run SourceRun) 
 	a := run.Artifact
 	meta := map[string]string{"revision": a.Revision, "checksum": a.Digest}
 	switch {
-	case had == nil || had.Revision != a.Revision || had.Digest != a.Digest:
-		text := fmt.Sprintf("stored artifact for revision '%s'", a.Revision)
-		if len(run.Notes) > 0 {
-			text += "\n" + strings.Join(run.Notes, "\n")
-		}
+	case s.had == nil || s.had.Revision != a.Revision || s.had.Digest != a.Digest:
+		text := strings.Join(append([]string{s.news}, run.Notes...), "\n")
 		return []Event{{Reason: ReasonNewArtifact, Message: text, Metadata: meta}}
 	case ready != nil && ready.Status == metav1.ConditionFalse:
-		return []Event{{Reason: ReasonSucceeded, Message: fmt.Sprintf("stored artifact for revision '%s'", a.Revision), Metadata: meta}}
+		return []Event{{Reason: ReasonSucceeded, Message: s.news, Metadata: meta}}
 	}
 	return nil
 }

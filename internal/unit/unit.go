@@ -57,7 +57,7 @@ const (
 // Kinds lists every kind the engine watches.
 var Kinds = []Kind{
 	{object.GroupSource, GitRepositoryKind, "v1", "gitrepositories", "source", true, true},
-	{object.GroupSource, OCIRepositoryKind, "v1", "ocirepositories", "source", true, false},
+	{object.GroupSource, OCIRepositoryKind, "v1", "ocirepositories", "source", true, true},
 	{object.GroupSource, BucketKind, "v1", "buckets", "source", true, false},
 	{object.GroupSource, HelmRepositoryKind, "v1", "helmrepositories", "source", true, false},
 	{object.GroupSource, HelmChartKind, "v1", "helmcharts", "source", true, false},

@@ -108,8 +108,8 @@ func ProxyFromSecret(data map[string][]byte) (Proxy, error) {
 	return p, nil
 }
 
-// url returns the address with the user in it, nil for the zero Proxy.
-func (p Proxy) url() *url.URL {
+// URL returns the address with the user in it, nil for the zero Proxy.
+func (p Proxy) URL() *url.URL {
 	if p.Address == "" {
 		return nil
 	}

@@ -150,7 +150,7 @@ func TestProxyFromSecret(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || got.url().String() != c.want || strings.Contains(fmt.Sprintf("%+v", got), "u:p@") {
+			if err != nil || got.URL().String() != c.want || strings.Contains(fmt.Sprintf("%+v", got), "u:p@") {
 				t.Errorf("got %+v, %v", got, err)
 			}
 		})

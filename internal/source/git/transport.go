@@ -71,7 +71,7 @@ func newTransport(conf *tls.Config, p Proxy, dial Dialer) *http.Transport {
 		IdleConnTimeout:       idleTimeout,
 		MaxIdleConnsPerHost:   2,
 	}
-	if u := p.url(); u != nil {
+	if u := p.URL(); u != nil {
 		t.Proxy = http.ProxyURL(u)
 	}
 	return t
@@ -194,7 +194,7 @@ func (noKey) Verify([]byte, *ssh.Signature) error { return errors.New("no key") 
 
 // through returns a dialer that goes through a proxy.
 func through(p Proxy, dial Dialer) Dialer {
-	u := p.url()
+	u := p.URL()
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		switch {
 		case u == nil:

@@ -13,8 +13,8 @@
 // Charts lie in repositories of their own, one for each name:
 //
 //	repo, err := pool.Repository("oci://ghcr.io/acme/charts/podinfo", access)
-//	tags, err := repo.Tags(ctx, since)              // as they are written there
-//	chart, err := repo.Chart(ctx, "~6.2", since)    // chart.Version, .Digest, .Content
+//	tags, err := repo.Tags(ctx, since)                    // as they are written there
+//	chart, err := oci.PullChart(ctx, repo, "~6.2", since) // chart.Version, .Revision, .Content
 //
 // All who name the same registry with the same access share one connection
 // pool, one login, one answer to the same question (see since) and one copy of

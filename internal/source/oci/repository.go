@@ -3,13 +3,29 @@ package oci
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/url"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"github.com/leat-dev/leat/internal/tree"
 )
+
+// Reader reads a repository: a Repository does, and so does whatever stands for
+// one on this machine.
+type Reader interface {
+	// Resolve returns what a Ref means now; see Repository.Resolve for since.
+	Resolve(ctx context.Context, want Ref, since time.Time) (Revision, error)
+	// Tags lists the tags as they are written.
+	Tags(ctx context.Context, since time.Time) ([]string, error)
+	// Manifest returns the manifest of a digest.
+	Manifest(ctx context.Context, digest string) (Manifest, error)
+	// Blob returns a layer as it is stored, not to be changed.
+	Blob(ctx context.Context, l Layer) ([]byte, error)
+	// Tree returns a layer unpacked; the notes name what was left out.
+	Tree(ctx context.Context, l Layer) (t tree.Tree, notes []string, err error)
+}
 
 // Repository is a repository as one access sees it. It may be used by several
 // goroutines.
@@ -122,36 +138,4 @@ func (r *Repository) list(ctx context.Context) ([]string, error) {
 		next = page.Next
 	}
 	return out, nil
-}
-
-// Chart is a chart as a registry keeps it.
-type Chart struct {
-	Version     string // as its tag says, with + for _
-	Revision    Revision
-	Content     []byte // the packed chart, as it is stored
-	Annotations map[string]string
-}
-
-// Chart pulls the chart of a version: an exact one, a range, or "" for the
-// newest that is no pre-release.
-func (r *Repository) Chart(ctx context.Context, version string, since time.Time) (Chart, error) {
-	rev, err := r.Resolve(ctx, ChartRef(version), since)
-	if err != nil {
-		return Chart{}, err
-	}
-	man, err := r.Manifest(ctx, rev.Digest)
-	if err != nil {
-		return Chart{}, err
-	}
-	layer, err := man.Layer(ChartLayer)
-	if err != nil {
-		if layer, err = man.Layer(chartLayerLegacy); err != nil {
-			return Chart{}, fail(NotFound, "%s:%s is no Helm chart: it has no layer of type %s", r.repo, rev.Tag, ChartLayer)
-		}
-	}
-	b, err := r.Blob(ctx, layer)
-	if err != nil {
-		return Chart{}, fmt.Errorf("pull chart %s:%s: %w", r.repo, rev.Tag, err)
-	}
-	return Chart{Version: ChartVersion(rev.Tag), Revision: rev, Content: b, Annotations: man.Annotations}, nil
 }
