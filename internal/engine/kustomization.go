@@ -36,7 +36,8 @@ type kustomizing struct {
 	checks    cel.Health
 	built     build.Result
 	applied   apply.Result
-	recorded  inventory.Inventory   // what the status held
+	status    inventory.Inventory   // what the status held
+	recorded  inventory.Inventory   // the same, and what was applied since and not written down
 	inventory inventory.Inventory   // what it will hold
 	digests   map[object.Key]string // of the artifacts of sources, as asked in this run
 }
@@ -49,9 +50,10 @@ func (e *Engine) convergeKustomization(ctx context.Context, w world.World, obj *
 	c := &kustomizing{Engine: e, k: k, raw: obj, own: w, memo: e.memo(k.Key()), now: now}
 	c.view = view{w, &record.Recorder{}}
 	c.w = actingAs(w, account{k.Namespace, k.ServiceAccount(e.Options.DefaultServiceAccount)}, e.Options.Acting.Kustomize)
-	if c.recorded, err = recorded(k); err != nil {
+	if c.status, err = recorded(k); err != nil {
 		return report.Broken(obj, report.Stall(report.ReasonInvalidSpec, err), now)
 	}
+	c.recorded = c.memo.held.held(k.UID, c.status)
 	if k.DeletionTimestamp != nil {
 		return c.remove(ctx)
 	}
@@ -122,6 +124,7 @@ func (c *kustomizing) apply(ctx context.Context) error {
 // track sets the inventory that the status will hold.
 func (c *kustomizing) track(in inventory.Inventory) {
 	c.inventory = in
+	c.memo.held = unwritten{c.k.UID, c.status, in}
 	entries := make([]kustomizev1.ResourceRef, 0, len(in))
 	for _, e := range in.Encode() {
 		entries = append(entries, kustomizev1.ResourceRef{ID: e.ID, Version: e.Version})

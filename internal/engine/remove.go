@@ -21,7 +21,11 @@ import (
 func (c *kustomizing) remove(ctx context.Context) report.Report {
 	rep := report.Report{Unit: c.k.Key(), Finalize: true}
 	fate := plan.Removal{Policy: plan.DeletionPolicy(c.k.Spec.DeletionPolicy), Prune: c.k.Spec.Prune, Suspended: c.k.Spec.Suspend}.Decide()
-	if fate == plan.Keep || len(c.recorded) == 0 {
+	if fate == plan.Keep {
+		return rep
+	}
+	held := c.recorded.With(c.lostAtEnd(ctx)...)
+	if len(held) == 0 {
 		return rep
 	}
 	if ok, err := c.canAct(ctx); err != nil {
@@ -29,11 +33,11 @@ func (c *kustomizing) remove(ctx context.Context) report.Report {
 	} else if !ok {
 		rep.Events = append(rep.Events, c.removalEvent(true, fmt.Sprintf(
 			"unable to prune objects, ServiceAccount %s/%s is gone; left behind:\n%s", c.k.Namespace,
-			c.k.ServiceAccount(c.Options.DefaultServiceAccount), list(c.recorded))))
+			c.k.ServiceAccount(c.Options.DefaultServiceAccount), list(held))))
 		return rep
 	}
 	res, err := apply.Prune(ctx, apply.PruneInput{
-		World: c.w, Live: c.Live, Old: c.recorded, Owner: c.owner(), HeldBy: c.heldBy(ctx), Mask: c.Options.Mask,
+		World: c.w, Live: c.Live, Old: held, Owner: c.owner(), HeldBy: c.heldBy(ctx), Mask: c.Options.Mask,
 	})
 	if changed := res.Changed(); len(changed) > 0 {
 		rep.Events = append(rep.Events, c.removalEvent(false, strings.Join(changed, "\n")))

@@ -1,0 +1,101 @@
+package e2e
+
+import (
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/leat-dev/leat/internal/app"
+)
+
+const never = "healthChecks: [{apiVersion: v1, kind: Secret, name: never, namespace: $ns}]"
+
+// What a unit applied while it waits for health is pruned by the next commit,
+// also before the status that lists it was written.
+func TestPruneBeforeProgressWasWritten(t *testing.T) {
+	s := up(t)
+	s.commit(files{"app/a.yaml": configMap("a", "1"), "app/b.yaml": configMap("b", "1")})
+	s.apply(source, kustomization("app", "path: ./app", "timeout: 1h", never))
+	s.exists("ConfigMap/b")
+	s.commit(files{"app/b.yaml": "", "app/a.yaml": configMap("a", "2")})
+	s.gone("ConfigMap/b")
+	s.data("ConfigMap/a", "2")
+}
+
+// A unit that is deleted while it waits takes with it what no status lists yet.
+func TestDeletionBeforeProgressWasWritten(t *testing.T) {
+	s := up(t)
+	s.commit(files{"app/a.yaml": configMap("a", "1")})
+	s.apply(source, kustomization("app", "path: ./app", "timeout: 1h", never))
+	s.exists("ConfigMap/a")
+	s.delete("Kustomization/app")
+	s.gone("Kustomization/app")
+	s.gone("ConfigMap/a")
+}
+
+// Statuses cannot be written for a while: what was applied meanwhile is still
+// pruned.
+func TestPruneWhileStatusesAreRefused(t *testing.T) {
+	statuses := &gate{}
+	s := up(t, statuses.through)
+	s.commit(files{"app/a.yaml": configMap("a", "1")})
+	s.apply(source, kustomization("app", "path: ./app", "retryInterval: 1s"))
+	s.ready("app")
+	statuses.shut.Store(true)
+	s.commit(files{"app/b.yaml": configMap("b", "1")})
+	s.patch("GitRepository/fleet", `{spec: {interval: 23h}}`)
+	statuses.shut.Store(false)
+	s.exists("ConfigMap/b")
+	s.ready("app")
+	statuses.units.Store(true)
+	s.commit(files{"app/c.yaml": configMap("c", "1")})
+	s.exists("ConfigMap/c")
+	s.commit(files{"app/c.yaml": "", "app/d.yaml": configMap("d", "1")})
+	s.exists("ConfigMap/d")
+	statuses.units.Store(false)
+	s.ready("app")
+	s.gone("ConfigMap/c")
+}
+
+// gate refuses statuses with 500: all, or those of Kustomizations.
+type gate struct{ shut, units atomic.Bool }
+
+func (g *gate) through(c *app.Config) {
+	c.REST = rest.CopyConfig(c.REST)
+	c.REST.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return trip(func(req *http.Request) (*http.Response, error) {
+			status := strings.HasSuffix(req.URL.Path, "/status")
+			if status && (g.shut.Load() || g.units.Load() && strings.Contains(req.URL.Path, "/kustomizations/")) {
+				return &http.Response{StatusCode: 500, Header: http.Header{}, Body: http.NoBody, Request: req}, nil
+			}
+			return next.RoundTrip(req)
+		})
+	})
+}
+
+type trip func(*http.Request) (*http.Response, error)
+
+// RoundTrip implements http.RoundTripper.
+func (t trip) RoundTrip(req *http.Request) (*http.Response, error) { return t(req) }
+
+// A process ends while a unit waits, and the unit is deleted before the next
+// process starts.
+func TestDeletionAfterACrash(t *testing.T) {
+	s := up(t)
+	s.commit(files{"app/a.yaml": configMap("a", "1"), "app/b.yaml": configMap("b", "1")})
+	s.apply(source, kustomization("app", "path: ./app", "timeout: 1h", never))
+	s.exists("ConfigMap/a")
+	s.exists("ConfigMap/b")
+	s.stop()
+	s.setStatus("Kustomization/app", `{status: {inventory: null}}`) // as if no progress had been written
+	theirs := s.bystanders()
+	s.delete("Kustomization/app")
+	s.start()
+	s.gone("Kustomization/app")
+	s.gone("ConfigMap/a")
+	s.gone("ConfigMap/b")
+	s.untouched(theirs)
+}
