@@ -1,6 +1,8 @@
 package release
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -43,7 +45,7 @@ func Record(req Request, done Done) Recorded {
 		record(r)
 	}
 	s := &r.hr.Status
-	if done.Err != nil && done.Action != Correct && done.Action != Diff {
+	if r.failed() && done.Action != Correct && done.Action != Diff {
 		s.Failures++
 	}
 	if done.Inventory != nil {
@@ -77,6 +79,12 @@ func digestOf(s *v2.Snapshot) string {
 		return ""
 	}
 	return s.Digest
+}
+
+// failed tells whether the action failed; one that was cancelled because the
+// world moved on did not, and does not count as an attempt.
+func (r *recorder) failed() bool {
+	return r.done.Err != nil && !errors.Is(r.done.Err, context.Canceled)
 }
 
 // fruitless tells whether a failed action left the storage as it was.
@@ -114,7 +122,7 @@ func (r *recorder) released(action v2.ReleaseAction, remediation v2.Remediation,
 	switch {
 	case r.done.Err == nil && retry != nil:
 		s.ClearFailures()
-	case r.done.Err != nil && len(r.done.Written) > 0:
+	case r.failed() && len(r.done.Written) > 0:
 		remediation.IncrementFailureCount(r.hr)
 	}
 }
@@ -195,7 +203,7 @@ func (r *recorder) test() {
 			cur.SetTestHooks(TestHooks(rel, r.hr.GetTest().GetFilters()))
 		}
 	}
-	if r.done.Err != nil && cur.HasBeenTested() && testsCount(r.hr) {
+	if r.failed() && cur.HasBeenTested() && testsCount(r.hr) {
 		r.hr.GetActiveRemediation().IncrementFailureCount(r.hr)
 	}
 }

@@ -16,7 +16,7 @@ func stateOf(req Request) (State, string) {
 		return StateAbsent, "no release in storage for object"
 	}
 	status := rel.Info.Status
-	if interrupted(status) {
+	if Interrupted(status) {
 		return StateLocked, fmt.Sprintf("release with status '%s'", status)
 	}
 	cur := req.Object.Status.History.Latest()
@@ -38,11 +38,11 @@ func stateOf(req Request) (State, string) {
 	return deployed(req, cur, rel)
 }
 
-// interrupted tells whether whatever wrote the status cannot have finished. Flux
+// Interrupted tells whether whatever wrote the status cannot have finished. Flux
 // unlocks pending releases only; one that was killed while it was uninstalled,
 // or between its two last writes of an upgrade, makes every later upgrade fail
 // there.
-func interrupted(status rcommon.Status) bool {
+func Interrupted(status rcommon.Status) bool {
 	switch status {
 	case rcommon.StatusDeployed, rcommon.StatusFailed, rcommon.StatusUninstalled:
 		return false

@@ -220,3 +220,42 @@ func sortValue(v any) {
 		}
 	}
 }
+
+// minSensitive is the shortest text, in bytes, that is hidden where it shows up;
+// shorter ones would be found by chance.
+const minSensitive = 6
+
+// Sensitive returns the texts that refs take from Secrets, for masking what is
+// told of a release: each whole value that is set at a path, and each string
+// within a document.
+func Sensitive(refs []meta.ValuesReference, lookup Lookup) []string {
+	found := map[string]bool{}
+	for _, ref := range refs {
+		data, err := read(ref, lookup)
+		if ref.Kind != "Secret" || err != nil || data == nil {
+			continue
+		}
+		texts(strings.Trim(string(*data), "'\"\n"), found)
+		if values, err := common.ReadValues(*data); ref.TargetPath == "" && err == nil {
+			texts(map[string]any(values), found)
+		}
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
+func texts(v any, into map[string]bool) {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, item := range v {
+			texts(item, into)
+		}
+	case []any:
+		for _, item := range v {
+			texts(item, into)
+		}
+	case string:
+		if len(v) >= minSensitive {
+			into[v] = true
+		}
+	}
+}

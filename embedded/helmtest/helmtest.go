@@ -1,0 +1,3 @@
+// Package helmtest holds the tests of internal/helm against a real API server.
+// They are apart because the server is Kubernetes itself.
+package helmtest

@@ -1,0 +1,60 @@
+package helm
+
+import (
+	"slices"
+
+	chart "helm.sh/helm/v4/pkg/chart/v2"
+)
+
+// chart returns a copy of the job's chart of what Helm changes in one: it drops
+// subcharts that are switched off, renames them, and merges values into it.
+func (r *run) chart() *chart.Chart { return copyChart(r.job.Chart) }
+
+func copyChart(c *chart.Chart) *chart.Chart {
+	out := *c
+	out.Values = copyValues(c.Values)
+	if c.Metadata != nil {
+		m := *c.Metadata
+		m.Dependencies = slices.Clone(m.Dependencies)
+		for i, dep := range m.Dependencies {
+			if dep != nil {
+				d := *dep
+				d.ImportValues = slices.Clone(d.ImportValues)
+				m.Dependencies[i] = &d
+			}
+		}
+		out.Metadata = &m
+	}
+	subcharts := make([]*chart.Chart, len(c.Dependencies()))
+	for i, sub := range c.Dependencies() {
+		subcharts[i] = copyChart(sub)
+	}
+	out.SetDependencies(subcharts...)
+	return &out
+}
+
+func copyValues(v map[string]any) map[string]any {
+	if v == nil {
+		return nil
+	}
+	out := make(map[string]any, len(v))
+	for k, item := range v {
+		out[k] = copyValue(item)
+	}
+	return out
+}
+
+func copyValue(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		return copyValues(v)
+	case []any:
+		out := make([]any, len(v))
+		for i, item := range v {
+			out[i] = copyValue(item)
+		}
+		return out
+	default:
+		return v
+	}
+}

@@ -1,0 +1,134 @@
+package helm
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	ri "helm.sh/helm/v4/pkg/release"
+	rcommon "helm.sh/helm/v4/pkg/release/common"
+	relv1 "helm.sh/helm/v4/pkg/release/v1"
+	"helm.sh/helm/v4/pkg/storage/driver"
+	"k8s.io/client-go/tools/clientcmd/api"
+)
+
+var clientcmdEmpty = api.NewConfig()
+
+// recorder is Helm's storage; it remembers what was written, as it was at that
+// moment: Helm returns, and goes on changing, releases that it never stored.
+type recorder struct {
+	driver.Driver
+	run     *run
+	written map[int]*relv1.Release
+	deleted map[int]bool
+}
+
+// Create stores a new release, unless the run is over: nothing was done yet.
+func (s *recorder) Create(key string, rel ri.Releaser) error {
+	if err := s.run.ctx.Err(); err != nil {
+		return err
+	}
+	if err := s.Driver.Create(key, rel); err != nil {
+		return tooLarge(err)
+	}
+	s.note(rel)
+	return nil
+}
+
+// Update stores a release again.
+func (s *recorder) Update(key string, rel ri.Releaser) error {
+	if err := s.Driver.Update(key, rel); err != nil {
+		return tooLarge(err)
+	}
+	s.note(rel)
+	return nil
+}
+
+// Delete removes a release.
+func (s *recorder) Delete(key string) (ri.Releaser, error) {
+	rel, err := s.Driver.Delete(key)
+	if v1, ok := rel.(*relv1.Release); err == nil && ok {
+		s.note(v1)
+		s.deleted[v1.Version] = true
+	}
+	return rel, err
+}
+
+// tooLarge explains the one limit of storage that charts run into.
+func tooLarge(err error) error {
+	if strings.Contains(err.Error(), "Too long") || strings.Contains(err.Error(), "Request entity too large") {
+		return fmt.Errorf("%w: the packed chart, values and manifest of a release must fit into one Secret (1 MiB); leave files out of the chart with .helmignore", err)
+	}
+	return err
+}
+
+func (s *recorder) note(rel ri.Releaser) {
+	v1, ok := rel.(*relv1.Release)
+	if !ok {
+		return
+	}
+	if s.written == nil {
+		s.written, s.deleted = map[int]*relv1.Release{}, map[int]bool{}
+	}
+	s.written[v1.Version] = freeze(v1)
+}
+
+// freeze returns a copy of what Helm changes in a release while it works on it.
+func freeze(rel *relv1.Release) *relv1.Release {
+	out := *rel
+	if rel.Info != nil {
+		info := *rel.Info
+		out.Info = &info
+	}
+	out.Hooks = slices.Clone(rel.Hooks)
+	for i, h := range rel.Hooks {
+		hook := *h
+		out.Hooks[i] = &hook
+	}
+	return &out
+}
+
+// newestFirst returns what was written.
+func (s *recorder) newestFirst() []*relv1.Release {
+	out := slices.Collect(maps.Values(s.written))
+	slices.SortFunc(out, func(a, b *relv1.Release) int { return b.Version - a.Version })
+	return out
+}
+
+// history returns all versions of a release, oldest first; none is no error.
+func (s *recorder) history(name string) ([]*relv1.Release, error) {
+	found, err := s.Query(map[string]string{"name": name, "owner": "helm"})
+	if err != nil && !isNotFound(err) {
+		return nil, fmt.Errorf("read release %s from Helm storage: %w", name, err)
+	}
+	var out []*relv1.Release
+	for _, rel := range found {
+		v1, ok := rel.(*relv1.Release)
+		if !ok {
+			return nil, fmt.Errorf("read release %s from Helm storage: made with a chart API other than v2", name)
+		}
+		if v1.Info == nil {
+			v1.Info = &relv1.Info{Status: rcommon.StatusUnknown}
+		}
+		out = append(out, v1)
+	}
+	slices.SortFunc(out, func(a, b *relv1.Release) int { return a.Version - b.Version })
+	return out, nil
+}
+
+// settle marks what was left pending as failed: the run ended, so nobody will
+// finish it.
+func (s *recorder) settle() {
+	for _, rel := range s.newestFirst() {
+		if rel.Info.Status.IsPending() && !s.deleted[rel.Version] {
+			rel.SetStatus(rcommon.StatusFailed, "Release was interrupted")
+			_ = s.Update(key(rel), rel) // the next Observe sees what it is
+		}
+	}
+}
+
+// key returns the name of a release's Secret.
+func key(rel *relv1.Release) string {
+	return fmt.Sprintf("sh.helm.release.v1.%s.v%d", rel.Name, rel.Version)
+}
