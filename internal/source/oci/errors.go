@@ -107,10 +107,10 @@ func classOf(err error) Class {
 		return Timeout
 	case errors.As(err, &cert), errors.As(err, &unknown):
 		return Trust
+	case wantsCertificate(err):
+		return Auth
 	case errors.As(err, &answer):
 		return classOfAnswer(answer)
-	case strings.Contains(err.Error(), "remote error: tls: ") && strings.Contains(err.Error(), "certificate"): // required, bad, unknown…
-		return Auth
 	case strings.Contains(err.Error(), "Proxy Authentication Required"):
 		return Auth
 	}
@@ -135,11 +135,22 @@ func classOfAnswer(err *transport.Error) Class {
 	return Unreachable
 }
 
+// wantsCertificate tells whether the server refused us for want of one that it
+// takes: required, bad, unknown…
+func wantsCertificate(err error) bool {
+	return strings.Contains(err.Error(), "remote error: tls: ") && strings.Contains(err.Error(), "certificate")
+}
+
 // plain returns the text of an error without what was asked: addresses behind
-// a redirect may be signed.
+// a redirect may be signed. Where TLS and plain HTTP were tried, what a
+// registry answers goes before what a connection lacks.
 func plain(err error) string {
 	var of *url.Error
-	if errors.As(err, &of) {
+	var answer *transport.Error
+	switch class := classOf(err); {
+	case class != Trust && !wantsCertificate(err) && errors.As(err, &answer):
+		return answer.Error()
+	case errors.As(err, &of):
 		return of.Err.Error()
 	}
 	text := err.Error()
