@@ -98,6 +98,7 @@ func New(cfg Config) *Controller {
 	c.views = newViews(cfg.Dynamic, cfg.Scope, c.unitChanged)
 	c.named = newNamed(c.watcherOf, cfg.World.Kind, c.namedMoved)
 	c.world = &cachedWorld{cfg.World, c.views, c.named}
+	cfg.Engine.Store = announced{cfg.Engine.Store, c.stored}
 	c.commit = commit.Committer{World: cfg.World}
 	c.events = newRecorder(cfg.Events, c.eventLost)
 	c.soft = soft{after: softDelay, late: c.commitLate}

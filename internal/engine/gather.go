@@ -82,7 +82,7 @@ func why(s unit.Status) string {
 func (c *kustomizing) build(ctx context.Context, art *meta.Artifact) error {
 	t, err := c.Trees.Open(ctx, art)
 	if err != nil {
-		return report.Retry(report.ReasonArtifactFailed, fmt.Errorf("open artifact of %s: %w", c.k.Source(), err))
+		return c.unopened(art, err)
 	}
 	vars, err := c.variables(ctx)
 	if err != nil {

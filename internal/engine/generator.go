@@ -225,6 +225,7 @@ func (r *generating) open(ctx context.Context) (generate.Sources, error) {
 		o := r.observed[src.Alias]
 		t, err := r.Trees.Open(ctx, o.artifact)
 		if err != nil {
+			r.view.stored(o.key)
 			return nil, fmt.Errorf("open artifact of %s: %w", o.key, err)
 		}
 		sources[src.Alias] = t
