@@ -26,6 +26,7 @@ import (
 	"github.com/leat-dev/leat/internal/sched"
 	"github.com/leat-dev/leat/internal/source/artifact"
 	"github.com/leat-dev/leat/internal/source/bases"
+	"github.com/leat-dev/leat/internal/source/charts"
 	"github.com/leat-dev/leat/internal/source/git"
 	"github.com/leat-dev/leat/internal/source/oci"
 	"github.com/leat-dev/leat/internal/unit"
@@ -63,6 +64,8 @@ type Local interface {
 	engine.Git
 	// OpenOCI opens what stands for the repository of an oci:// address.
 	OpenOCI(url string) (oci.Reader, error)
+	// ChartFolder returns what stands for a repository of charts.
+	ChartFolder(url string) (charts.Folder, error)
 	// Offline words the refusal of an address that is not here.
 	Offline(url string) error
 }
@@ -78,6 +81,7 @@ type App struct {
 	store    *artifact.Store
 	pool     *git.Pool
 	images   *oci.Pool
+	charts   *charts.Pool
 	files    artifacts
 	log      *slog.Logger
 }
@@ -186,6 +190,7 @@ func (a *App) engine(cfg Config) *engine.Engine {
 		Builds: build.NewCache(build.Limits{Bytes: buildMemory}),
 		Git:    router{local: cfg.Local, remote: &gitPort{a.pool, &checkouts{}}, offline: cfg.Offline},
 		OCI:    registries{local: cfg.Local, pool: a.images, offline: cfg.Offline},
+		Charts: chartRepositories{local: cfg.Local, pool: a.charts, offline: cfg.Offline},
 	}
 }
 
@@ -208,6 +213,7 @@ func (a *App) storage(cfg Config) error {
 	}
 	a.files.store, a.files.log = a.store.Handler(), a.log
 	a.images = oci.NewPool(oci.Options{})
+	a.charts = charts.NewPool(charts.Options{MaxIndex: cfg.Options.MaxIndex, MaxChart: cfg.Options.ChartLimits.Packed})
 	a.pool, err = git.NewPool(filepath.Join(cfg.DataDir, "git"), git.Options{})
 	return err
 }
@@ -228,6 +234,9 @@ func (a *App) close() {
 	}
 	if a.images != nil {
 		_ = a.images.Close()
+	}
+	if a.charts != nil {
+		a.charts.Close()
 	}
 	if a.store != nil {
 		_ = a.store.Close()

@@ -199,7 +199,7 @@ func (c *Controller) converge(ctx context.Context, obj *unstructured.Unstructure
 	if deleting && !slices.Contains(obj.GetFinalizers(), finalizer) {
 		return report.Report{Unit: object.KeyOf(obj)}, nil
 	}
-	if !deleting {
+	if !deleting && !unit.Static(obj) {
 		next, err := c.commit.Finalizer(ctx, obj, finalizer)
 		if err != nil {
 			return report.Report{}, err

@@ -117,6 +117,9 @@ func (c *Controller) impact(source object.Key, was, is *meta.Artifact) []sched.E
 	if is == nil || was != nil && was.Revision == is.Revision && was.Digest == is.Digest {
 		return nil
 	}
+	if source.Kind == unit.HelmRepositoryKind || source.Kind == unit.HelmChartKind { // files, from which no Kustomization builds
+		return []sched.Event{sched.Moved{Subject: engine.SourceSubject(source), Priority: sched.Revision, Why: source.String() + " is at " + is.Revision}}
+	}
 	t, err := c.cfg.Engine.Trees.Open(context.Background(), is)
 	known := err == nil
 	var out, follow []sched.Event

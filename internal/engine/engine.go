@@ -23,6 +23,7 @@ import (
 
 	"github.com/leat-dev/leat/internal/apply"
 	"github.com/leat-dev/leat/internal/build"
+	"github.com/leat-dev/leat/internal/chart"
 	"github.com/leat-dev/leat/internal/hash"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/plan"
@@ -68,8 +69,12 @@ type Options struct {
 	// Rehearse tells which new objects are tried dry before they are made; nil
 	// is all.
 	Rehearse func(object.Ref) bool
-	Mask     plan.Mask
-	Log      *slog.Logger
+	// ChartLimits and MaxIndex, in bytes, bound charts and the indexes of their
+	// repositories; zero stands for the defaults.
+	ChartLimits chart.Limits
+	MaxIndex    int64
+	Mask        plan.Mask
+	Log         *slog.Logger
 }
 
 // Engine converges units. It keeps between runs only what it could find out
@@ -82,6 +87,7 @@ type Engine struct {
 	Live    apply.Live
 	Git     Git
 	OCI     OCI
+	Charts  Charts
 	Store   Artifacts
 	// Expect names the apply entry that an object leaves; see apply.Input.
 	Expect func(obj *unstructured.Unstructured) (hash.ID, bool)
@@ -92,6 +98,7 @@ type Engine struct {
 	memos map[object.Key]*memo
 
 	filtered filtered
+	indexes  indexes
 }
 
 // memo is what the last run of a unit left.
@@ -129,6 +136,10 @@ func (e *Engine) Converge(ctx context.Context, w world.World, obj *unstructured.
 		return e.convergeGit(ctx, w, obj, now)
 	case unit.OCIRepositoryKind:
 		return e.convergeOCI(ctx, w, obj, now)
+	case unit.HelmRepositoryKind:
+		return e.convergeHelmRepository(ctx, w, obj, now)
+	case unit.HelmChartKind:
+		return e.convergeHelmChart(ctx, w, obj, now)
 	case unit.ArtifactGeneratorKind:
 		return e.convergeGenerator(ctx, w, obj, now)
 	default:

@@ -134,6 +134,9 @@ func stateOf(obj *unstructured.Unstructured, s unit.Status, run Run) (State, str
 	if suspended(obj) {
 		return Suspended, "Suspended", "suspended"
 	}
+	if unit.Static(obj) {
+		return Ready, "Static", "read by the charts that name it"
+	}
 	k, _ := unit.KindOf(obj.GroupVersionKind().GroupKind())
 	ready := s.Ready()
 	reason, message, status := run.Reason, run.Message, run.Ready

@@ -1,0 +1,248 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+
+	"github.com/leat-dev/leat/internal/chart"
+	"github.com/leat-dev/leat/internal/report"
+	"github.com/leat-dev/leat/internal/source/oci"
+	"github.com/leat-dev/leat/internal/unit"
+)
+
+// Charts reads chart repositories over HTTP.
+type Charts interface {
+	// Local tells whether the URL is read from this machine, so that it needs no
+	// credentials.
+	Local(url string) bool
+	// Index returns a repository's index. Errors are Problems.
+	Index(ctx context.Context, r ChartRequest) (ChartIndex, error)
+	// Chart returns the packaged chart of a version that the index names. Errors
+	// are Problems.
+	Chart(ctx context.Context, r ChartRequest, v chart.Version) ([]byte, error)
+}
+
+// ChartRequest says which repository is meant and how it is reached.
+type ChartRequest struct {
+	URL             string
+	Secret, Cert    map[string][]byte // of secretRef and certSecretRef; nil for none
+	PassCredentials bool
+	Since           time.Time // how old an index may be
+	Have            string    // digest of the index that need not be sent again
+}
+
+// ChartIndex is what a repository offers.
+type ChartIndex struct {
+	Digest string   // sha256:… of the index as it was sent
+	Data   []byte   // YAML or JSON; nil where it is the one that the caller has
+	Notes  []string // for people
+	// Pushed says that changes are announced, so that nobody need ask again.
+	Pushed bool
+}
+
+// chartLimits are those of the flags.
+func (e *Engine) chartLimits() chart.Limits { return e.Options.ChartLimits }
+
+// repositoryReader reads what a HelmRepository names, with its credentials.
+type repositoryReader struct {
+	*Engine
+	r     *unit.HelmRepository
+	view  view
+	since time.Time
+}
+
+// request gathers what a repository wants to know; a local one needs no secrets.
+func (s repositoryReader) request(ctx context.Context) (ChartRequest, error) {
+	req := ChartRequest{URL: s.r.Spec.URL, PassCredentials: s.r.Spec.PassCredentials, Since: s.since}
+	if s.Charts.Local(s.r.Spec.URL) {
+		return req, nil
+	}
+	var err error
+	req.Secret, req.Cert, err = s.secrets(ctx)
+	return req, err
+}
+
+func (s repositoryReader) secrets(ctx context.Context) (auth, cert map[string][]byte, err error) {
+	authName, certName := s.r.SecretNames()
+	if authName != "" {
+		if auth, err = s.view.credential(ctx, s.r.Namespace, authName); err != nil {
+			return nil, nil, err
+		}
+	}
+	if certName != "" {
+		cert, err = s.view.credential(ctx, s.r.Namespace, certName)
+	}
+	return auth, cert, err
+}
+
+// registry opens the repository of a chart in a registry.
+func (s repositoryReader) registry(ctx context.Context, name string) (oci.Reader, error) {
+	address := strings.TrimRight(s.r.Spec.URL, "/") + "/" + name
+	req := OCIRequest{URL: address}
+	if !s.OCI.Local(address) {
+		if p := s.r.Spec.Provider; p != "" && p != sourcev1.GenericOCIProvider && s.r.Spec.SecretRef == nil {
+			return nil, report.Stall(report.ReasonUnsupported, fmt.Errorf("spec.provider %q of %s is not supported yet; use generic with a secretRef", p, s.r.Key()))
+		}
+		auth, cert, err := s.secrets(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if auth != nil {
+			req.Secrets.Pull = append(req.Secrets.Pull, auth)
+		}
+		req.Secrets.Cert = cert
+		if s.r.Spec.Insecure {
+			req.Transport = oci.Insecure
+		}
+	}
+	repo, err := s.OCI.Open(req)
+	if err != nil {
+		return nil, registryProblem(report.ReasonAuthFailed, err)
+	}
+	return repo, nil
+}
+
+// index returns the parsed index: that of the stored artifact, or, where the
+// repository has none, one that is asked for now.
+func (s repositoryReader) index(ctx context.Context) (*chart.Index, error) {
+	if art := s.r.Status.Artifact; art != nil {
+		p, err := s.indexes.get(art.Digest, func(p *parsedIndex) error {
+			data, err := s.Trees.Read(ctx, art)
+			if err == nil {
+				p.index, err = chart.ReadIndex(data, chart.IndexOptions{Max: maxStoredIndex})
+			}
+			return err
+		})
+		if err != nil {
+			return nil, report.Retry(report.ReasonChartPull, fmt.Errorf("failed to load index of %s: %w", s.r.Key(), err))
+		}
+		return p.index, nil
+	}
+	req, err := s.request(ctx)
+	if err != nil {
+		return nil, err
+	}
+	got, err := s.Charts.Index(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.indexes.get(got.Digest, func(p *parsedIndex) (err error) {
+		p.index, err = chart.ReadIndex(got.Data, chart.IndexOptions{Max: s.Options.MaxIndex})
+		return err
+	})
+	if err != nil {
+		return nil, report.Retry(report.ReasonIndexation, err)
+	}
+	return p.index, nil
+}
+
+// maxStoredIndex bounds an index that this process, or the one before, has
+// checked and stored as JSON.
+const maxStoredIndex = 1 << 30
+
+// fetched is a chart that came from a repository.
+type fetched struct {
+	name, version string
+	data          []byte // nil where it was not wanted
+}
+
+// fetch brings a chart in a range of versions. wanted says of the version that
+// was found whether it must be downloaded at all.
+func (s repositoryReader) fetch(ctx context.Context, ask chartQuestion) (fetched, error) {
+	if s.r.OCI() || strings.HasPrefix(s.r.Spec.URL, "oci://") {
+		return s.pull(ctx, ask)
+	}
+	x, err := s.index(ctx)
+	if err != nil {
+		return fetched{}, err
+	}
+	v, err := x.Find(ask.name, ask.versions)
+	if err != nil {
+		return fetched{}, report.Stall(report.ReasonChartReference, fmt.Errorf("invalid chart reference: failed to get chart version for remote reference: %w", err))
+	}
+	out := fetched{name: v.Name, version: v.Version}
+	if !ask.wanted(out) {
+		return out, nil
+	}
+	req, err := s.request(ctx)
+	if err != nil {
+		return out, err
+	}
+	out.data, err = s.Charts.Chart(ctx, req, v)
+	return out, pullError(err)
+}
+
+// chartQuestion asks for a chart by name.
+type chartQuestion struct {
+	name     string
+	versions string // a range, or "" for the newest
+	wanted   func(fetched) bool
+}
+
+func (s repositoryReader) pull(ctx context.Context, ask chartQuestion) (fetched, error) {
+	repo, err := s.registry(ctx, ask.name)
+	if err != nil {
+		return fetched{}, err
+	}
+	c, err := oci.PullChart(ctx, repo, ask.versions, s.since)
+	switch oci.ClassOf(err) {
+	case oci.NotFound, oci.Invalid:
+		return fetched{}, report.Stall(report.ReasonChartReference, fmt.Errorf("invalid chart reference: '%s' from %s: %w", ask.name, s.r.Spec.URL, err))
+	}
+	if err != nil {
+		return fetched{}, pullError(registryProblem(report.ReasonChartPull, err))
+	}
+	return fetched{ask.name[strings.LastIndexByte(ask.name, '/')+1:], c.Version, c.Content}, nil
+}
+
+// pullError words a failed download as Flux does.
+func pullError(err error) error {
+	var p *report.Problem
+	if err == nil || !errors.As(err, &p) || p.Reason != report.ReasonChartPull {
+		return err
+	}
+	named := *p
+	named.Err = fmt.Errorf("chart pull error: %w", p.Err)
+	return &named
+}
+
+// parseAndStore makes an index the artifact of its repository, as JSON. One that
+// another repository has already is copied.
+func (s repositoryReader) parseAndStore(ctx context.Context, x ChartIndex) (*parsedIndex, []byte, error) {
+	var out bytes.Buffer
+	p, err := s.indexes.get(x.Digest, func(p *parsedIndex) (err error) {
+		p.index, err = chart.ReadIndex(x.Data, chart.IndexOptions{Max: s.Options.MaxIndex, JSON: &out})
+		return err
+	})
+	if err != nil || out.Len() > 0 {
+		return p, out.Bytes(), err
+	}
+	p.mu.Lock()
+	art := p.art
+	p.mu.Unlock()
+	if art != nil {
+		if data, err := s.Trees.Read(ctx, art); err == nil {
+			return p, data, nil
+		}
+	}
+	_, err = chart.ReadIndex(x.Data, chart.IndexOptions{Max: s.Options.MaxIndex, JSON: &out})
+	return p, out.Bytes(), err
+}
+
+// keep notes which artifact holds an index, under both digests.
+func (x *indexes) keep(p *parsedIndex, digest string, store func(*parsedIndex)) {
+	p.mu.Lock()
+	index := p.index
+	store(p)
+	p.mu.Unlock()
+	_, _ = x.get(digest, func(same *parsedIndex) error { // it cannot fail
+		same.index = index
+		return nil
+	})
+}
