@@ -4,11 +4,13 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	v2 "github.com/fluxcd/helm-controller/api/v2"
 	"helm.sh/helm/v4/pkg/chart/common"
 	chart "helm.sh/helm/v4/pkg/chart/v2"
 	relv1 "helm.sh/helm/v4/pkg/release/v1"
+	apiextensions "k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
@@ -41,6 +43,7 @@ func newStand(t *testing.T, c *chart.Chart) *stand {
 	s := &stand{T: t, ctx: t.Context(), cluster: cluster, driver: cluster.As(helm.Identity{}), ns: ns}
 	s.kube = kubernetes.NewForConfigOrDie(shared.Config)
 	s.job = helm.Job{Object: &v2.HelmRelease{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "demo"}}, Chart: c}
+	s.job.Object.Spec.Timeout = &metav1.Duration{Duration: 30 * time.Second}
 	return s
 }
 
@@ -188,4 +191,18 @@ func (s *stand) do(d release.Decision) (helm.Outcome, error) {
 	}
 	s.Fatalf("no way to do %q", d.Action)
 	return helm.Outcome{}, nil
+}
+
+// crdDescription returns the description of the first version of a definition.
+func (s *stand) crdDescription(name string) string {
+	s.Helper()
+	client, err := apiextensions.NewForConfig(kubetest.Shared(s.T).Config)
+	if err != nil {
+		s.Fatal(err)
+	}
+	crd, err := client.ApiextensionsV1().CustomResourceDefinitions().Get(s.ctx, name, metav1.GetOptions{})
+	if err != nil {
+		s.Fatal(err)
+	}
+	return crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Description
 }
