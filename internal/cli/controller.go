@@ -49,6 +49,7 @@ type engineFlags struct {
 	overrideManagers                []string
 	customStages                    string
 	features                        map[string]bool
+	charts                          chartFlags
 }
 
 func newController(env Env) *cobra.Command {
@@ -96,6 +97,7 @@ func (f *engineFlags) register(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&f.overrideManagers, "override-manager", nil, "field managers whose fields are taken over (repeatable)")
 	fs.StringVar(&f.customStages, "custom-apply-stage-kinds", "", "kinds applied in a stage of their own: group/Kind,…")
 	fs.Var(&gates{&f.features}, "feature-gates", "feature gates of Flux's controllers: Name=true,…")
+	f.charts.register(fs)
 }
 
 // ignored accepts flags of Flux's controllers that have nothing to set here, so
@@ -172,12 +174,17 @@ func (f *engineFlags) options(log *slog.Logger) (engine.Options, error) {
 	if f.actAsControllers {
 		acting = engine.ActAsControllers(app.RuntimeNamespace())
 	}
-	return engine.Options{
+	if err := f.charts.check(); err != nil {
+		return engine.Options{}, err
+	}
+	o := engine.Options{
 		Acting: acting, NoCrossNamespaceRefs: f.noCrossNamespace, NoRemoteBases: f.noRemoteBases,
 		DefaultServiceAccount: f.defaultServiceAccount, OverrideManagers: f.overrideManagers, CustomStages: stages,
 		Strict: on("StrictPostBuildSubstitutions", true), FailFast: !on("DisableFailFastBehavior", false),
 		AdditiveReadyExpr: on("AdditiveCELDependencyCheck", false), Log: log,
-	}, nil
+	}
+	f.charts.into(&o)
+	return o, nil
 }
 
 // clusterConfig finds the cluster: the flag, $KUBECONFIG, the pod's account.
