@@ -89,9 +89,29 @@ func (m metadata) render(manifest []byte) ([]byte, error) {
 				return nil, fmt.Errorf("set annotation %s: %w", key, err)
 			}
 		}
+		quoteKeys(node.Field("metadata"))
 	}
 	text, err := kio.StringAll(nodes)
 	return []byte(text), err
+}
+
+// quoteKeys quotes the keys of labels and annotations that a reader of YAML 1.1,
+// which Helm's is, would take for something else: n, on, 1.
+func quoteKeys(meta *kyaml.MapNode) {
+	if meta == nil {
+		return
+	}
+	for _, field := range []string{"labels", "annotations"} {
+		found := meta.Value.Field(field)
+		if found == nil || found.Value.YNode() == nil {
+			continue
+		}
+		for i, key := range found.Value.YNode().Content {
+			if i%2 == 0 && kyaml.IsValueNonString(key.Value) {
+				key.Style = kyaml.DoubleQuotedStyle
+			}
+		}
+	}
 }
 
 // patches is one kustomize post renderer.
