@@ -95,8 +95,25 @@ func (p *pulling) converge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	art.Metadata = man.Annotations
-	return p.stored(art)
+	art.Metadata = p.metadata(man.Annotations)
+	p.stored(art)
+	return nil
+}
+
+// maxMetadata bounds the annotations that go into the status, in bytes: what
+// Kubernetes allows of its own.
+const maxMetadata = 256 << 10
+
+func (p *pulling) metadata(annotations map[string]string) map[string]string {
+	size := 0
+	for key, value := range annotations {
+		size += len(key) + len(value)
+	}
+	if size > maxMetadata {
+		p.run.Notes = append(p.run.Notes, fmt.Sprintf("the manifest's annotations have %d bytes, more than %d: none is kept", size, maxMetadata))
+		return nil
+	}
+	return annotations
 }
 
 // open gathers what a registry wants to know; a local source needs no secrets.
@@ -291,19 +308,18 @@ func (p *pulling) extract(ctx context.Context, repo oci.Reader, layer oci.Layer)
 	return t, nil
 }
 
-// stored makes an artifact the present one.
-func (p *pulling) stored(art *meta.Artifact) error {
+// stored makes an artifact the present one. Its steady name and the removal of
+// what is old are not worth failing for.
+func (p *pulling) stored(art *meta.Artifact) {
 	if have := p.o.Status.Artifact; have != nil && have.Revision == art.Revision && have.Digest == art.Digest && have.Path == art.Path {
 		art.LastUpdateTime = have.LastUpdateTime // the same, found again after a restart
 	}
 	p.run.Artifact = art
-	url, err := p.Store.Link(p.o.Key(), latestArtifact, art)
-	if err != nil {
-		return report.Retry("SymlinkUpdateFailed", err)
+	var err error
+	if p.run.URL, err = p.Store.Link(p.o.Key(), latestArtifact, art); err != nil {
+		p.log().Warn("the artifact has no steady name", "unit", p.o.Key(), "error", err)
 	}
-	p.run.URL = url
 	if err := p.Store.Collect(p.o.Key(), art); err != nil {
 		p.log().Warn("old artifacts were not removed", "unit", p.o.Key(), "error", err)
 	}
-	return nil
 }
