@@ -22,6 +22,7 @@ import (
 	"github.com/leat-dev/leat/internal/build"
 	"github.com/leat-dev/leat/internal/controller"
 	"github.com/leat-dev/leat/internal/engine"
+	"github.com/leat-dev/leat/internal/helm"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/sched"
 	"github.com/leat-dev/leat/internal/source/artifact"
@@ -81,6 +82,7 @@ type App struct {
 	store    *artifact.Store
 	pool     *git.Pool
 	images   *oci.Pool
+	helm     *helm.Cluster
 	charts   *charts.Pool
 	files    artifacts
 	log      *slog.Logger
@@ -121,6 +123,13 @@ func New(cfg Config) (a *App, err error) {
 	if err != nil {
 		return nil, err
 	}
+	releases, err := watchers(restCfg, client, cfg.Options.Acting.Helm)
+	if err != nil {
+		return nil, err
+	}
+	if a.helm, err = helm.Connect(restCfg); err != nil {
+		return nil, err
+	}
 	events, err := corev1.NewForConfigAndClient(protobuf(restCfg), client)
 	if err != nil {
 		return nil, err
@@ -130,7 +139,7 @@ func New(cfg Config) (a *App, err error) {
 		kinds = unit.Kinds
 	}
 	a.Controller = controller.New(controller.Config{
-		World: a.World, Clients: own, Managed: managed, Events: events, Engine: a.engine(cfg), Kinds: kinds,
+		World: discovering{a.World, a.helm}, Clients: own, Managed: managed, Releases: releases, Events: events, Engine: a.engine(cfg), Kinds: kinds,
 		Scope: cfg.Scope, Limits: sched.Limits{"apply": cfg.Applying, "source": cfg.Fetching},
 		Log: cfg.Log, Finished: a.finished(cfg.Finished), Removed: a.removed(cfg.Removed),
 	})
@@ -190,6 +199,7 @@ func (a *App) engine(cfg Config) *engine.Engine {
 		Builds: build.NewCache(build.Limits{Bytes: buildMemory}),
 		Git:    router{local: cfg.Local, remote: &gitPort{a.pool, &checkouts{}}, offline: cfg.Offline},
 		OCI:    registries{local: cfg.Local, pool: a.images, offline: cfg.Offline},
+		Helm:   helmPort{a.helm},
 		Charts: chartRepositories{local: cfg.Local, pool: a.charts, offline: cfg.Offline},
 	}
 }

@@ -41,12 +41,14 @@ type Config struct {
 	// in the name of whoever manages it; the zero value is Clients. One
 	// watch per kind serves all units, whomever they act as.
 	Managed Clients
-	Events  corev1.CoreV1Interface
-	Engine  *engine.Engine
-	Kinds   []unit.Kind // that are watched; those with Run are reconciled
-	Scope   Scope
-	Limits  sched.Limits
-	Log     *slog.Logger
+	// Releases asks about what HelmReleases manage, likewise.
+	Releases Clients
+	Events   corev1.CoreV1Interface
+	Engine   *engine.Engine
+	Kinds    []unit.Kind // that are watched; those with Run are reconciled
+	Scope    Scope
+	Limits   sched.Limits
+	Log      *slog.Logger
 	// Finished is told of every run; nil is nobody.
 	Finished func(Run)
 	// Removed is told of units that are gone; nil is nobody.
@@ -85,7 +87,10 @@ type Controller struct {
 	commit commit.Committer
 	events *recorder
 	soft   soft
+	untold untold
 	guards guards
+
+	releases releases
 }
 
 // New returns a controller; nothing is asked of the cluster before Run.
@@ -121,6 +126,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	}
 	c.cfg.Engine.Options.Rehearse = c.guards.Rehearse
 	c.events.run(ctx)
+	c.startReleases(ctx)
 	definitions := c.watchDefinitions(ctx)
 	err := c.views.start(ctx, c.cfg.Kinds)
 	if err == nil {
@@ -129,10 +135,12 @@ func (c *Controller) Run(ctx context.Context) error {
 	}
 	cancel()
 	c.loop.Wait()
+	c.cfg.Engine.Wait()
 	c.soft.stop()
 	c.views.wait.Wait()
 	c.named.wait.Wait()
 	c.live.Wait()
+	c.releases.wait()
 	c.guards.wait.Wait()
 	<-definitions
 	c.events.stop()
@@ -161,6 +169,9 @@ func (c *Controller) run(ctx context.Context, r sched.Run) sched.Finished {
 	return sched.Finished{Unit: r.Unit, Subjects: c.follow(ctx, rep), Next: rep.Next}
 }
 
+// conflictPause keeps two who write the same status from spinning.
+const conflictPause = 100 * time.Millisecond
+
 // again ends a run that could not be written down.
 func (c *Controller) again(ctx context.Context, key object.Key, err error, now time.Time) sched.Finished {
 	switch {
@@ -169,8 +180,9 @@ func (c *Controller) again(ctx context.Context, key object.Key, err error, now t
 	case apierrors.IsConflict(err):
 		c.cfg.Log.Debug("the object moved during the run; running again", "unit", key)
 		c.refresh(ctx, key)
-		return sched.Finished{Unit: key, Next: now}
+		return sched.Finished{Unit: key, Next: now.Add(conflictPause)}
 	case apierrors.IsNotFound(err):
+		c.untold.take(key, nil)
 		c.refresh(ctx, key)
 		return sched.Finished{Unit: key}
 	default:
@@ -213,12 +225,22 @@ func (c *Controller) converge(ctx context.Context, obj *unstructured.Unstructure
 	return rep, c.write(ctx, obj, rep, finalizer, now)
 }
 
+// write tells what a run found: first the status, then the events, so that a
+// run which is repeated because it could not be written tells nothing twice.
 func (c *Controller) write(ctx context.Context, obj *unstructured.Unstructured, rep report.Report, finalizer string, now time.Time) error {
 	key := object.KeyOf(obj)
-	rep.Events = append(c.soft.drop(key), rep.Events...)
+	rep.Events = c.untold.take(key, append(c.soft.drop(key), rep.Events...))
+	if err := c.writeDown(ctx, obj, rep, finalizer); err != nil {
+		c.untold.keep(key, rep.Events)
+		return err
+	}
 	if !rep.Soft {
 		c.events.record(obj, rep.Events, now)
 	}
+	return nil
+}
+
+func (c *Controller) writeDown(ctx context.Context, obj *unstructured.Unstructured, rep report.Report, finalizer string) error {
 	switch {
 	case rep.Finalize:
 		next, err := c.commit.Release(ctx, obj, finalizer)
@@ -231,7 +253,7 @@ func (c *Controller) write(ctx context.Context, obj *unstructured.Unstructured, 
 		return nil
 	case rep.Soft:
 		c.views.put(obj)
-		c.soft.later(key, obj, rep)
+		c.soft.later(object.KeyOf(obj), obj, rep)
 		return nil
 	}
 	return c.writeStatus(ctx, obj, rep)
@@ -251,11 +273,14 @@ func (c *Controller) commitLate(obj *unstructured.Unstructured, rep report.Repor
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	c.events.record(obj, rep.Events, time.Now())
-	if err := c.writeStatus(ctx, obj, rep); err != nil && !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
-		c.cfg.Log.Warn("progress was not written", "unit", rep.Unit, "error", err)
-	} else if apierrors.IsConflict(err) {
-		c.loop.Send(sched.Wake{Unit: rep.Unit, Class: classOf(rep.Unit), Priority: sched.Released, Why: "progress was not written"})
+	err := c.writeStatus(ctx, obj, rep)
+	if err == nil || apierrors.IsNotFound(err) {
+		return
 	}
+	if !apierrors.IsConflict(err) {
+		c.cfg.Log.Warn("progress was not written; running again", "unit", rep.Unit, "error", err)
+	}
+	c.loop.Send(sched.Wake{Unit: rep.Unit, Class: classOf(rep.Unit), Priority: sched.Released, Why: "progress was not written"})
 }
 
 func (c *Controller) log(r sched.Run, rep report.Report, took time.Duration) {

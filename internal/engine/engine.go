@@ -73,8 +73,12 @@ type Options struct {
 	// repositories; zero stands for the defaults.
 	ChartLimits chart.Limits
 	MaxIndex    int64
-	Mask        plan.Mask
-	Log         *slog.Logger
+	// DefaultToRetryOnFailure and DisableChartDigestTracking are feature gates of
+	// helm-controller.
+	DefaultToRetryOnFailure    bool
+	DisableChartDigestTracking bool
+	Mask                       plan.Mask
+	Log                        *slog.Logger
 }
 
 // Engine converges units. It keeps between runs only what it could find out
@@ -86,11 +90,14 @@ type Engine struct {
 	Remote  build.RemoteFetcher
 	Live    apply.Live
 	Git     Git
-	OCI     OCI
 	Charts  Charts
+	Helm    Helm // nil reconciles no HelmReleases
+	OCI     OCI
 	Store   Artifacts
 	// Expect names the apply entry that an object leaves; see apply.Input.
 	Expect func(obj *unstructured.Unstructured) (hash.ID, bool)
+	// Stored tells how Helm's storage of a release looks; nil looks every time.
+	Stored Stored
 	// Units are all units as they are known, not to be changed; nil asks the world.
 	Units func() []*unstructured.Unstructured
 
@@ -99,6 +106,10 @@ type Engine struct {
 
 	filtered filtered
 	indexes  indexes
+	charts   charts
+	ops      operations
+	feed     *Feed
+	tell     func(object.Key, string)
 }
 
 // memo is what the last run of a unit left.
@@ -116,6 +127,12 @@ type memo struct {
 	stored    hash.ID   // tree of the last stored artifact
 	generated generated // of an ArtifactGenerator
 	failures  int       // runs that failed one after the other
+
+	// Of a HelmRelease: the actions of the present attempt, the inputs and the
+	// storage as they were when it was found in sync, and its objects as they were
+	// when they were compared.
+	attempt           attempt
+	settled, compared string
 }
 
 // Converge runs one unit once against a world.
@@ -140,6 +157,8 @@ func (e *Engine) Converge(ctx context.Context, w world.World, obj *unstructured.
 		return e.convergeHelmRepository(ctx, w, obj, now)
 	case unit.HelmChartKind:
 		return e.convergeHelmChart(ctx, w, obj, now)
+	case unit.HelmReleaseKind:
+		return e.convergeRelease(ctx, w, obj, now)
 	case unit.ArtifactGeneratorKind:
 		return e.convergeGenerator(ctx, w, obj, now)
 	default:

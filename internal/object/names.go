@@ -16,6 +16,9 @@ const (
 	ManagerKustomizeStatus = "gotk-kustomize-controller"
 	// ManagerHelm is the field manager of objects of a Helm release.
 	ManagerHelm = "helm-controller"
+	// HelmOwnerName and HelmOwnerNamespace label what a HelmRelease made.
+	HelmOwnerName      = GroupHelm + "/name"
+	HelmOwnerNamespace = GroupHelm + "/namespace"
 	// ManagerSource writes the status of sources.
 	ManagerSource = "source-controller"
 	// ManagerSourceWatcher writes ArtifactGenerators and their ExternalArtifacts.

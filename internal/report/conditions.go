@@ -55,6 +55,13 @@ func (c *conditions) unknown(kind, reason, message string) {
 	c.set(kind, metav1.ConditionUnknown, reason, message)
 }
 
+// keep says that a condition still holds for the present generation.
+func (c *conditions) keep(kind string) {
+	if have := c.get(kind); have != nil {
+		have.ObservedGeneration = c.generation
+	}
+}
+
 func (c *conditions) drop(kinds ...string) {
 	c.list = slices.DeleteFunc(c.list, func(have metav1.Condition) bool { return slices.Contains(kinds, have.Type) })
 }

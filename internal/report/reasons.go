@@ -11,7 +11,12 @@ const (
 	FetchFailed       = "FetchFailed"
 	StorageFailed     = "StorageOperationFailed"
 	IncludeMissing    = "IncludeUnavailable"
-	BuildFailed       = "BuildFailed"
+	// Of HelmReleases (helm-controller api/v2).
+	Released         = "Released"
+	TestSuccess      = "TestSuccess"
+	Remediated       = "Remediated"
+	DriftedCondition = "Drifted"
+	BuildFailed      = "BuildFailed"
 )
 
 // Reasons of conditions and events, as Flux words them (flux-v2 section 1.3 and
@@ -54,19 +59,42 @@ const (
 // Reasons of charts and their repositories (source-controller v1.9,
 // internal/helm/chart/errors.go, api/v1).
 const (
-	ReasonFailed          = "Failed"
-	ReasonIndexation      = "IndexationFailed"
-	ReasonChartPulled     = "ChartPullSucceeded"
-	ReasonChartPackaged   = "ChartPackageSucceeded"
-	ReasonChartReference  = "InvalidChartReference"
-	ReasonChartPull       = "ChartPullError"
-	ReasonMetadataPatch   = "MetadataPatchError"
-	ReasonValuesFiles     = "ValuesFilesError"
-	ReasonDependencyBuild = "DependencyBuildError"
-	ReasonChartPackage    = "ChartPackageError"
-	ReasonNoSource        = "NoSourceArtifact"
-	ReasonSourceMissing   = "SourceUnavailable"
-	ReasonSourceKind      = "UnsupportedSourceKind"
+	ReasonFailed                = "Failed"
+	ReasonIndexation            = "IndexationFailed"
+	ReasonChartPulled           = "ChartPullSucceeded"
+	ReasonChartPackaged         = "ChartPackageSucceeded"
+	ReasonChartReference        = "InvalidChartReference"
+	ReasonChartPull             = "ChartPullError"
+	ReasonMetadataPatch         = "MetadataPatchError"
+	ReasonValuesFiles           = "ValuesFilesError"
+	ReasonDependencyBuild       = "DependencyBuildError"
+	ReasonChartPackage          = "ChartPackageError"
+	ReasonNoSource              = "NoSourceArtifact"
+	ReasonSourceMissing         = "SourceUnavailable"
+	ReasonSourceKind            = "UnsupportedSourceKind"
+	ReasonSourceNotReady        = "SourceNotReady"
+	ReasonValues                = "ValuesError"
+	ReasonChartMutate           = "ChartMutateError"
+	ReasonReleaseState          = "StateError"
+	ReasonReconcileError        = "ReconcileError"
+	ReasonInstallSucceeded      = "InstallSucceeded"
+	ReasonInstallFailed         = "InstallFailed"
+	ReasonUpgradeSucceeded      = "UpgradeSucceeded"
+	ReasonUpgradeFailed         = "UpgradeFailed"
+	ReasonTestSucceeded         = "TestSucceeded"
+	ReasonTestFailed            = "TestFailed"
+	ReasonAwaitingTests         = "AwaitingTests"
+	ReasonRollbackSucceeded     = "RollbackSucceeded"
+	ReasonRollbackFailed        = "RollbackFailed"
+	ReasonUninstallSucceeded    = "UninstallSucceeded"
+	ReasonUninstallFailed       = "UninstallFailed"
+	ReasonPendingRelease        = "PendingRelease"
+	ReasonDrift                 = "DriftDetected"
+	ReasonNoDrift               = "NoDriftDetected"
+	ReasonDriftCorrected        = "DriftCorrected"
+	ReasonDriftCorrectionFailed = "DriftCorrectionFailed"
+	ReasonRetriesExceeded       = "RetriesExceeded"
+	ReasonMissingTarget         = "MissingRollbackTarget"
 )
 
 // Reasons says what each reason means; docs and tests are made from it.
@@ -99,22 +127,45 @@ var Reasons = map[string]string{
 	ReasonInvalidSpec:      "the spec holds a value that cannot be read",
 	ReasonUnsupported:      "the field needs something that this engine does not offer",
 
-	ReasonFailed:          "the repository could not be read",
-	ReasonIndexation:      "what the repository offers as its index cannot be read as one",
-	ReasonChartPulled:     "the chart is stored as it came",
-	ReasonChartPackaged:   "the chart was packaged, and is stored",
-	ReasonChartReference:  "the source has no such chart, or no such version of it",
-	ReasonChartPull:       "the chart could not be downloaded, or is not what the index says",
-	ReasonMetadataPatch:   "the version of the chart takes no build metadata",
-	ReasonValuesFiles:     "a values file is missing or cannot be merged",
-	ReasonDependencyBuild: "a dependency of the chart could not be fetched",
-	ReasonChartPackage:    "the chart cannot be loaded or packaged",
-	ReasonNoSource:        "the source of the chart has no artifact yet",
-	ReasonSourceMissing:   "the source of the chart could not be read",
-	ReasonSourceKind:      "charts do not come from a source of this kind",
-	ReasonReadFailed:      "the tags of the registry could not be read, or none of them is wanted",
-	ReasonPullFailed:      "the registry did not give out the artifact",
-	ReasonLayerFailed:     "the artifact has no such layer, or it cannot be unpacked",
-	ReasonVerification:    "the signature could not be verified",
-	ReasonIgnoreFailed:    "the rules of what to leave out cannot be read",
+	ReasonFailed:                "the repository could not be read",
+	ReasonIndexation:            "what the repository offers as its index cannot be read as one",
+	ReasonChartPulled:           "the chart is stored as it came",
+	ReasonChartPackaged:         "the chart was packaged, and is stored",
+	ReasonChartReference:        "the source has no such chart, or no such version of it",
+	ReasonChartPull:             "the chart could not be downloaded, or is not what the index says",
+	ReasonMetadataPatch:         "the version of the chart takes no build metadata",
+	ReasonValuesFiles:           "a values file is missing or cannot be merged",
+	ReasonDependencyBuild:       "a dependency of the chart could not be fetched",
+	ReasonChartPackage:          "the chart cannot be loaded or packaged",
+	ReasonNoSource:              "the source of the chart has no artifact yet",
+	ReasonSourceMissing:         "the source of the chart could not be read",
+	ReasonSourceKind:            "charts do not come from a source of this kind",
+	ReasonReadFailed:            "the tags of the registry could not be read, or none of them is wanted",
+	ReasonPullFailed:            "the registry did not give out the artifact",
+	ReasonLayerFailed:           "the artifact has no such layer, or it cannot be unpacked",
+	ReasonVerification:          "the signature could not be verified",
+	ReasonIgnoreFailed:          "the rules of what to leave out cannot be read",
+	ReasonSourceNotReady:        "the chart's source has no artifact for its present spec",
+	ReasonValues:                "the values cannot be composed",
+	ReasonChartMutate:           "the chart's version and the revision of its artifact contradict each other",
+	ReasonReleaseState:          "the state of the release cannot be found out",
+	ReasonReconcileError:        "a run failed outside of any action on the release",
+	ReasonInstallSucceeded:      "the release was installed",
+	ReasonInstallFailed:         "the release could not be installed",
+	ReasonUpgradeSucceeded:      "the release was upgraded",
+	ReasonUpgradeFailed:         "the release could not be upgraded",
+	ReasonTestSucceeded:         "the tests of the release passed",
+	ReasonTestFailed:            "a test of the release failed",
+	ReasonAwaitingTests:         "the release was not tested yet",
+	ReasonRollbackSucceeded:     "the release was rolled back after a failure",
+	ReasonRollbackFailed:        "the release could not be rolled back",
+	ReasonUninstallSucceeded:    "the release was uninstalled",
+	ReasonUninstallFailed:       "the release could not be uninstalled",
+	ReasonPendingRelease:        "an interrupted action on the release was ended (events only)",
+	ReasonDrift:                 "the cluster differs from the release's manifest",
+	ReasonNoDrift:               "the cluster is as the release's manifest says",
+	ReasonDriftCorrected:        "what drifted was put back (events only)",
+	ReasonDriftCorrectionFailed: "what drifted could not be put back (events only)",
+	ReasonRetriesExceeded:       "the last attempt that the spec allows has failed",
+	ReasonMissingTarget:         "there is no earlier release to roll back to",
 }

@@ -64,7 +64,7 @@ var Kinds = []Kind{
 	{object.GroupSource, ExternalArtifactKind, "v1", "externalartifacts", "source", true, false},
 	{object.GroupSourceExtensions, ArtifactGeneratorKind, "v1beta1", "artifactgenerators", "source", false, true},
 	{object.GroupKustomize, KustomizationKind, "v1", "kustomizations", "apply", false, true},
-	{object.GroupHelm, HelmReleaseKind, "v2", "helmreleases", "apply", false, false},
+	{object.GroupHelm, HelmReleaseKind, "v2", "helmreleases", "apply", false, true},
 }
 
 // KindOf returns what is known of a kind.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"sync"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -29,6 +31,21 @@ type follower struct {
 	body     bool // whole objects, not only metadata
 	synced   chan struct{}
 	cancel   context.CancelFunc
+
+	refuse  sync.Once
+	refused chan struct{} // closed when we may not watch the kind
+	refusal error         // why; set before refused is closed
+}
+
+// hear notes a first list that was refused for want of rights: whoever waits for
+// it hears of that at once. The watch goes on trying.
+func (f *follower) hear(err error) {
+	if apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) {
+		f.refuse.Do(func() {
+			f.refusal = err
+			close(f.refused)
+		})
+	}
 }
 
 func (f *follower) isSynced() bool {
@@ -47,11 +64,16 @@ func (t *Table) Follow(ctx context.Context, gvk schema.GroupVersionKind) error {
 	if err != nil {
 		return err
 	}
+	if f.isSynced() {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
 	defer cancel()
 	select {
 	case <-f.synced:
 		return nil
+	case <-f.refused:
+		return fmt.Errorf("watch %s: %w", gvk.Kind, f.refusal)
 	case <-ctx.Done():
 		return fmt.Errorf("watch %s: no answer to the first list: %w", gvk.Kind, ctx.Err())
 	case <-t.ctx.Done():
@@ -91,7 +113,7 @@ func (t *Table) follower(ctx context.Context, gvk schema.GroupVersionKind) (*fol
 	if f := t.kinds[gk]; f != nil {
 		return f, nil
 	}
-	f = &follower{table: t, gvk: gvk, resource: m.Resource, body: !health.Trivial(gk), synced: make(chan struct{})}
+	f = &follower{table: t, gvk: gvk, resource: m.Resource, body: !health.Trivial(gk), synced: make(chan struct{}), refused: make(chan struct{})}
 	run, cancel := context.WithCancel(t.ctx)
 	f.cancel = cancel
 	t.kinds[gk] = f
@@ -120,27 +142,28 @@ func (f *follower) run(ctx context.Context, gvr schema.GroupVersionResource) {
 
 func (f *follower) listWatch(gvr schema.GroupVersionResource) *cache.ListWatch {
 	owned := func(o metav1.ListOptions) metav1.ListOptions {
-		o.LabelSelector = object.OwnerName
+		o.LabelSelector = f.table.cfg.Owner.Name
 		return o
 	}
-	if f.body {
-		c := f.table.cfg.Dynamic.Resource(gvr)
-		return &cache.ListWatch{
-			ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-				return c.List(ctx, owned(o))
-			},
-			WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-				return c.Watch(ctx, owned(o))
-			},
-		}
-	}
-	c := f.table.cfg.Metadata.Resource(gvr)
+	dyn, metadata := f.table.cfg.Dynamic.Resource(gvr), f.table.cfg.Metadata.Resource(gvr)
 	return &cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			return c.List(ctx, owned(o))
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (list runtime.Object, err error) {
+			if f.body {
+				list, err = dyn.List(ctx, owned(o))
+			} else {
+				list, err = metadata.List(ctx, owned(o))
+			}
+			f.hear(err)
+			return list, err
 		},
-		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			return c.Watch(ctx, owned(o))
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (w watch.Interface, err error) {
+			if f.body {
+				w, err = dyn.Watch(ctx, owned(o))
+			} else {
+				w, err = metadata.Watch(ctx, owned(o))
+			}
+			f.hear(err)
+			return w, err
 		},
 	}
 }

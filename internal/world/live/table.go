@@ -59,12 +59,27 @@ type Config struct {
 	Metadata metadata.Interface
 	// Kind says how a kind is served.
 	Kind func(context.Context, schema.GroupVersionKind) (world.Mapping, error)
+	// Owner is the kind of unit whose objects are followed, by its labels; its zero
+	// value is the Kustomization.
+	Owner Owner
 	// Managers are ours and those that are taken over.
 	Managers plan.Managers
 	// Moved is told of moves, in order, on the goroutine of a watch.
 	Moved func(Move)
 	Log   *slog.Logger
 }
+
+// Owner is a kind of unit, and the labels by which its objects name it.
+type Owner struct {
+	Group, Kind     string
+	Name, Namespace string // labels
+}
+
+// The owners.
+var (
+	Kustomization = Owner{object.GroupKustomize, "Kustomization", object.OwnerName, object.OwnerNamespace}
+	HelmRelease   = Owner{object.GroupHelm, "HelmRelease", object.HelmOwnerName, object.HelmOwnerNamespace}
+)
 
 // Table is safe for concurrent use.
 type Table struct {
@@ -88,6 +103,9 @@ type row struct {
 
 // New returns a table whose watches end with ctx; Wait waits for them.
 func New(ctx context.Context, cfg Config) *Table {
+	if cfg.Owner == (Owner{}) {
+		cfg.Owner = Kustomization
+	}
 	return &Table{cfg: cfg, ctx: ctx, kinds: make(map[schema.GroupKind]*follower), rows: make(map[object.Key]*row), names: make(map[schema.GroupKind]*names)}
 }
 
@@ -166,7 +184,7 @@ func (t *Table) judgeMeta(obj metav1.Object) Seen {
 	managed := obj.GetManagedFields()
 	s := Seen{
 		UID: obj.GetUID(), Version: versionOf(obj), Deleting: obj.GetDeletionTimestamp() != nil,
-		Entry: plan.EntryID(managed, t.cfg.Managers.Own), Owner: ownerOf(obj.GetLabels()),
+		Entry: plan.EntryID(managed, t.cfg.Managers.Own), Owner: t.cfg.Owner.of(obj.GetLabels()),
 		Health: health.Result{Status: health.Current},
 	}
 	s.Intruder, _ = plan.Intruder(managed, t.cfg.Managers)
@@ -243,12 +261,12 @@ func (t *Table) Forget(key object.Key) {
 	delete(t.rows, key)
 }
 
-func ownerOf(labels map[string]string) object.Key {
-	name := labels[object.OwnerName]
+func (o Owner) of(labels map[string]string) object.Key {
+	name := labels[o.Name]
 	if name == "" {
 		return object.Key{}
 	}
-	return object.Key{Group: object.GroupKustomize, Kind: "Kustomization", Namespace: labels[object.OwnerNamespace], Name: name}
+	return object.Key{Group: o.Group, Kind: o.Kind, Namespace: labels[o.Namespace], Name: name}
 }
 
 // versionOf reads a resource version as a number: since Kubernetes 1.35 it is

@@ -1,0 +1,198 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	v2 "github.com/fluxcd/helm-controller/api/v2"
+
+	"github.com/leat-dev/leat/internal/helm"
+	"github.com/leat-dev/leat/internal/release"
+	"github.com/leat-dev/leat/internal/report"
+)
+
+func panicked(p any) error { return fmt.Errorf("internal error: %v", p) }
+
+// start begins an action in the background and ends the run.
+func (r *releasing) start(d release.Decision) error {
+	job, driver, target := r.job(), r.driver, 0
+	if d.Target != nil {
+		target = d.Target.Version
+	}
+	found := r.memo.attempt.found
+	r.background(d.Action, func(ctx context.Context, job helm.Job) finished {
+		return perform(ctx, driver, job, d.Action, target, found)
+	}, job)
+	return underWay(r)
+}
+
+// underWay ends the run while the operation that it began goes on.
+func underWay(r *releasing) error {
+	op := r.ops.of(r.h.Key())
+	if op == nil { // it has ended already, or the engine is ending
+		return report.Progress("Reconciliation in progress")
+	}
+	r.run.Running = op.title
+	return report.Progress(op.title)
+}
+
+// perform does one action with the driver.
+func perform(ctx context.Context, driver Releases, job helm.Job, action release.Action, target int, found helm.Drift) (f finished) {
+	switch action {
+	case release.Install:
+		f.out, f.done.Err = driver.Install(ctx, job)
+	case release.Upgrade:
+		f.out, f.done.Err = driver.Upgrade(ctx, job)
+	case release.Rollback:
+		f.out, f.done.Err = driver.Rollback(ctx, job, target)
+	case release.Uninstall:
+		f.out, f.done.Err = driver.Uninstall(ctx, job, helm.PlaceOf(job.Object))
+	case release.Test:
+		f.out, f.done.Err = driver.Test(ctx, job)
+	case release.Unlock:
+		f.out, f.done.Err = driver.Unlock(ctx, job)
+	case release.Correct:
+		f.fixed, f.done.Err = driver.Correct(ctx, job, found)
+	default:
+		f.done.Err = fmt.Errorf("no such action: %s", action)
+	}
+	f.done.Written, f.done.Inventory, f.done.Took = f.out.Written, f.out.Inventory, f.out.Took
+	return f
+}
+
+// background begins an operation for the inputs of this run.
+func (r *releasing) background(action release.Action, do func(context.Context, helm.Job) finished, job helm.Job) {
+	key := r.h.Key()
+	op := &operation{title: title(action, r.timeout(action)), stamp: r.wanted(), req: r.req}
+	feed := r.Engine.feed
+	r.ops.begin(key, op, func(ctx context.Context, idle func()) finished {
+		if feed != nil && action != release.Rollback && len(job.Object.Spec.HealthCheckExprs) == 0 {
+			job.Health = &awaiting{feed: feed, op: op, idle: idle}
+		}
+		f := do(ctx, job)
+		f.done.Action = action
+		if errors.Is(context.Cause(ctx), errObsolete) && f.done.Err != nil {
+			f.done.Err = errObsolete
+		}
+		return f
+	}, func() { r.tell(key, "its "+string(action)+" ended") })
+}
+
+func title(action release.Action, timeout time.Duration) string {
+	return fmt.Sprintf("Running '%s' action with timeout of %s", action, timeout)
+}
+
+// timeout is how long an action may take.
+func (r *releasing) timeout(action release.Action) time.Duration {
+	h := r.h
+	switch action {
+	case release.Install:
+		return h.GetInstall().GetTimeout(h.GetTimeout()).Duration
+	case release.Upgrade:
+		return h.GetUpgrade().GetTimeout(h.GetTimeout()).Duration
+	case release.Rollback:
+		return h.GetRollback().GetTimeout(h.GetTimeout()).Duration
+	case release.Uninstall:
+		return h.GetUninstall().GetTimeout(h.GetTimeout()).Duration
+	case release.Test:
+		return h.GetTest().GetTimeout(h.GetTimeout()).Duration
+	default:
+		return h.GetTimeout().Duration
+	}
+}
+
+// obsolete ends an operation that only waits for health while its inputs are no
+// longer those wanted. One that works is let finish.
+func (r *releasing) obsolete(op *operation) {
+	if op.stamp != r.wanted() && op.waiting() != nil {
+		op.cancel(errObsolete)
+	}
+}
+
+// wanted names what the release is to be made of.
+func (r *releasing) wanted() string {
+	return fmt.Sprintf("%s %d %s %s %s", r.h.UID, r.h.Generation, r.req.Chart.Version, r.req.Chart.OCIDigest, r.req.Config)
+}
+
+// ended takes up how the operations of earlier runs ended. They are kept until
+// the cluster shows a status that tells of them: a status that could not be
+// written must not lose a release.
+func (r *releasing) ended() {
+	ends := r.ops.ended(r.h.Key(), historyOf(r.h.Status))
+	for i, f := range ends {
+		r.takeUp(f)
+		if f.recorded == "" {
+			r.goOn(f)
+		}
+		if i == len(ends)-1 {
+			r.ops.recorded(r.h.Key(), len(ends), historyOf(r.run.Status))
+		}
+	}
+}
+
+// historyOf is the history of a status as text.
+func historyOf(s v2.HelmReleaseStatus) string {
+	text, err := json.Marshal(s.History)
+	if err != nil {
+		return "" // unreachable: it came as JSON
+	}
+	return string(text)
+}
+
+// takeUp folds an operation that ended into the status.
+func (r *releasing) takeUp(f finished) {
+	req := f.op.req
+	req.Object = r.h.DeepCopy()
+	req.Object.Status = r.run.Status
+	rec := release.Record(req, f.done)
+	if f.left {
+		rec = release.Recorded{Status: release.Removed(req, f.done), Fruitless: f.done.Err != nil}
+	}
+	r.run.Status = rec.Status
+	if errors.Is(f.done.Err, errObsolete) {
+		return // what is wanted now is begun instead
+	}
+	out := report.ReleaseOutcome{
+		Done: f.done, Chart: req.Chart, Config: req.Config, Log: f.out.Log, Notes: f.out.Notes, Fruitless: rec.Fruitless, After: rec.After,
+	}
+	for _, ref := range f.fixed.Created {
+		out.Corrected = append(out.Corrected, ref.Key.String()+" created")
+	}
+	for _, ref := range f.fixed.Configured {
+		out.Corrected = append(out.Corrected, ref.Key.String()+" configured")
+	}
+	r.run.Outcome = &out
+}
+
+// goOn notes an operation that ended among those of the attempt.
+func (r *releasing) goOn(f finished) {
+	r.memo.settled = ""
+	a := &r.memo.attempt
+	switch {
+	case errors.Is(f.done.Err, errObsolete), r.run.Outcome != nil && r.run.Outcome.Fruitless:
+		*a = attempt{}
+		return
+	case f.done.Action == release.Correct && f.done.Err == nil:
+		a.drift, a.found = release.NoDrift, helm.Drift{}
+	}
+	a.done = append(a.done, f.done.Action)
+}
+
+// leave uninstalls the release of a target that is no longer meant.
+func (r *releasing) leave(moved string) error {
+	latest := r.run.Status.History.Latest()
+	at := helm.Place{StorageNamespace: r.run.Status.StorageNamespace, Name: latest.Name}
+	driver := r.driver
+	r.background(release.Uninstall, func(ctx context.Context, job helm.Job) finished {
+		var f finished
+		f.out, f.done.Err = driver.Uninstall(ctx, job, at)
+		f.done.Written, f.done.Took = f.out.Written, f.out.Took
+		f.left = true
+		return f
+	}, r.job())
+	r.run.Moved = moved
+	return underWay(r)
+}

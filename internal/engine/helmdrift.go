@@ -1,0 +1,195 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	v2 "github.com/fluxcd/helm-controller/api/v2"
+
+	"github.com/leat-dev/leat/internal/hash"
+	"github.com/leat-dev/leat/internal/helm"
+	"github.com/leat-dev/leat/internal/inventory"
+	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/record"
+	"github.com/leat-dev/leat/internal/release"
+	"github.com/leat-dev/leat/internal/report"
+)
+
+// A release that was found in sync stays so until something moves: its inputs,
+// its Secrets in Helm's storage, and with drift detection its objects. All of
+// that is watched, so an interval in which nothing moved costs no request.
+
+// Stored tells how Helm's storage of a release looks: a text that differs when
+// anything of it was written, and whether that is known.
+type Stored func(storageNamespace, name string) (string, bool)
+
+// idle tells whether nothing moved since the release was found in sync.
+func (r *releasing) idle() bool {
+	if r.memo.settled == "" || r.run.Outcome != nil || len(r.memo.attempt.done) > 0 {
+		return false
+	}
+	now, known := r.standing()
+	return known && now == r.memo.settled && r.quiet()
+}
+
+// settle remembers the release as in sync with what is stored of it.
+func (r *releasing) settle() {
+	versions := make([]string, len(r.req.Stored))
+	for i, rel := range r.req.Stored {
+		versions[i] = StoredVersion(rel.Version, rel.Info.Status.String())
+	}
+	r.memo.settled = r.inputs() + "\n" + StoredText(versions)
+	r.noteStorage()
+}
+
+// standing names the inputs and the storage as they are now.
+func (r *releasing) standing() (string, bool) {
+	if r.Stored == nil {
+		return "", false
+	}
+	r.noteStorage()
+	h := &r.h.HelmRelease
+	stored, known := r.Stored(release.StorageNamespace(h), release.Name(h))
+	return r.inputs() + "\n" + stored, known
+}
+
+// noteStorage has the next change of the release's storage bring a run.
+func (r *releasing) noteStorage() {
+	h := &r.h.HelmRelease
+	r.view.rec.Note(record.Read{Space: record.Object, Key: StorageSubject(release.StorageNamespace(h) + "/" + release.Name(h))})
+}
+
+// StoredVersion names one version of a release and its state.
+func StoredVersion(version int, status string) string { return fmt.Sprintf("%d:%s", version, status) }
+
+// StoredText names what storage holds of a release.
+func StoredText(versions []string) string {
+	slices.Sort(versions)
+	return strings.Join(versions, " ")
+}
+
+// StorageSubject names Helm's storage of a release, "namespace/name".
+func StorageSubject(place string) string { return "storage of " + place }
+
+// quiet tells whether no object of the release moved since it was compared with
+// the manifest; without drift detection nobody asks.
+func (r *releasing) quiet() bool {
+	if !r.h.GetDriftDetection().MustDetectChanges() {
+		return true
+	}
+	keys, err := r.objects()
+	if err != nil {
+		return false
+	}
+	for _, key := range keys {
+		r.view.managed(key)
+	}
+	return r.memo.compared != "" && r.marks(keys) == r.memo.compared
+}
+
+// objects are the keys of what the release consists of.
+func (r *releasing) objects() ([]object.Key, error) {
+	if r.run.Status.Inventory == nil {
+		return nil, nil
+	}
+	entries := make([]inventory.Entry, len(r.run.Status.Inventory.Entries))
+	for i, e := range r.run.Status.Inventory.Entries {
+		entries[i] = inventory.Entry{ID: e.ID, Version: e.Version}
+	}
+	in, err := inventory.Decode(entries)
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]object.Key, len(in))
+	for i, ref := range in {
+		keys[i] = ref.Key
+	}
+	return keys, nil
+}
+
+// marks names the state of objects as far as we own them; empty where one is
+// not watched.
+func (r *releasing) marks(keys []object.Key) string {
+	if r.feed == nil {
+		return ""
+	}
+	sum := hash.New("helm.marks/v1")
+	for _, key := range keys {
+		seen, exists, followed := r.feed.table.Seen(key)
+		if !followed || !exists {
+			return ""
+		}
+		sum.Str(key.String()).Str(string(seen.UID)).Str(seen.Entry.Hex())
+	}
+	return sum.Sum().Hex()
+}
+
+// diff compares the release with the cluster, unless nothing moved since it was
+// compared last.
+func (r *releasing) diff(ctx context.Context) error {
+	keys, err := r.objects()
+	if err != nil {
+		return report.Retry(report.ReasonReleaseState, fmt.Errorf("status.inventory: %w", err))
+	}
+	r.followObjects(ctx)
+	for _, key := range keys {
+		r.view.managed(key)
+	}
+	before := r.marks(keys)
+	if before != "" && before == r.memo.compared {
+		r.req.Drift = release.NoDrift
+		r.memo.attempt.drift = release.NoDrift
+		return nil
+	}
+	newest := slices.MaxFunc(r.req.Stored, byVersion)
+	found, err := r.driver.Diff(ctx, r.job(), newest)
+	if err != nil {
+		return report.Retry(report.ReasonReleaseState, fmt.Errorf("Could not determine release state: %w", err))
+	}
+	r.req.Drift, r.memo.compared = release.NoDrift, before
+	if found.Has() {
+		r.req.Drift, r.memo.compared = release.Drifted, ""
+		if r.h.GetDriftDetection().GetMode() == v2.DriftDetectionWarn {
+			r.memo.compared = before // told once, not once an interval
+		}
+		r.run.Drift = drifted(found)
+	}
+	r.run.Compared = true
+	r.memo.attempt.drift, r.memo.attempt.found = r.req.Drift, found
+	return nil
+}
+
+// followObjects has the kinds of the release watched.
+func (r *releasing) followObjects(ctx context.Context) {
+	if r.feed == nil || r.run.Status.Inventory == nil {
+		return
+	}
+	for _, e := range r.run.Status.Inventory.Entries {
+		in, err := inventory.Decode([]inventory.Entry{{ID: e.ID, Version: e.Version}})
+		if err != nil || len(in) == 0 {
+			continue
+		}
+		if err := r.feed.table.Follow(ctx, in[0].GVK()); err != nil {
+			r.log().Debug("a kind of a release is not watched", "unit", r.h.Key(), "kind", in[0].Kind, "error", err)
+		}
+	}
+}
+
+// drifted lists what differs, an object a line, with its fields.
+func drifted(d helm.Drift) []string {
+	out := make([]string, 0, len(d.Objects))
+	for _, o := range d.Objects {
+		if o.Missing {
+			out = append(out, o.Ref.Key.String()+" removed")
+			continue
+		}
+		fields := make([]string, 0, len(o.Changes))
+		for _, c := range o.Changes {
+			fields = append(fields, c.Path)
+		}
+		out = append(out, fmt.Sprintf("%s changed (%s)", o.Ref.Key, strings.Join(fields, ", ")))
+	}
+	return out
+}

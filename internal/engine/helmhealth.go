@@ -1,0 +1,113 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/leat-dev/leat/internal/health"
+	"github.com/leat-dev/leat/internal/helm"
+	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/world/live"
+)
+
+// Followed tells how the objects of releases are, from one watch per kind.
+type Followed interface {
+	Follow(ctx context.Context, gvk schema.GroupVersionKind) error
+	Seen(key object.Key) (seen live.Seen, exists, followed bool)
+}
+
+// Feed tells those who wait for the objects of releases that they moved.
+type Feed struct {
+	table Followed
+
+	mu   sync.Mutex
+	subs map[object.Key][]chan struct{}
+}
+
+// NewFeed returns a feed over a table; Moved must be told of its moves.
+func NewFeed(table Followed) *Feed {
+	return &Feed{table: table, subs: map[object.Key][]chan struct{}{}}
+}
+
+// Moved wakes whoever waits for an object.
+func (f *Feed) Moved(key object.Key) {
+	f.mu.Lock()
+	waiting := f.subs[key]
+	delete(f.subs, key)
+	f.mu.Unlock()
+	for _, ch := range waiting {
+		signal(ch)
+	}
+}
+
+// signal marks a channel of one element, of which one mark is as good as many.
+func signal(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}
+
+// changed returns a channel that yields once one of the objects moved.
+func (f *Feed) changed(refs []object.Ref) <-chan struct{} {
+	ch := make(chan struct{}, 1)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, ref := range refs {
+		f.subs[ref.Key] = append(f.subs[ref.Key], ch)
+	}
+	return ch
+}
+
+// awaiting is helm.Health for one operation. From its first question on the
+// operation only waits.
+type awaiting struct {
+	feed *Feed
+	op   *operation
+	idle func()
+}
+
+// Health implements helm.Health.
+func (a *awaiting) Health(ctx context.Context, ask helm.Ask) (helm.Verdict, <-chan struct{}, error) {
+	for _, ref := range ask.Objects {
+		if err := a.feed.table.Follow(ctx, ref.GVK()); err != nil {
+			return helm.Verdict{}, nil, fmt.Errorf("watch %s: %w", ref.Key, err)
+		}
+	}
+	changed := a.feed.changed(ask.Objects) // before the look, so that no move is lost
+	v, pending := a.feed.verdict(ask)
+	if !v.Ready && !v.Failed {
+		a.idle()
+	}
+	a.op.mu.Lock()
+	a.op.waits = pending
+	a.op.mu.Unlock()
+	return v, changed, nil
+}
+
+// verdict folds the health of all objects.
+func (f *Feed) verdict(ask helm.Ask) (helm.Verdict, []string) {
+	var pending, failed, keys []string
+	for _, ref := range ask.Objects {
+		status := health.NotFound
+		if seen, exists, _ := f.table.Seen(ref.Key); exists {
+			status = seen.Health.Status
+		}
+		text := fmt.Sprintf("%s status: '%s'", ref, status)
+		switch status {
+		case health.Current:
+		case health.Failed:
+			failed = append(failed, text)
+		default:
+			pending, keys = append(pending, text), append(keys, ref.Key.String())
+		}
+	}
+	if len(failed) > 0 {
+		return helm.Verdict{Failed: true, Message: strings.Join(failed, ", ")}, keys
+	}
+	return helm.Verdict{Ready: len(pending) == 0, Message: strings.Join(pending, ", ")}, keys
+}

@@ -1,0 +1,264 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	helmchart "helm.sh/helm/v4/pkg/chart/v2"
+	relv1 "helm.sh/helm/v4/pkg/release/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/leat-dev/leat/internal/cel"
+	"github.com/leat-dev/leat/internal/helm"
+	"github.com/leat-dev/leat/internal/record"
+	"github.com/leat-dev/leat/internal/release"
+	"github.com/leat-dev/leat/internal/report"
+	"github.com/leat-dev/leat/internal/unit"
+	"github.com/leat-dev/leat/internal/world"
+)
+
+// Helm reaches Helm's releases in the name of whom a unit acts as.
+type Helm interface {
+	As(id world.Identity) Releases
+}
+
+// Releases acts on releases; see package helm, which implements it.
+type Releases interface {
+	Observe(ctx context.Context, at helm.Place) ([]*relv1.Release, error)
+	Install(ctx context.Context, job helm.Job) (helm.Outcome, error)
+	Upgrade(ctx context.Context, job helm.Job) (helm.Outcome, error)
+	Rollback(ctx context.Context, job helm.Job, version int) (helm.Outcome, error)
+	Uninstall(ctx context.Context, job helm.Job, at helm.Place) (helm.Outcome, error)
+	Test(ctx context.Context, job helm.Job) (helm.Outcome, error)
+	Unlock(ctx context.Context, job helm.Job) (helm.Outcome, error)
+	Diff(ctx context.Context, job helm.Job, rel *relv1.Release) (helm.Drift, error)
+	Correct(ctx context.Context, job helm.Job, drift helm.Drift) (helm.Corrected, error)
+}
+
+// releasing is one run of one HelmRelease. What takes long, an action on the
+// release, goes on in the background (operation.go): the run that begins it
+// ends, and its end brings the next one.
+type releasing struct {
+	*Engine
+	h      *unit.HelmRelease
+	raw    *unstructured.Unstructured
+	own    world.World // as the engine
+	view   view
+	memo   *memo
+	now    time.Time
+	as     world.Identity
+	driver Releases
+	run    report.HelmReleaseRun
+
+	checks cel.Health
+	source *unstructured.Unstructured
+	chart  *helmchart.Chart
+	values map[string]any
+	hidden []string // texts of Secrets among the values
+	req    release.Request
+}
+
+func (e *Engine) convergeRelease(ctx context.Context, w world.World, obj *unstructured.Unstructured, now time.Time) report.Report {
+	h, err := unit.DecodeHelmRelease(obj)
+	if err != nil {
+		return report.Broken(obj, report.Stall(report.ReasonInvalidSpec, err), now)
+	}
+	if e.Helm == nil {
+		return report.Broken(obj, report.Stall(report.ReasonUnsupported, errors.New("this engine was started without Helm")), now)
+	}
+	r := &releasing{Engine: e, h: h, raw: obj, own: w, memo: e.memo(h.Key()), now: now, as: e.Options.Acting.Helm}
+	r.view = view{w, &record.Recorder{}}
+	if sa := h.ServiceAccount(e.Options.DefaultServiceAccount); sa != "" {
+		r.as = world.ServiceAccount(h.Namespace, sa)
+	}
+	r.driver = e.Helm.As(r.as)
+	r.run.Status = *h.Status.DeepCopy()
+	if h.DeletionTimestamp != nil {
+		return r.remove(ctx)
+	}
+	if h.Spec.Suspend {
+		return report.Report{Unit: h.Key()}
+	}
+	r.run.Err = r.converge(ctx)
+	r.run.Reads = r.view.rec.Set()
+	r.run.Failures = e.failures(h.Key(), r.failed())
+	return report.HelmRelease(h, r.run, now)
+}
+
+// converge is the story of a HelmRelease.
+func (r *releasing) converge(ctx context.Context) error {
+	if err := r.check(); err != nil {
+		return err
+	}
+	r.ended()
+	if err := (depending{r.h, r.raw, r.own, r.view, "", r.Options.AdditiveReadyExpr}).ready(ctx); err != nil {
+		return err
+	}
+	art, err := r.artifact(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.compose(ctx); err != nil {
+		return err
+	}
+	if err := r.load(ctx, art); err != nil {
+		return err
+	}
+	if begun, err := r.begin(); err != nil || !begun {
+		return err
+	}
+	return r.act(ctx)
+}
+
+// failed is the error of the run as far as it counts for the back-off.
+func (r *releasing) failed() error {
+	if p := report.AsProblem(r.run.Err, ""); r.run.Err != nil && p.Class == report.Retrying {
+		return r.run.Err
+	}
+	return nil
+}
+
+// check refuses what the spec alone makes impossible.
+func (r *releasing) check() error {
+	s := r.h.Spec
+	if s.KubeConfig != nil {
+		return report.Stall(report.ReasonUnsupported, errors.New("spec.kubeConfig: remote clusters are not supported yet"))
+	}
+	if s.Chart == nil && s.ChartRef == nil {
+		return report.Stall(report.ReasonInvalidSpec, errors.New("spec.chart or spec.chartRef must be set"))
+	}
+	var err error
+	if r.checks, err = healthChecks(s.HealthCheckExprs); err != nil {
+		return report.Stall(report.ReasonInvalidCEL, err)
+	}
+	key := r.h.ChartSource()
+	if r.Options.NoCrossNamespaceRefs && key.Namespace != r.h.Namespace {
+		return report.Stall(report.ReasonAccessDenied, fmt.Errorf(
+			"can't access '%s/%s/%s', cross-namespace references have been blocked", key.Kind, key.Namespace, key.Name))
+	}
+	return nil
+}
+
+// begin does the bookkeeping before a decision, and tells whether one is due: a
+// release whose target moved is uninstalled from where it was first.
+func (r *releasing) begin() (bool, error) {
+	r.req = release.Request{
+		Object: r.h.DeepCopy(), Chart: r.req.Chart, Config: release.ConfigDigest(r.values),
+		RetryByDefault: r.Options.DefaultToRetryOnFailure,
+	}
+	r.req.Object.Status = r.run.Status
+	r.run.Revision, r.run.Config, r.run.Chart = r.req.Chart.Version, r.req.Config, r.req.Chart
+	r.run.AppVersion = r.chart.AppVersion()
+	if op := r.ops.of(r.h.Key()); op != nil {
+		r.run.Running = op.title
+		r.obsolete(op)
+		return false, report.Progress(op.title, op.waiting()...)
+	}
+	if out := r.run.Outcome; out != nil && out.Fruitless {
+		r.run.After = out.After
+		return false, report.Retry(report.ReasonOf(out.Done.Action, out.Done.Err), out.Done.Err)
+	}
+	begun := release.Begin(r.req)
+	r.run.Status = begun.Status
+	r.req.Object.Status = begun.Status
+	if begun.Moved != "" {
+		return false, r.leave(begun.Moved)
+	}
+	r.attempt()
+	return true, nil
+}
+
+// attempt goes on with the actions of earlier runs of the same attempt, or
+// begins another attempt where an input changed.
+func (r *releasing) attempt() {
+	stamp := r.inputs()
+	if r.memo.attempt.stamp != stamp {
+		r.memo.attempt = attempt{stamp: stamp}
+	}
+	r.req.Done, r.req.Drift = r.memo.attempt.done, r.memo.attempt.drift
+}
+
+// attempt is what was done for one state of the inputs, one run after another.
+type attempt struct {
+	stamp string
+	done  []release.Action
+	drift release.Drift
+	found helm.Drift
+}
+
+// inputs names everything that decides what becomes of the release.
+func (r *releasing) inputs() string {
+	return r.wanted() + " " + unit.Requested(r.h.Annotations)
+}
+
+// act decides, and begins what was decided, until there is nothing to do now.
+func (r *releasing) act(ctx context.Context) error {
+	if r.idle() {
+		r.run.Settled = true
+		return nil
+	}
+	stored, err := r.driver.Observe(ctx, helm.PlaceOf(&r.h.HelmRelease))
+	if err != nil {
+		return report.Retry(report.ReasonReleaseState, fmt.Errorf("Could not determine release state: %w", err))
+	}
+	r.req.Stored = stored
+	for {
+		d := release.Next(r.req)
+		r.run.Status, r.req.Object.Status = d.Status, d.Status
+		switch d.Action {
+		case release.None:
+			return r.end(d)
+		case release.Diff:
+			if err := r.diff(ctx); err != nil {
+				return err
+			}
+		default:
+			return r.start(d)
+		}
+	}
+}
+
+// end says how a run ends that has nothing to do now.
+func (r *releasing) end(d release.Decision) error {
+	r.run.State = d.State
+	switch d.End {
+	case release.Stalled:
+		r.memo.attempt = attempt{}
+		return report.Stall(d.Stall, fmt.Errorf("%s", withHelp(d.Message, d.Changes)))
+	case release.Again:
+		r.memo.attempt = attempt{}
+		r.run.Again = true
+		return nil
+	case release.Later:
+		r.memo.attempt = attempt{}
+		r.run.After = d.After
+		return nil
+	}
+	r.memo.attempt.done = nil
+	r.run.Settled = true
+	r.settle()
+	return nil
+}
+
+func withHelp(message, changes string) string {
+	if changes == "" {
+		return message
+	}
+	return message + "; " + changes
+}
+
+// job is what every action is given.
+func (r *releasing) job() helm.Job {
+	job := helm.Job{
+		Object: r.req.Object.DeepCopy(), Chart: r.chart, Values: r.values, Secrets: r.hidden, Custom: r.checks,
+		Log: func(line string) { r.log().Debug("helm", "unit", r.h.Key(), "line", line) },
+	}
+	for _, old := range r.h.Old.PostRenderers {
+		job.Old = append(job.Old, helm.OldPostRenderer{
+			PatchesStrategicMerge: old.Kustomize.PatchesStrategicMerge, PatchesJSON6902: old.Kustomize.PatchesJSON6902,
+		})
+	}
+	return job
+}

@@ -1,0 +1,172 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/leat-dev/leat/internal/helm"
+	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/release"
+)
+
+// operation is one action on a release that goes on in the background. Actions
+// wait for hooks and for health, minutes long; a run does not.
+type operation struct {
+	title  string // for people: "Running 'install' action with timeout of 5m0s"
+	stamp  string // the inputs it was begun for
+	req    release.Request
+	cancel context.CancelCauseFunc
+
+	mu    sync.Mutex
+	waits []string // what it waits to become healthy; nil while it works
+}
+
+// waiting names what the operation waits for.
+func (o *operation) waiting() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.waits
+}
+
+// finished is how an operation ended.
+type finished struct {
+	op    *operation
+	done  release.Done
+	out   helm.Outcome
+	fixed helm.Corrected
+	left  bool // a target that is no longer meant was uninstalled
+
+	// recorded is the history with this in it; it stays here until the status
+	// that the cluster shows holds that.
+	recorded string
+}
+
+// operations are those of all releases. At most so many work at a time; one that
+// only waits does not count.
+type operations struct {
+	mu     sync.Mutex
+	ctx    context.Context
+	slots  chan struct{}
+	active map[object.Key]*operation
+	ends   map[object.Key][]finished
+	wait   sync.WaitGroup
+}
+
+// errObsolete ends an operation whose inputs changed while it only waited.
+var errObsolete = errors.New("a newer revision came while it waited for health")
+
+// start gives the operations the context that they end with, and how many may
+// work at a time.
+func (o *operations) start(ctx context.Context, atOnce int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ctx, o.slots = ctx, make(chan struct{}, max(atOnce, 1))
+	o.active, o.ends = map[object.Key]*operation{}, map[object.Key][]finished{}
+}
+
+// of returns the operation that a unit has under way, or nil.
+func (o *operations) of(key object.Key) *operation {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.active[key]
+}
+
+// ended returns how the operations of a unit ended that its status, which has a
+// history, does not tell yet, first to last.
+func (o *operations) ended(key object.Key, history string) []finished {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	ends := o.ends[key]
+	if n := len(ends); n > 0 && ends[n-1].recorded != "" && ends[n-1].recorded == history {
+		delete(o.ends, key)
+		return nil
+	}
+	return slices.Clone(ends)
+}
+
+// recorded notes the history that tells of the first n operations that ended.
+func (o *operations) recorded(key object.Key, n int, history string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for i := range min(n, len(o.ends[key])) {
+		o.ends[key][i].recorded = history
+	}
+}
+
+// forget drops how an operation ended of a unit that is gone.
+func (o *operations) forget(key object.Key) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.ends, key)
+}
+
+// action does the work of an operation. It gives back its slot by calling idle,
+// once, when from then on it only waits.
+type action func(ctx context.Context, idle func()) finished
+
+// begin starts an operation; told is called when it has ended.
+func (o *operations) begin(key object.Key, op *operation, do action, told func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	parent := o.ctx
+	if parent == nil || parent.Err() != nil {
+		return // ending; the next process goes on
+	}
+	ctx, cancel := context.WithCancelCause(parent)
+	op.cancel = cancel
+	o.active[key] = op
+	o.wait.Add(1)
+	go func() {
+		defer o.wait.Done()
+		defer cancel(nil)
+		f := o.do(ctx, do)
+		f.op = op
+		o.mu.Lock()
+		delete(o.active, key)
+		o.ends[key] = append(o.ends[key], f)
+		o.mu.Unlock()
+		told()
+	}()
+}
+
+// do runs an action in a slot.
+func (o *operations) do(ctx context.Context, do action) finished {
+	select {
+	case o.slots <- struct{}{}:
+	case <-ctx.Done():
+		return finished{done: release.Done{Err: context.Cause(ctx)}}
+	}
+	var once sync.Once
+	idle := func() { once.Do(func() { <-o.slots }) }
+	defer idle()
+	began := time.Now()
+	f := safely(ctx, do, idle)
+	if f.done.Took == 0 {
+		f.done.Took = time.Since(began)
+	}
+	return f
+}
+
+// safely keeps a panic of a chart's template or of Helm to its own release.
+func safely(ctx context.Context, do action, idle func()) (f finished) {
+	defer func() {
+		if p := recover(); p != nil {
+			f.done.Err = panicked(p)
+		}
+	}()
+	return do(ctx, idle)
+}
+
+// Work gives the engine what actions on releases need that outlive a run: the
+// context that ends them, how many may work at a time, the feed of what they
+// wait for (nil lets each watch for itself), and who hears that one has ended.
+func (e *Engine) Work(ctx context.Context, atOnce int, feed *Feed, ended func(unit object.Key, why string)) {
+	e.ops.start(ctx, atOnce)
+	e.feed, e.tell = feed, ended
+}
+
+// Wait returns when every action has ended.
+func (e *Engine) Wait() { e.ops.wait.Wait() }
