@@ -50,8 +50,14 @@ type rights struct {
 
 func (r rights) allowed(a authorizationv1.ResourceAttributes) bool {
 	r.t.Helper()
+	return r.allows("leat", a)
+}
+
+// allows asks for another ServiceAccount of the installation.
+func (r rights) allows(account string, a authorizationv1.ResourceAttributes) bool {
+	r.t.Helper()
 	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-		User:   "system:serviceaccount:" + install.DefaultNamespace + ":leat",
+		User:   "system:serviceaccount:" + install.DefaultNamespace + ":" + account,
 		Groups: []string{"system:serviceaccounts", "system:authenticated"}, ResourceAttributes: &a,
 	}}
 	got, err := r.client.AuthorizationV1().SubjectAccessReviews().Create(r.t.Context(), review, metav1.CreateOptions{})
