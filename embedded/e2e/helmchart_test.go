@@ -287,3 +287,60 @@ spec: {interval: 1h, chart: web, version: 1.0.0, sourceRef: {kind: HelmRepositor
 	s.apply(fmt.Sprintf(helmChart, "signed", "web", "HelmRepository", "http", ", verify: {provider: cosign}"))
 	s.says("HelmChart/signed", "False", "VerificationError", "cannot be verified yet")
 }
+
+// The dependencies of a chart in Git come from repositories, with the credentials
+// of the HelmRepository that names the same address.
+func TestDependenciesOfAChartInGit(t *testing.T) {
+	s := up(t, func(c *app.Config) { c.Offline = false })
+	m := &museum{t: t}
+	m.set("canary-9", "1.0.0", "1.4.0", "2.0.0")
+	address := s.listen(m)
+	s.commit(files{"app/Chart.yaml": "apiVersion: v2\nname: app\nversion: 0.1.0\ndependencies:\n- {name: web, version: 1.x, repository: " + address + "}\n"})
+	s.apply(source, fmt.Sprintf(helmChart, "app", "app", "GitRepository", "fleet", ""))
+	s.says("HelmChart/app", "False", "DependencyBuildError", "401")
+	s.apply("apiVersion: v1\nkind: Secret\nmetadata: {name: login, namespace: $ns}\nstringData: {username: me, password: canary-9}\n",
+		fmt.Sprintf(helmRepository, address+"/", ", secretRef: {name: login}"))
+	s.says("HelmRepository/charts", "True", "Succeeded", "stored artifact")
+	s.patch("HelmChart/app", "metadata: {annotations: {reconcile.fluxcd.io/requestedAt: now}}")
+	c := s.says("HelmChart/app", "True", "ChartPackageSucceeded", "packaged 'app' chart with version '0.1.0'")
+	data := s.artifact(c)
+	got, err := chart.Load(data, chart.Limits{})
+	s.must(err)
+	if subs := got.Dependencies(); len(subs) != 1 || subs[0].Name() != "web" || subs[0].Metadata.Version != "1.4.0" {
+		t.Errorf("subcharts: got %v", subs)
+	}
+}
+
+// artifact reads the file of an artifact from the stand's store.
+func (s *stand) artifact(o *unstructured.Unstructured) []byte {
+	s.Helper()
+	path, _, err := unstructured.NestedString(o.Object, "status", "artifact", "path")
+	s.must(err)
+	data, err := os.ReadFile(filepath.Join(s.cfg.DataDir, "artifacts", filepath.FromSlash(path)))
+	s.must(err)
+	return data
+}
+
+// After a restart nothing is downloaded but the index, and nothing is written.
+func TestChartsAfterARestart(t *testing.T) {
+	s := up(t, online)
+	m := &museum{t: t}
+	m.set("", "1.0.0")
+	address := s.listen(m)
+	s.apply(fmt.Sprintf(helmRepository, address, ""), fmt.Sprintf(helmChart, "web", "web", "HelmRepository", "charts", ""))
+	s.says("HelmChart/web", "True", "ChartPullSucceeded", "1.0.0")
+	s.idle()
+	before, charts := s.get("HelmChart/web").GetResourceVersion(), m.charts.Load()
+	s.stop()
+	s.start()
+	s.settled()
+	if got := s.get("HelmChart/web").GetResourceVersion(); got != before {
+		t.Errorf("the chart was written: %v", s.app.Requests.Counts())
+	}
+	if n := m.charts.Load() - charts; n != 0 {
+		t.Errorf("%d charts were downloaded again", n)
+	}
+	m.set("", "1.0.0", "1.0.1")
+	s.patch("HelmRepository/charts", "metadata: {annotations: {reconcile.fluxcd.io/requestedAt: now}}")
+	s.says("HelmChart/web", "True", "ChartPullSucceeded", "1.0.1")
+}
