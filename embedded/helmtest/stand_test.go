@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { kubetest.Main(m) }
 
 // stand is one release in a namespace of its own.
 type stand struct {
-	*testing.T
+	testing.TB
 	ctx     context.Context
 	cluster *helm.Cluster
 	driver  *helm.Driver
@@ -32,7 +32,7 @@ type stand struct {
 	job     helm.Job
 }
 
-func newStand(t *testing.T, c *chart.Chart) *stand {
+func newStand(t testing.TB, c *chart.Chart) *stand {
 	t.Helper()
 	shared := kubetest.Shared(t)
 	cluster, err := helm.Connect(shared.Config)
@@ -40,7 +40,7 @@ func newStand(t *testing.T, c *chart.Chart) *stand {
 		t.Fatal(err)
 	}
 	ns := kubetest.Namespace(t)
-	s := &stand{T: t, ctx: t.Context(), cluster: cluster, driver: cluster.As(helm.Identity{}), ns: ns}
+	s := &stand{TB: t, ctx: t.Context(), cluster: cluster, driver: cluster.As(helm.Identity{}), ns: ns}
 	s.kube = kubernetes.NewForConfigOrDie(shared.Config)
 	s.job = helm.Job{Object: &v2.HelmRelease{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "demo"}}, Chart: c}
 	s.job.Object.Spec.Timeout = &metav1.Duration{Duration: 30 * time.Second}
@@ -68,18 +68,18 @@ func configMap(name, value string) string {
 // web is four objects, one of which takes a while to become ready.
 func web(version string) *chart.Chart {
 	return chartOf(version, map[string]string{
-		"templates/config.yaml":  configMap("web", "{{ .Values.color | default \"red\" }}"),
-		"templates/account.yaml": "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: web}\n",
-		"templates/service.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {app: web}, ports: [{port: 80}]}\n",
+		"templates/config.yaml":  configMap(`{{ .Values.name | default "web" }}`, `{{ .Values.color | default "red" }}`),
+		"templates/account.yaml": "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: '{{ .Values.name | default \"web\" }}'}\n",
+		"templates/service.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: '{{ .Values.name | default \"web\" }}'}\nspec: {selector: {app: web}, ports: [{port: 80}]}\n",
 		"templates/deploy.yaml": `apiVersion: apps/v1
 kind: Deployment
-metadata: {name: web}
+metadata: {name: '{{ .Values.name | default "web" }}'}
 spec:
-  replicas: 1
-  selector: {matchLabels: {app: web}}
+  replicas: {{ if hasKey .Values "replicas" }}{{ .Values.replicas }}{{ else }}1{{ end }}
+  selector: {matchLabels: {app: '{{ .Release.Name }}'}}
   template:
-    metadata: {labels: {app: web}}
-    spec: {serviceAccountName: web, containers: [{name: web, image: example.org/web:{{ .Chart.Version }}}]}
+    metadata: {labels: {app: '{{ .Release.Name }}'}}
+    spec: {serviceAccountName: '{{ .Values.name | default "web" }}', containers: [{name: web, image: example.org/web:{{ .Chart.Version }}}]}
 `,
 	})
 }
@@ -196,7 +196,7 @@ func (s *stand) do(d release.Decision) (helm.Outcome, error) {
 // crdDescription returns the description of the first version of a definition.
 func (s *stand) crdDescription(name string) string {
 	s.Helper()
-	client, err := apiextensions.NewForConfig(kubetest.Shared(s.T).Config)
+	client, err := apiextensions.NewForConfig(kubetest.Shared(s.TB).Config)
 	if err != nil {
 		s.Fatal(err)
 	}
