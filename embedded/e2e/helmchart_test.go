@@ -284,8 +284,12 @@ spec: {interval: 1h, chart: web, version: 1.0.0, sourceRef: {kind: HelmRepositor
 	s.says("HelmChart/old", "True", "ChartPackageSucceeded", "packaged 'web' chart with version '1.0.0+1' and merged values files [values-prod.yaml]")
 	s.apply(fmt.Sprintf(strings.ReplaceAll(helmRepository, "name: charts", "name: elsewhere"), "https://elsewhere.example.com/x", ""))
 	s.says("HelmRepository/elsewhere", "False", "Failed", "pass --mirror https://elsewhere.example.com/x=FOLDER")
-	s.apply(fmt.Sprintf(helmChart, "signed", "web", "HelmRepository", "http", ", verify: {provider: cosign}"))
+	const signed = ", verify: {provider: cosign}"
+	s.apply(fmt.Sprintf(helmChart, "signed", "web", "HelmRepository", "charts", signed))
+	s.says("HelmChart/signed", "True", "ChartPullSucceeded", "1.2.0") // what is read from this machine needs no signature
+	s.patch("HelmRepository/charts", "spec: {url: 'oci://other.example.com/charts'}")
 	s.says("HelmChart/signed", "False", "VerificationError", "cannot be verified yet")
+	s.says("HelmChart/web", "False", "OCIArtifactPullFailed", "--mirror oci://other.example.com/charts/web=FOLDER")
 }
 
 // The dependencies of a chart in Git come from repositories, with the credentials

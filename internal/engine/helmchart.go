@@ -78,7 +78,17 @@ func (r *charting) check() error {
 		return report.Stall(report.ReasonSourceKind, fmt.Errorf("failed to get source: unsupported source kind '%s', must be one of: HelmRepository, GitRepository, Bucket",
 			r.c.Spec.SourceRef.Kind))
 	}
-	if r.c.Spec.Verify != nil {
+	return nil
+}
+
+// verifiable refuses a chart whose signature is to be verified; one that is read
+// from this machine needs none.
+func (r *charting) verifiable(repo *unit.HelmRepository) error {
+	switch {
+	case r.c.Spec.Verify == nil:
+	case repo.OCI() && r.OCI.Local(repo.Spec.URL), !repo.OCI() && r.Charts.Local(repo.Spec.URL):
+		r.run.Notes = append(r.run.Notes, "read from this machine: verify is not used")
+	default:
 		return report.Stall(report.ReasonVerification, errors.New(
 			"chart verification error: spec.verify: signatures cannot be verified yet, so no chart is taken from this repository"))
 	}
@@ -140,6 +150,9 @@ func (r *charting) fromRepository(ctx context.Context, obj *unstructured.Unstruc
 	}
 	if err := chart.CheckName(r.c.Spec.Chart); err != nil {
 		return chart.Built{}, report.Stall(report.ReasonChartReference, fmt.Errorf("invalid chart reference: %w", err))
+	}
+	if err := r.verifiable(repo); err != nil {
+		return chart.Built{}, err
 	}
 	metadata := ""
 	if len(r.values().Custom()) > 0 {

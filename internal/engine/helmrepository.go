@@ -88,6 +88,9 @@ func (x *indexing) converge(ctx context.Context) error {
 		return err
 	}
 	x.run.Notes = got.Notes
+	if auth, cert := x.r.SecretNames(); auth+cert != "" && x.Charts.Local(x.r.Spec.URL) {
+		x.run.Notes = append(x.run.Notes, "read from this machine: secretRef and certSecretRef are not used")
+	}
 	if got.Pushed {
 		x.run.Again = 0
 	}
