@@ -25,6 +25,8 @@ const (
 	OneSource Shape = "one-source"
 	// SourceEach is a GitRepository for each Kustomization, all of one remote.
 	SourceEach Shape = "source-each"
+	// RegistryEach is an OCIRepository for each Kustomization, all of one artifact.
+	RegistryEach Shape = "registry-each"
 	// Chain is one GitRepository, and each Kustomization depends on the one before.
 	Chain Shape = "chain"
 )
@@ -84,17 +86,28 @@ func (f Fleet) Namespaces() []string {
 	return all
 }
 
-// SourceOf is the name of the GitRepository that app i reads.
+// each tells whether every app has a source of its own.
+func (s Shape) each() bool { return s == SourceEach || s == RegistryEach }
+
+// SourceKind is the kind of the sources.
+func (f Fleet) SourceKind() string {
+	if f.o.Shape == RegistryEach {
+		return "OCIRepository"
+	}
+	return "GitRepository"
+}
+
+// SourceOf is the name of the source that app i reads.
 func (f Fleet) SourceOf(i int) string {
-	if f.o.Shape == SourceEach {
+	if f.o.Shape.each() {
 		return f.App(i)
 	}
 	return Source
 }
 
-// Sources are the names of all GitRepositories.
+// Sources are the names of all sources.
 func (f Fleet) Sources() []string {
-	if f.o.Shape != SourceEach {
+	if !f.o.Shape.each() {
 		return []string{Source}
 	}
 	var all []string

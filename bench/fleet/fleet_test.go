@@ -111,6 +111,7 @@ func TestShapes(t *testing.T) {
 	}{
 		{OneSource, 4, 1, "", Source},
 		{SourceEach, 6, 3, "", "app-0002"},
+		{RegistryEach, 6, 3, "", "app-0002"},
 		{Chain, 4, 1, "app-0001", Source},
 	} {
 		f := New(Options{Apps: 3, Shape: c.shape})

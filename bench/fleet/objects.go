@@ -13,15 +13,15 @@ func (f Fleet) Setup() []Object {
 }
 
 // Objects are the sources and Kustomizations in the order in which they are to
-// be applied; url is where the repository is served.
+// be applied; url is where the repository is served, or the artifact.
 func (f Fleet) Objects(url string) []Object {
 	var all []Object
-	if f.o.Shape != SourceEach {
-		all = append(all, f.gitRepository(Source, url))
+	if !f.o.Shape.each() {
+		all = append(all, f.source(Source, url))
 	}
 	for i := range f.o.Apps {
-		if f.o.Shape == SourceEach {
-			all = append(all, f.gitRepository(f.App(i), url))
+		if f.o.Shape.each() {
+			all = append(all, f.source(f.App(i), url))
 		}
 		all = append(all, f.kustomization(i))
 	}
@@ -32,17 +32,21 @@ func namespace(name string) Object {
 	return Object{"apiVersion": "v1", "kind": "Namespace", "metadata": Object{"name": name}}
 }
 
-func (f Fleet) gitRepository(name, url string) Object {
+func (f Fleet) source(name, url string) Object {
+	spec := Object{
+		"interval": f.o.Interval.String(),
+		"timeout":  "60s",
+		"url":      url,
+		"ref":      Object{"branch": Branch},
+	}
+	if f.o.Shape == RegistryEach {
+		spec["ref"], spec["insecure"] = Object{"tag": Branch}, true
+	}
 	return Object{
 		"apiVersion": "source.toolkit.fluxcd.io/v1",
-		"kind":       "GitRepository",
+		"kind":       f.SourceKind(),
 		"metadata":   Object{"name": name, "namespace": System},
-		"spec": Object{
-			"interval": f.o.Interval.String(),
-			"timeout":  "60s",
-			"url":      url,
-			"ref":      Object{"branch": Branch},
-		},
+		"spec":       spec,
 	}
 }
 
@@ -53,7 +57,7 @@ func (f Fleet) kustomization(i int) Object {
 		"path":      "./" + f.Dir(i),
 		"prune":     true,
 		"wait":      true,
-		"sourceRef": Object{"kind": "GitRepository", "name": f.SourceOf(i)},
+		"sourceRef": Object{"kind": f.SourceKind(), "name": f.SourceOf(i)},
 	}
 	if f.o.Shape == Chain && i > 0 {
 		spec["dependsOn"] = []any{Object{"name": f.App(i - 1)}}

@@ -42,7 +42,7 @@ type config struct {
 }
 
 // rowNames are all rows, in the order in which they run.
-var rowNames = []string{"up", "ceiling", "A", "D", "drift", "E", "G", "memory", "B", "F"}
+var rowNames = []string{"up", "ceiling", "A", "D", "drift", "E", "G", "memory", "B", "B-oci", "F"}
 
 // chained are the rows that one fleet goes through, one after the other.
 var chained = []string{"A", "D", "drift", "E", "G", "memory"}
@@ -167,6 +167,9 @@ func (c *config) sessions() []session {
 		}
 		if c.has("B") {
 			add(fmt.Sprintf("row B, N=%d", n), onFleet(c.fleet(n, fleet.SourceEach), measureApply("B")))
+		}
+		if c.has("B-oci") {
+			add(fmt.Sprintf("row B-oci, N=%d", n), onFleet(c.fleet(n, fleet.RegistryEach), measureApply("B-oci")))
 		}
 	}
 	if c.has("F") {

@@ -17,6 +17,7 @@ import (
 	"github.com/leat-dev/leat/bench/gitserver"
 	"github.com/leat-dev/leat/bench/kube"
 	"github.com/leat-dev/leat/bench/proc"
+	"github.com/leat-dev/leat/bench/registry"
 )
 
 // stopWithin is how long a child may take to stop before it is killed.
@@ -29,10 +30,11 @@ type lab struct {
 	fleet   fleet.Fleet
 	repo    *fleet.Repository
 	git     *gitserver.Server
+	images  *registry.Server // nil where the fleet is read from Git
 	kube    *kube.Client
 	control *controlPlane
 	units   *tracker // the Kustomizations
-	sources *tracker // the GitRepositories
+	sources *tracker // the GitRepositories or OCIRepositories
 
 	prepared time.Time // when the CRDs were there
 
@@ -77,6 +79,11 @@ func (l *lab) open(ctx context.Context) error {
 	if l.git, err = gitserver.Start(gitserver.Best(l.repo.Dir)); err != nil {
 		return err
 	}
+	if l.fleet.SourceKind() == "OCIRepository" {
+		if l.images, err = registry.Start(l.fleet.Files(), fleet.Branch); err != nil {
+			return err
+		}
+	}
 	if l.control, err = startControlPlane(ctx, l.controlPlane, filepath.Join(l.dir, "control-plane")); err != nil {
 		return err
 	}
@@ -87,15 +94,30 @@ func (l *lab) open(ctx context.Context) error {
 	if err := l.prepare(ctx); err != nil {
 		return err
 	}
-	for _, k := range []kube.Kind{kube.Kustomizations, kube.GitRepositories} {
+	for _, k := range []kube.Kind{kube.Kustomizations, l.sourceKind()} {
 		if err := awaitServed(ctx, l.kube, k); err != nil {
 			return err
 		}
 	}
 	l.prepared = time.Now()
 	l.units = track(ctx, l, kube.Watch{Kind: kube.Kustomizations, Namespace: fleet.System})
-	l.sources = track(ctx, l, kube.Watch{Kind: kube.GitRepositories, Namespace: fleet.System})
+	l.sources = track(ctx, l, kube.Watch{Kind: l.sourceKind(), Namespace: fleet.System})
 	return nil
+}
+
+func (l *lab) sourceKind() kube.Kind {
+	if l.images != nil {
+		return kube.OCIRepositories
+	}
+	return kube.GitRepositories
+}
+
+// served is where the fleet is to be read, and at which revision it is.
+func (l *lab) served() (url, revision string) {
+	if l.images != nil {
+		return l.images.URL(), l.images.Revision()
+	}
+	return l.git.URL(), l.repo.Revision()
 }
 
 // guard ends the lab when a process of it ends by itself.
@@ -142,6 +164,9 @@ func (l *lab) close() {
 	}
 	if l.git != nil {
 		_ = l.git.Close()
+	}
+	if l.images != nil {
+		_ = l.images.Close()
 	}
 	if !l.keep {
 		_ = os.RemoveAll(l.dir)

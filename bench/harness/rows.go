@@ -43,7 +43,7 @@ func measureChained(ctx context.Context, l *lab) ([]Result, error) {
 	return all, err
 }
 
-// measureApply is rows A, B and F: apply the objects until all are Ready.
+// measureApply is rows A, B, B-oci and F: apply the objects until all are Ready.
 func measureApply(row string) func(context.Context, *lab) ([]Result, error) {
 	return func(ctx context.Context, l *lab) ([]Result, error) {
 		if err := l.startEngines(ctx); err != nil {
@@ -76,7 +76,8 @@ func (l *lab) watchLast(ctx context.Context) (*goal, func()) {
 }
 
 func (l *lab) applyAll(ctx context.Context, r *Result, last *goal) error {
-	ok := readyAt(l.repo.Revision())
+	_, revision := l.served()
+	ok := readyAt(revision)
 	if l.noEngine {
 		ok = func(state) bool { return true }
 	}
@@ -123,7 +124,8 @@ func (l *lab) load(ctx context.Context) error {
 			}
 		})
 	}
-	for _, o := range l.fleet.Objects(l.git.URL()) {
+	url, _ := l.served()
+	for _, o := range l.fleet.Objects(url) {
 		select {
 		case objects <- o:
 		case <-ctx.Done():

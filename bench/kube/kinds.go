@@ -22,11 +22,12 @@ var (
 	Ingresses       = Kind{"networking.k8s.io/v1", "Ingress", "ingresses", false}
 	CRDs            = Kind{"apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", true}
 	GitRepositories = Kind{"source.toolkit.fluxcd.io/v1", "GitRepository", "gitrepositories", false}
+	OCIRepositories = Kind{"source.toolkit.fluxcd.io/v1", "OCIRepository", "ocirepositories", false}
 	Kustomizations  = Kind{"kustomize.toolkit.fluxcd.io/v1", "Kustomization", "kustomizations", false}
 )
 
 var kinds = []Kind{
-	Namespaces, ConfigMaps, ServiceAccounts, Services, Deployments, Ingresses, CRDs, GitRepositories, Kustomizations,
+	Namespaces, ConfigMaps, ServiceAccounts, Services, Deployments, Ingresses, CRDs, GitRepositories, OCIRepositories, Kustomizations,
 }
 
 // KindOf finds the kind of an object.
