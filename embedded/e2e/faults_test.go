@@ -146,26 +146,32 @@ func (s *stand) untouched(objects []*unstructured.Unstructured) {
 	}
 }
 
-// fewEvents fails where a unit told the same good news twice for one commit.
+// fewEvents fails where a unit told the same good news more often than there
+// were commits.
 func (s *stand) fewEvents(commits int) {
+	s.Helper()
+	for _, unit := range []string{"app", "two"} {
+		told := map[string]int{}
+		for _, line := range s.events(unit, corev1.EventTypeNormal) {
+			line, _, _ = strings.Cut(line, " in ") // how long it took
+			if told[line]++; told[line] == commits+1 {
+				s.Errorf("%s told more than %d times: %s", unit, commits, line)
+			}
+		}
+	}
+}
+
+// events are the lines of the events of a type of a Kustomization.
+func (s *stand) events(unit, kind string) (out []string) {
 	s.Helper()
 	client, err := kubernetes.NewForConfig(s.cfg.REST)
 	s.must(err)
 	list, err := client.CoreV1().Events(s.ns).List(context.Background(), metav1.ListOptions{})
 	s.must(err)
-	told := map[string]int{}
 	for _, e := range list.Items {
-		if e.Type != corev1.EventTypeNormal {
-			continue
-		}
-		for line := range strings.SplitSeq(e.Message, "\n") {
-			line, _, _ = strings.Cut(line, " in ") // how long it took
-			told[e.InvolvedObject.Kind+"/"+e.InvolvedObject.Name+": "+line]++
+		if e.Type == kind && e.InvolvedObject.Kind == "Kustomization" && e.InvolvedObject.Name == unit {
+			out = append(out, strings.Split(e.Message, "\n")...)
 		}
 	}
-	for line, n := range told {
-		if n > commits {
-			s.Errorf("%d events for %d commits: %s", n, commits, line)
-		}
-	}
+	return out
 }

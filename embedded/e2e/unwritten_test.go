@@ -6,9 +6,11 @@ import (
 	"sync/atomic"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
 
 	"github.com/leat-dev/leat/internal/app"
+	"github.com/leat-dev/leat/internal/object"
 )
 
 const never = "healthChecks: [{apiVersion: v1, kind: Secret, name: never, namespace: $ns}]"
@@ -60,16 +62,24 @@ func TestPruneWhileStatusesAreRefused(t *testing.T) {
 	s.gone("ConfigMap/c")
 }
 
-// gate refuses statuses with 500: all, or those of Kustomizations.
-type gate struct{ shut, units atomic.Bool }
+// gate refuses statuses with 500, all or those of Kustomizations, and a number
+// of the latter with 409.
+type gate struct {
+	shut, units atomic.Bool
+	conflicts   atomic.Int64
+}
 
 func (g *gate) through(c *app.Config) {
 	c.REST = rest.CopyConfig(c.REST)
 	c.REST.Wrap(func(next http.RoundTripper) http.RoundTripper {
 		return trip(func(req *http.Request) (*http.Response, error) {
 			status := strings.HasSuffix(req.URL.Path, "/status")
-			if status && (g.shut.Load() || g.units.Load() && strings.Contains(req.URL.Path, "/kustomizations/")) {
+			units := status && strings.Contains(req.URL.Path, "/kustomizations/")
+			switch {
+			case status && g.shut.Load(), units && g.units.Load():
 				return &http.Response{StatusCode: 500, Header: http.Header{}, Body: http.NoBody, Request: req}, nil
+			case units && g.conflicts.Add(-1) >= 0:
+				return &http.Response{StatusCode: 409, Header: http.Header{}, Body: http.NoBody, Request: req}, nil
 			}
 			return next.RoundTrip(req)
 		})
@@ -98,4 +108,36 @@ func TestDeletionAfterACrash(t *testing.T) {
 	s.gone("ConfigMap/a")
 	s.gone("ConfigMap/b")
 	s.untouched(theirs)
+}
+
+// Statuses that cannot be written make runs again: what they find is told once.
+func TestEventsAreToldOnce(t *testing.T) {
+	statuses := &gate{}
+	runs := make(chan object.Key, 1024)
+	s := up(t, statuses.through, counting(runs))
+	s.commit(files{"app/a.yaml": configMap("a", "1")})
+	s.apply(source, kustomization("app", "path: ./app"))
+	s.ready("app")
+	s.idle()
+	statuses.conflicts.Store(8)
+	s.commit(files{"app/a.yaml": configMap("a", "2"), "app/b.yaml": configMap("b", "1")})
+	s.ready("app")
+	statuses.conflicts.Store(8)
+	s.commit(files{"app/c.yaml": "no: object\n"})
+	s.fails("app", "BuildFailed", "c.yaml")
+	s.idle()
+	s.stop() // writes the events that wait
+	s.fewEvents(2)
+	told := strings.Join(s.events("app", corev1.EventTypeNormal), "\n")
+	for _, want := range []string{"ConfigMap/$ns/a configured", "ConfigMap/$ns/b created"} {
+		if n := strings.Count(told, s.expand(want)); n != 1 {
+			t.Errorf("%q was told %d times, want once:\n%s", s.expand(want), n, told)
+		}
+	}
+	if failed := strings.Join(s.events("app", corev1.EventTypeWarning), "\n"); strings.Count(failed, "c.yaml") != 1 {
+		t.Errorf("a failure was not told once:\n%s", failed)
+	}
+	if n := strings.Count(told, "Reconciliation finished"); n != 2 {
+		t.Errorf("the end was told %d times for two commits:\n%s", n, told)
+	}
 }
