@@ -104,3 +104,27 @@ func TestAccessID(t *testing.T) {
 		}
 	}
 }
+
+// Whatever a Secret holds, reading it neither panics nor quotes it.
+func FuzzAccessOf(f *testing.F) {
+	f.Add([]byte(`{"auths":{"ghcr.io":{"auth":"dTpw"},"*.x:5000/a":{"username":"u","password":"p"}}}`))
+	f.Add([]byte(`{"auths":{"[":{"identitytoken":"t"},"https://index.docker.io/v1/":null,"":{}}}`))
+	f.Add([]byte(`{"auths":{"a":{"auth":"` + "canary-canary" + `"}}}`))
+	repos := []string{"ghcr.io/acme/app", "docker.io/acme/app", "r.x:5000/a/b", "[::1]:5000/a"}
+	f.Fuzz(func(t *testing.T, config []byte) {
+		a, err := AccessOf(Secrets{Pull: []map[string][]byte{{keyDockerConfig: config}, {keyDockerCfg: config}}})
+		if err != nil {
+			if strings.Contains(err.Error(), "canary") {
+				t.Errorf("quotes: %v", err)
+			}
+			return
+		}
+		for _, text := range repos {
+			if r, err := name.NewRepository(text); err == nil {
+				if _, err := a.Resolve(r); err != nil {
+					t.Errorf("%s: %v", text, err)
+				}
+			}
+		}
+	})
+}

@@ -85,15 +85,12 @@ func withBudget(ctx context.Context, bytes int64) context.Context {
 // RoundTrip implements http.RoundTripper: within the budget, and not while the
 // registry asks to wait.
 func (c *client) RoundTrip(req *http.Request) (*http.Response, error) {
-	limit := int64(c.pool.o.Limits.Answer)
-	if b, ok := req.Context().Value(budgetKey{}).(*budget); ok {
-		limit = b.bytes
-		if b.requests.Add(-1) < 0 {
-			return nil, fail(Unsafe, "more than %d requests for one answer: the registry redirects without end", maxRequests)
+	limit, err := c.admit(req.Context())
+	if err != nil {
+		if req.Body != nil {
+			req.Body.Close()
 		}
-	}
-	if left := c.pause(); left > 0 {
-		return nil, limited(left)
+		return nil, err
 	}
 	c.count(1, 0)
 	resp, err := c.tr.RoundTrip(req)
@@ -110,6 +107,21 @@ func (c *client) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp.Body = &capped{body: resp.Body, left: limit, limit: limit, c: c}
 	return resp, nil
+}
+
+// admit returns how many bytes the answer to one more request may have.
+func (c *client) admit(ctx context.Context) (limit int64, err error) {
+	limit = int64(c.pool.o.Limits.Answer)
+	if b, ok := ctx.Value(budgetKey{}).(*budget); ok {
+		limit = b.bytes
+		if b.requests.Add(-1) < 0 {
+			return 0, fail(Unsafe, "more than %d requests for one answer: the registry redirects without end", maxRequests)
+		}
+	}
+	if left := c.pause(); left > 0 {
+		return 0, limited(left)
+	}
+	return limit, nil
 }
 
 func limited(wait time.Duration) error {
