@@ -53,6 +53,9 @@ func (c *Controller) unitChanged(old, now *unstructured.Unstructured) {
 	if k.Source {
 		events = append(events, c.sourceChanged(key, artifactOf(old), artifactOf(now))...)
 	}
+	if key.Kind == unit.HelmRepositoryKind && (old == nil || old.GetGeneration() != now.GetGeneration()) {
+		events = append(events, sched.Moved{Subject: engine.RepositoriesSubject(key.Namespace), Priority: sched.Released, Why: key.String() + " changed"})
+	}
 	events = append(events, sched.Moved{Subject: engine.Subject(key), Priority: sched.Released, Why: key.String() + " changed"})
 	c.loop.Send(events...)
 }

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/leat-dev/leat/internal/chart"
+	"github.com/leat-dev/leat/internal/hash"
 	"github.com/leat-dev/leat/internal/record"
 	"github.com/leat-dev/leat/internal/report"
 	"github.com/leat-dev/leat/internal/unit"
@@ -247,6 +248,7 @@ func (r *charting) stored(art *meta.Artifact) {
 func (r *charting) repositoryAt(ctx context.Context, address string) *unit.HelmRepository {
 	out := &unit.HelmRepository{}
 	out.Namespace, out.Spec.URL = r.c.Namespace, address
+	r.view.repositories(r.c.Namespace)
 	var found []*unit.HelmRepository
 	for _, obj := range r.repositories(ctx) {
 		if obj.GetKind() != unit.HelmRepositoryKind || obj.GetNamespace() != r.c.Namespace || obj.GetDeletionTimestamp() != nil {
@@ -262,7 +264,7 @@ func (r *charting) repositoryAt(ctx context.Context, address string) *unit.HelmR
 	}
 	if len(found) > 0 {
 		out = slices.MinFunc(found, func(a, b *unit.HelmRepository) int { return strings.Compare(a.Name, b.Name) })
-		_, _ = r.view.get(ctx, unit.Ref(out.Key())) // its change brings the next run
+		r.view.note(out.Key(), hash.OfString(out.ResourceVersion)) // its index matters too
 	}
 	return out
 }

@@ -85,6 +85,15 @@ func ManagedSubject(key object.Key) string { return "managed" + Subject(key) }
 // SourceSubject names a source as something to build from.
 func SourceSubject(key object.Key) string { return "source" + Subject(key) }
 
+// repositories notes that a HelmRepository which is made or changed in a
+// namespace matters, whatever its name.
+func (v view) repositories(namespace string) {
+	v.rec.Note(record.Read{Space: record.Object, Key: RepositoriesSubject(namespace)})
+}
+
+// RepositoriesSubject names all HelmRepositories of a namespace.
+func RepositoriesSubject(namespace string) string { return "chart repositories of " + namespace }
+
 // HealthSubject names the health of a managed object.
 func HealthSubject(key object.Key) string { return "health" + Subject(key) }
 
