@@ -123,8 +123,7 @@ func (c *Controller) impact(source object.Key, was, is *meta.Artifact) []sched.E
 	if source.Kind == unit.HelmRepositoryKind || source.Kind == unit.HelmChartKind { // files, from which no Kustomization builds
 		return []sched.Event{sched.Moved{Subject: engine.SourceSubject(source), Priority: sched.Revision, Why: source.String() + " is at " + is.Revision}}
 	}
-	t, err := c.cfg.Engine.Trees.Open(context.Background(), is)
-	known := err == nil
+	t, known := c.changedTree(was, is)
 	var out, follow []sched.Event
 	for _, obj := range c.views.all() {
 		key := object.KeyOf(obj)
@@ -142,6 +141,18 @@ func (c *Controller) impact(source object.Key, was, is *meta.Artifact) []sched.E
 	}
 	time.AfterFunc(headStart, func() { c.loop.Send(follow...) })
 	return out
+}
+
+// changedTree returns what a source that had an artifact is at now. One that is
+// seen for the first time is not opened: nothing was built from it yet by this
+// process, so it touches every unit, and its file may be with a process that is
+// gone, whose silence would keep the watch waiting.
+func (c *Controller) changedTree(was, is *meta.Artifact) (t tree.Tree, known bool) {
+	if was == nil {
+		return t, false
+	}
+	t, err := c.cfg.Engine.Trees.Open(context.Background(), is)
+	return t, err == nil
 }
 
 // headStart is what units that a commit touches have before the others write
