@@ -1,12 +1,10 @@
 package oci
 
 import (
-	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"net/url"
 	"path"
 	"slices"
@@ -278,7 +276,7 @@ func (a Access) id(k secret.Key) string {
 		rec.Str(l.For).Str(l.Username)
 		add(l.Password, l.IdentityToken, l.RegistryToken)
 	}
-	rec.Str(a.Username).Str(a.CA).Str(a.ClientCert).Str(fmt.Sprint(int(a.Transport)))
+	rec.Str(a.Username).Str(a.CA).Str(a.ClientCert).Int(int64(a.Transport))
 	add(a.Password, a.ClientKey, a.Proxy)
-	return cmp.Or(rec.Sum().Hex(), "none")
+	return rec.Sum().Hex()
 }

@@ -34,11 +34,7 @@ type client struct {
 	puller *remote.Puller
 	repos  map[string]*Repository
 	until  time.Time // asked to wait until then
-	asked  Stats
 }
-
-// Stats counts the requests of a pool since the process began.
-type Stats struct{ Requests, Bytes int64 }
 
 func newClient(p *Pool, a Access) (*client, error) {
 	conf, err := a.tls()
@@ -92,7 +88,6 @@ func (c *client) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	c.count(1, 0)
 	resp, err := c.tr.RoundTrip(req)
 	if err != nil {
 		return nil, err
@@ -105,7 +100,7 @@ func (c *client) RoundTrip(req *http.Request) (*http.Response, error) {
 		resp.Body.Close()
 		return nil, fail(TooLarge, "the registry sends %d bytes, more than the limit of %d", resp.ContentLength, limit)
 	}
-	resp.Body = &capped{body: resp.Body, left: limit, limit: limit, c: c}
+	resp.Body = &capped{body: resp.Body, left: limit, limit: limit}
 	return resp, nil
 }
 
@@ -153,18 +148,10 @@ func (c *client) hold(header string) time.Duration {
 	return wait
 }
 
-func (c *client) count(requests, bytes int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.asked.Requests += requests
-	c.asked.Bytes += bytes
-}
-
 // capped fails when more than its limit is read.
 type capped struct {
 	body        io.ReadCloser
 	left, limit int64
-	c           *client
 }
 
 func (r *capped) Read(p []byte) (int, error) {
@@ -172,7 +159,6 @@ func (r *capped) Read(p []byte) (int, error) {
 		p = p[:r.left+1]
 	}
 	n, err := r.body.Read(p)
-	r.c.count(0, int64(n))
 	if r.left -= int64(n); r.left < 0 {
 		return 0, fail(TooLarge, "the registry sends more than the limit of %d bytes", r.limit)
 	}

@@ -165,20 +165,6 @@ func (c *client) repository(repo name.Repository, id string) (*Repository, error
 	return r, nil
 }
 
-// Stats returns what was asked so far of the registries that are in use.
-func (p *Pool) Stats() Stats {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var out Stats
-	for _, c := range p.clients {
-		c.mu.Lock()
-		out.Requests += c.asked.Requests
-		out.Bytes += c.asked.Bytes
-		c.mu.Unlock()
-	}
-	return out
-}
-
 // Close ends idle connections.
 func (p *Pool) Close() error {
 	p.mu.Lock()
