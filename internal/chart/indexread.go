@@ -25,52 +25,64 @@ const maxWhole = 16 << 20
 // IndexOptions say how to read an index.
 type IndexOptions struct {
 	Max int64 // bytes; 0 for MaxIndex
-	// JSON, where it is set, gets the whole index as JSON, with all its fields.
-	JSON io.Writer
 }
 
 // ReadIndex reads an index in YAML or JSON. One version is held at a time, so
 // that memory follows what an Index keeps and not the size of the text. Entries
 // that cannot be a chart's version are left out, as Helm does.
 func ReadIndex(data []byte, o IndexOptions) (*Index, error) {
+	x, _, err := o.read(data, newIndexReader)
+	return x, err
+}
+
+// IndexJSON reads an index and returns it also as JSON, with all its fields.
+func IndexJSON(data []byte, o IndexOptions) (*Index, []byte, error) {
+	return o.read(data, func() *indexReader {
+		r := newIndexReader()
+		r.out = &bytes.Buffer{}
+		r.out.Grow(len(data) + len(data)/8 + 64) // seldom more: indentation goes, quotes come
+		r.write(`{"entries":{`)
+		return r
+	})
+}
+
+func (o IndexOptions) read(data []byte, begin func() *indexReader) (*Index, []byte, error) {
 	if o.Max == 0 {
 		o.Max = MaxIndex
 	}
 	data = bytes.TrimPrefix(data, utf8BOM)
 	switch trimmed := bytes.TrimSpace(data); {
 	case int64(len(data)) > o.Max:
-		return nil, fmt.Errorf("read index: %d bytes are more than the limit of %d; raise --helm-index-max-size", len(data), o.Max)
+		return nil, nil, fmt.Errorf("read index: %d bytes are more than the limit of %d; raise --helm-index-max-size", len(data), o.Max)
 	case len(trimmed) == 0:
-		return nil, errors.New("read index: it is empty")
+		return nil, nil, errors.New("read index: it is empty")
 	case json.Valid(trimmed):
-		return readIndex(trimmed, o.JSON, readJSON)
+		return readIndex(trimmed, begin, readJSON)
 	default:
-		return readIndex(data, o.JSON, readYAML)
+		return readIndex(data, begin, readYAML)
 	}
 }
 
 // readIndex reads an index one way and, where it turns out to be written in an
-// unusual manner, as a whole. What is written to w is complete or not at all.
-func readIndex(data []byte, w io.Writer, read func(*indexReader, []byte) error) (*Index, error) {
-	r := newIndexReader(w != nil)
+// unusual manner, as a whole.
+func readIndex(data []byte, begin func() *indexReader, read func(*indexReader, []byte) error) (*Index, []byte, error) {
+	r := begin()
 	err := read(r, data)
 	if err != nil && !errors.Is(err, errTwice) && len(data) <= maxWhole {
-		r = newIndexReader(w != nil)
+		r = begin()
 		err = readWhole(r, data)
 	}
+	var x *Index
+	if err == nil {
+		x, err = r.finish()
+	}
 	if err != nil {
-		return nil, fmt.Errorf("read index: %w", err)
+		return nil, nil, fmt.Errorf("read index: %w", err)
 	}
-	x, err := r.finish()
-	if err != nil {
-		return nil, fmt.Errorf("read index: %w", err)
+	if r.out == nil {
+		return x, nil, nil
 	}
-	if w != nil {
-		if _, err := r.out.WriteTo(w); err != nil {
-			return nil, fmt.Errorf("write index: %w", err)
-		}
-	}
-	return x, nil
+	return x, r.out.Bytes(), nil
 }
 
 var errTwice = errors.New("it stands there twice")
@@ -87,21 +99,18 @@ func readWhole(r *indexReader, data []byte) error {
 type indexReader struct {
 	entries map[string][]Version
 	other   map[string]json.RawMessage // top-level keys beside entries
-	wants   bool
-	out     bytes.Buffer
-	charts  int    // written so far
-	current string // the chart being read
-	listed  int    // of its versions, written so far
+	out     *bytes.Buffer              // nil where no JSON is wanted
+	charts  int                        // written so far
+	current string                     // the chart being read
+	listed  int                        // of its versions, written so far
 }
 
-func newIndexReader(wants bool) *indexReader {
-	r := &indexReader{entries: map[string][]Version{}, other: map[string]json.RawMessage{}, wants: wants}
-	r.write(`{"entries":{`)
-	return r
+func newIndexReader() *indexReader {
+	return &indexReader{entries: map[string][]Version{}, other: map[string]json.RawMessage{}}
 }
 
 func (r *indexReader) write(parts ...string) {
-	if !r.wants {
+	if r.out == nil {
 		return
 	}
 	for _, p := range parts {
@@ -146,8 +155,8 @@ func (r *indexReader) version(raw json.RawMessage) error {
 	if r.listed++; r.listed > 1 {
 		r.write(",")
 	}
-	if r.wants {
-		return json.Compact(&r.out, raw)
+	if r.out != nil {
+		return json.Compact(r.out, raw)
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -212,37 +211,23 @@ func pullError(err error) error {
 	return &named
 }
 
-// parseAndStore makes an index the artifact of its repository, as JSON. One that
-// another repository has already is copied.
-func (s repositoryReader) parseAndStore(ctx context.Context, x ChartIndex) (*parsedIndex, []byte, error) {
-	var out bytes.Buffer
+// parse reads an index that was just sent, unless another repository brought the
+// same, and returns it as JSON.
+func (s repositoryReader) parse(ctx context.Context, x ChartIndex) (*parsedIndex, []byte, error) {
+	var text []byte
+	o := chart.IndexOptions{Max: s.Options.MaxIndex}
 	p, err := s.indexes.get(x.Digest, func(p *parsedIndex) (err error) {
-		p.index, err = chart.ReadIndex(x.Data, chart.IndexOptions{Max: s.Options.MaxIndex, JSON: &out})
+		p.index, text, err = chart.IndexJSON(x.Data, o)
 		return err
 	})
-	if err != nil || out.Len() > 0 {
-		return p, out.Bytes(), err
+	if err != nil || text != nil {
+		return p, text, err
 	}
-	p.mu.Lock()
-	art := p.art
-	p.mu.Unlock()
-	if art != nil {
-		if data, err := s.Trees.Read(ctx, art); err == nil {
-			return p, data, nil
+	if art := p.artifact(); art != nil {
+		if text, err = s.Trees.Read(ctx, art); err == nil {
+			return p, text, nil
 		}
 	}
-	_, err = chart.ReadIndex(x.Data, chart.IndexOptions{Max: s.Options.MaxIndex, JSON: &out})
-	return p, out.Bytes(), err
-}
-
-// keep notes which artifact holds an index, under both digests.
-func (x *indexes) keep(p *parsedIndex, digest string, store func(*parsedIndex)) {
-	p.mu.Lock()
-	index := p.index
-	store(p)
-	p.mu.Unlock()
-	_, _ = x.get(digest, func(same *parsedIndex) error { // it cannot fail
-		same.index = index
-		return nil
-	})
+	_, text, err = chart.IndexJSON(x.Data, o)
+	return p, text, err
 }

@@ -102,7 +102,7 @@ func (x *indexing) converge(ctx context.Context) error {
 }
 
 func (x *indexing) store(ctx context.Context, reader repositoryReader, got ChartIndex) error {
-	p, data, err := reader.parseAndStore(ctx, got)
+	p, data, err := reader.parse(ctx, got)
 	if err != nil {
 		return report.Retry(report.ReasonIndexation, fmt.Errorf("failed to load Helm repository from index YAML: %w", err))
 	}
@@ -111,7 +111,7 @@ func (x *indexing) store(ctx context.Context, reader repositoryReader, got Chart
 	if err != nil {
 		return report.Retry(report.ReasonArchiveFailed, fmt.Errorf("unable to save artifact to storage: %w", err))
 	}
-	x.indexes.keep(p, art.Digest, func(p *parsedIndex) { p.art = art })
+	x.indexes.keep(p, art)
 	if have := x.r.Status.Artifact; have != nil && have.Revision == art.Revision && have.Digest == art.Digest && have.Path == art.Path {
 		art.LastUpdateTime = have.LastUpdateTime // the same, found again after a restart
 	}

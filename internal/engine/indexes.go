@@ -83,3 +83,23 @@ func (x *indexes) trim(newest *parsedIndex) {
 		}
 	}
 }
+
+// artifact holds the index as JSON; nil where none does.
+func (p *parsedIndex) artifact() *meta.Artifact {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.art
+}
+
+// keep notes which artifact holds an index, and remembers it by the digest of
+// that too.
+func (x *indexes) keep(p *parsedIndex, art *meta.Artifact) {
+	p.mu.Lock()
+	p.art = art
+	index := p.index
+	p.mu.Unlock()
+	_, _ = x.get(art.Digest, func(same *parsedIndex) error { // it cannot fail
+		same.index = index
+		return nil
+	})
+}
