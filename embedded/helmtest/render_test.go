@@ -22,6 +22,9 @@ func TestHostileTemplates(t *testing.T) {
 		"until":          {`{{ range until 1000000000 }}x{{ end }}`, "more than"},
 		"untilStep":      {`{{ range untilStep 0 1000000000 1 }}x{{ end }}`, "more than"},
 		"include":        {`{{ define "a" }}{{ include "a" . }}{{ end }}{{ include "a" . }}`, "rendering template has a nested reference name"},
+		"a long loop":    {`{{ range 1000000000 }}x{{ end }}`, "more than"},
+		"a bomb":         {`{{ define "a" }}{{ include "b" . }}{{ include "b" . }}{{ end }}{{ define "b" }}{{ if lt (len .) 60 }}{{ include "a" (append . 1) }}{{ end }}{{ end }}{{ include "a" (list 1) }}`, "more than"},
+		"memory":         {`{{ $s := repeat 4000000 "x" }}{{ range 100000 }}{{ $s }}{{ end }}`, "more than"},
 		"env":            {`{{ env "LEAT_CANARY" }}`, `function "env" not defined`},
 		"expandenv":      {`{{ expandenv "$LEAT_CANARY" }}`, `function "expandenv" not defined`},
 		"not YAML":       {"a: [", "YAML"},
@@ -33,6 +36,26 @@ func TestHostileTemplates(t *testing.T) {
 			s.wantError(err, tc.want)
 			s.wantStored("")
 		})
+	}
+}
+
+// What is stored is the chart as it came, not as it is rendered.
+func TestStoredChartIsUntouched(t *testing.T) {
+	const loop = "{{- range until 3 }}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: 'c{{ . }}'}\n{{- end }}\n"
+	s := newStand(t, chartOf("1.0.0", map[string]string{"templates/a.yaml": loop}))
+	s.must(s.driver.Install(s.ctx, s.job))
+	s.must(s.driver.Upgrade(s.ctx, s.job))
+	stored, err := s.driver.Observe(s.ctx, helm.PlaceOf(s.job.Object))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rel := range stored {
+		if got := string(rel.Chart.Templates[0].Data); got != loop {
+			t.Errorf("version %d holds the template %q", rel.Version, got)
+		}
+	}
+	if got := string(s.job.Chart.Templates[0].Data); got != loop {
+		t.Errorf("the chart given became %q", got)
 	}
 }
 

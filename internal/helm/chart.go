@@ -10,6 +10,9 @@ import (
 // subcharts that are switched off, renames them, and merges values into it.
 func (r *run) chart() *chart.Chart { return copyChart(r.job.Chart) }
 
+// rendering returns a copy whose loops are counted, until it is stored.
+func (r *run) rendering() *chart.Chart { return r.guard.protect(r.chart()) }
+
 func copyChart(c *chart.Chart) *chart.Chart {
 	out := *c
 	out.Values = copyValues(c.Values)

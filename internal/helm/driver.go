@@ -48,7 +48,7 @@ func (d *Driver) Install(ctx context.Context, job Job) (Outcome, error) {
 		if err := r.applyCRDs(conf, spec.CRDs, install.WaitStrategy); err != nil {
 			return err
 		}
-		_, err := install.RunWithContext(context.WithoutCancel(ctx), r.chart(), copyValues(job.Values))
+		_, err := install.RunWithContext(context.WithoutCancel(ctx), r.rendering(), copyValues(job.Values))
 		return err
 	})
 }
@@ -84,7 +84,7 @@ func (d *Driver) Upgrade(ctx context.Context, job Job) (Outcome, error) {
 		if err := r.applyCRDs(conf, spec.CRDs, upgrade.WaitStrategy); err != nil {
 			return err
 		}
-		_, err = upgrade.RunWithContext(context.WithoutCancel(ctx), name, r.chart(), copyValues(job.Values))
+		_, err = upgrade.RunWithContext(context.WithoutCancel(ctx), name, r.rendering(), copyValues(job.Values))
 		return err
 	})
 }

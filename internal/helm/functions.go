@@ -35,6 +35,7 @@ func (r *run) functions() template.FuncMap {
 	until := sprig.TxtFuncMap()["until"].(func(int) []int)
 	step := sprig.TxtFuncMap()["untilStep"].(func(int, int, int) []int)
 	return template.FuncMap{
+		tick:     r.guard.tick,
 		"lookup": r.lookup,
 		"repeat": repeat,
 		"until": func(n int) ([]int, error) {

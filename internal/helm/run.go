@@ -41,6 +41,7 @@ type run struct {
 	requests atomic.Int64
 	lines    *lines
 	storage  *recorder
+	guard    *guard
 	started  time.Time
 	// serverSide tells whether objects are applied server-side.
 	serverSide bool
@@ -62,6 +63,7 @@ func (d *Driver) start(ctx context.Context, job Job, storageNamespace string) (*
 		clients: map[schema.GroupVersion]resource.RESTClient{},
 	}
 	r.lines = &lines{hide: newMask(job.Secrets), to: job.Log, share: &ring{}}
+	r.guard = newGuard(r)
 	r.config = d.cluster.as(d.who, r.bound)
 	client, err := rest.HTTPClientFor(r.config)
 	if err != nil {

@@ -29,6 +29,7 @@ func (s *recorder) Create(key string, rel ri.Releaser) error {
 	if err := s.run.ctx.Err(); err != nil {
 		return err
 	}
+	s.run.guard.restore()
 	if err := s.Driver.Create(key, rel); err != nil {
 		return tooLarge(err)
 	}

@@ -78,147 +78,150 @@ func (w *world) tested(phase string) {
 	w.hr.Status.History[0].SetTestHooks(map[string]*v2.TestHookStatus{"t": {Phase: phase}})
 }
 
-// TestNext is the table of flux-v2.md 2.4, line by line.
+var retryOn = &v2.UpgradeStrategy{Name: "RetryOnFailure"}
+
+// transitions is the table of flux-v2.md 2.4, line by line.
+var transitions = []struct {
+	name   string
+	change func(*world)
+	state  State
+	action Action
+	end    End
+	stall  string
+}{
+	{"nothing in storage", func(w *world) { w.stored, w.hr.Status.History = nil, nil }, StateAbsent, Install, Settled, ""},
+	{"gone from storage, though known", func(w *world) { w.stored = nil }, StateAbsent, Install, Settled, ""},
+	{"uninstalled, known", func(w *world) { w.stored[1].Info.Status = rcommon.StatusUninstalled; w.known() }, StateAbsent, Install, Settled, ""},
+	{"uninstalled, unknown", func(w *world) { w.stored[1].Info.Status = rcommon.StatusUninstalled; w.hr.Status.History = nil }, StateAbsent, Install, Settled, ""},
+	{"absent, install retries used up", func(w *world) { w.stored = nil; w.hr.Status.InstallFailures = 1 }, StateAbsent, None, Stalled, RetriesExceeded},
+	{"absent, one retry left", func(w *world) {
+		w.stored, w.hr.Status.InstallFailures = nil, 1
+		w.hr.Spec.Install = &v2.Install{Remediation: &v2.InstallRemediation{Retries: 1}}
+	}, StateAbsent, Install, Settled, ""},
+	{"absent, retries without end", func(w *world) {
+		w.stored, w.hr.Status.InstallFailures = nil, 100
+		w.hr.Spec.Install = &v2.Install{Remediation: &v2.InstallRemediation{Retries: -1}}
+	}, StateAbsent, Install, Settled, ""},
+	{"absent, used up, forced", func(w *world) { w.stored = nil; w.hr.Status.InstallFailures = 1; w.annotate(true, false) }, StateAbsent, Install, Settled, ""},
+
+	{"pending-install", func(w *world) { w.stored[1].Info.Status = rcommon.StatusPendingInstall }, StateLocked, Unlock, Settled, ""},
+	{"pending-upgrade, unknown", func(w *world) {
+		w.stored[1].Info.Status = rcommon.StatusPendingUpgrade
+		w.hr.Status.History = nil
+	}, StateLocked, Unlock, Settled, ""},
+	{"pending-rollback", func(w *world) { w.stored[1].Info.Status = rcommon.StatusPendingRollback }, StateLocked, Unlock, Settled, ""},
+	{"killed while uninstalling", func(w *world) { w.stored[1].Info.Status = rcommon.StatusUninstalling }, StateLocked, Unlock, Settled, ""},
+	{"killed between two writes", func(w *world) { w.stored[1].Info.Status = rcommon.StatusSuperseded }, StateLocked, Unlock, Settled, ""},
+
+	{"never seen", func(w *world) { w.hr.Status.History = nil }, StateUnmanaged, Upgrade, Settled, ""},
+	{"changed by somebody", func(w *world) { w.stored[1].Manifest = "other" }, StateUnmanaged, Upgrade, Settled, ""},
+	{"another version by somebody", func(w *world) { w.stored = append(w.stored, made(3, rcommon.StatusDeployed, "1.1.0", nil)) }, StateUnmanaged, Upgrade, Settled, ""},
+	{"snapshot that cannot be read", func(w *world) { w.hr.Status.History[0].Digest = "x" }, StateUnmanaged, Upgrade, Settled, ""},
+	{"snapshot of before Helm 4 is trusted", func(w *world) { w.hr.Status.History[0].Digest, w.hr.Status.History[0].APIVersion = "x", "" }, StateInSync, None, Settled, ""},
+
+	{"another chart version", func(w *world) { w.req.Chart.Version = "1.2.0" }, StateOutOfSync, Upgrade, Settled, ""},
+	{"another chart, updated in place", func(w *world) { w.req.Chart.Name = "other" }, StateOutOfSync, Upgrade, Settled, ""},
+	{"other values", func(w *world) { w.req.Config = ConfigDigest(map[string]any{"a": 1}) }, StateOutOfSync, Upgrade, Settled, ""},
+	{"other post renderers, new generation", func(w *world) {
+		w.hr.Generation, w.hr.Spec.PostRenderers = 4, []v2.PostRenderer{{Kustomize: &v2.Kustomize{Images: []kustomize.Image{{Name: "a"}}}}}
+	}, StateOutOfSync, Upgrade, Settled, ""},
+	{"other post renderers, same generation", func(w *world) { w.hr.Spec.PostRenderers = []v2.PostRenderer{{}} }, StateInSync, None, Settled, ""},
+	{"other common metadata, new generation", func(w *world) { w.hr.Generation, w.hr.Spec.CommonMetadata = 4, &v2.CommonMetadata{} }, StateOutOfSync, Upgrade, Settled, ""},
+	{"out of sync, upgrade retries used up", func(w *world) { w.req.Chart.Version = "1.2.0"; w.hr.Status.UpgradeFailures = 1 }, StateOutOfSync, None, Stalled, RetriesExceeded},
+	{"out of sync, used up, forced", func(w *world) {
+		w.req.Chart.Version, w.hr.Status.UpgradeFailures = "1.2.0", 1
+		w.annotate(true, false)
+	}, StateOutOfSync, Upgrade, Settled, ""},
+
+	{"tests not run", func(w *world) { w.hr.Spec.Test = &v2.Test{Enable: true} }, StateUntested, Test, Settled, ""},
+	{"tests passed", func(w *world) { w.tested("Succeeded") }, StateInSync, None, Settled, ""},
+	{"no tests selected", func(w *world) {
+		w.hr.Spec.Test = &v2.Test{Enable: true}
+		w.hr.Status.History[0].SetTestHooks(map[string]*v2.TestHookStatus{})
+	}, StateInSync, None, Settled, ""},
+	{"test failed, nothing counted yet", func(w *world) { w.tested("Failed") }, StateFailed, Upgrade, Settled, ""},
+	{"test failed, counted", func(w *world) {
+		w.tested("Failed")
+		w.hr.Status.UpgradeFailures = 1
+		w.hr.Spec.Upgrade = &v2.Upgrade{Remediation: &v2.UpgradeRemediation{Retries: 1}}
+	}, StateFailed, Rollback, Settled, ""},
+	{"test failed, ignored", func(w *world) { w.tested("Failed"); w.hr.Spec.Test.IgnoreFailures = true }, StateInSync, None, Settled, ""},
+	{"test failed, ignored by the remediation", func(w *world) {
+		w.tested("Failed")
+		w.hr.Spec.Upgrade = &v2.Upgrade{Remediation: &v2.UpgradeRemediation{IgnoreTestFailures: ptr.To(true)}}
+	}, StateInSync, None, Settled, ""},
+
+	{"drift wanted, not looked", func(w *world) { w.hr.Spec.DriftDetection = &v2.DriftDetection{Mode: v2.DriftDetectionEnabled} }, StateUnsure, Diff, Settled, ""},
+	{"drift, corrected", func(w *world) {
+		w.hr.Spec.DriftDetection, w.req.Drift = &v2.DriftDetection{Mode: v2.DriftDetectionEnabled}, Drifted
+	}, StateDrifted, Correct, Settled, ""},
+	{"drift, told only", func(w *world) {
+		w.hr.Spec.DriftDetection, w.req.Drift = &v2.DriftDetection{Mode: v2.DriftDetectionWarn}, Drifted
+	}, StateDrifted, None, Settled, ""},
+	{"no drift", func(w *world) {
+		w.hr.Spec.DriftDetection, w.req.Drift = &v2.DriftDetection{Mode: v2.DriftDetectionEnabled}, NoDrift
+	}, StateInSync, None, Settled, ""},
+
+	{"failed, strategy retry", func(w *world) { w.failedUpgrade(5, nil); w.hr.Spec.Upgrade.Strategy = retryOn }, StateFailed, Upgrade, Settled, ""},
+	{"failed, retry by default", func(w *world) { w.failedUpgrade(5, nil); w.req.RetryByDefault = true }, StateFailed, Upgrade, Settled, ""},
+	{"failed, nobody knows how", func(w *world) { w.failedUpgrade(5, nil); w.hr.Status.LastAttemptedReleaseAction = "" }, StateFailed, Upgrade, Settled, ""},
+	{"failed, inputs changed since", func(w *world) { w.failedUpgrade(0, nil) }, StateFailed, Upgrade, Settled, ""},
+	{"failed, forced", func(w *world) { w.failedUpgrade(1, nil); w.annotate(true, false) }, StateFailed, Upgrade, Settled, ""},
+	{"failed, used up", func(w *world) { w.failedUpgrade(1, nil) }, StateFailed, None, Stalled, RetriesExceeded},
+	{"failed, used up, last one remediated", func(w *world) { w.failedUpgrade(1, &v2.UpgradeRemediation{RemediateLastFailure: ptr.To(true)}) }, StateFailed, Rollback, Settled, ""},
+	{"failed, retries left", func(w *world) { w.failedUpgrade(1, &v2.UpgradeRemediation{Retries: 2}) }, StateFailed, Rollback, Settled, ""},
+	{"failed, used up, retries remediate the last", func(w *world) { w.failedUpgrade(3, &v2.UpgradeRemediation{Retries: 2}) }, StateFailed, Rollback, Settled, ""},
+	{"failed, remediated by uninstall", func(w *world) {
+		w.failedUpgrade(1, &v2.UpgradeRemediation{Retries: 1, Strategy: ptr.To(v2.UninstallRemediationStrategy)})
+	}, StateFailed, Uninstall, Settled, ""},
+	{"failed install", func(w *world) {
+		w.stored = []*relv1.Release{made(1, rcommon.StatusFailed, "1.1.0", nil)}
+		w.hr.Status.LastAttemptedReleaseAction, w.hr.Status.InstallFailures = v2.ReleaseActionInstall, 1
+		w.hr.Spec.Install = &v2.Install{Remediation: &v2.InstallRemediation{Retries: 1}}
+		w.known()
+	}, StateFailed, Uninstall, Settled, ""},
+	{"failed, nowhere to go back", func(w *world) {
+		w.failedUpgrade(1, &v2.UpgradeRemediation{Retries: 1})
+		w.hr.Status.History = w.hr.Status.History[:1]
+	}, StateFailed, None, Stalled, MissingRollbackTarget},
+	{"failed, target changed by somebody", func(w *world) {
+		w.failedUpgrade(1, &v2.UpgradeRemediation{Retries: 1})
+		w.stored[0].Manifest = "other"
+	}, StateFailed, Upgrade, Settled, ""},
+	{"failed, target gone from storage", func(w *world) {
+		w.failedUpgrade(1, &v2.UpgradeRemediation{Retries: 1})
+		w.stored = w.stored[1:]
+	}, StateFailed, Upgrade, Settled, ""},
+
+	{"in sync", func(*world) {}, StateInSync, None, Settled, ""},
+	{"in sync, forced", func(w *world) { w.annotate(true, false) }, StateInSync, Upgrade, Settled, ""},
+	{"in sync, force handled before", func(w *world) { w.annotate(true, false); w.hr.Status.LastHandledForceAt = "now" }, StateInSync, None, Settled, ""},
+	{"in sync, force without request", func(w *world) {
+		w.annotate(true, false)
+		w.hr.Annotations["reconcile.fluxcd.io/requestedAt"] = "other"
+	}, StateInSync, None, Settled, ""},
+
+	{"out of sync after a release in this run", func(w *world) { w.req.Chart.Version = "1.2.0"; w.req.Done = []Action{Install} }, StateOutOfSync, None, Again, ""},
+	{"failed after a release, retried later", func(w *world) {
+		w.failedUpgrade(1, nil)
+		w.hr.Spec.Upgrade.Strategy, w.req.Done = retryOn, []Action{Upgrade}
+	}, StateFailed, None, Later, ""},
+	{"after a rollback, retries left", func(w *world) {
+		w.failedUpgrade(1, &v2.UpgradeRemediation{Retries: 2})
+		w.req.Done = []Action{Upgrade, Rollback}
+	}, StateFailed, None, Again, ""},
+	{"after a rollback, used up", func(w *world) {
+		w.failedUpgrade(3, &v2.UpgradeRemediation{Retries: 2})
+		w.req.Done = []Action{Upgrade, Rollback}
+	}, StateFailed, None, Stalled, RetriesExceeded},
+	{"after an uninstall that upgrade asked for, used up", func(w *world) {
+		w.failedUpgrade(3, &v2.UpgradeRemediation{Retries: 2, Strategy: ptr.To(v2.UninstallRemediationStrategy)})
+		w.req.Done = []Action{Upgrade, Uninstall}
+	}, StateFailed, None, Again, ""},
+}
+
 func TestNext(t *testing.T) {
-	retryOn := &v2.UpgradeStrategy{Name: "RetryOnFailure"}
-	for _, tc := range []struct {
-		name   string
-		change func(*world)
-		state  State
-		action Action
-		end    End
-		stall  string
-	}{
-		{"nothing in storage", func(w *world) { w.stored, w.hr.Status.History = nil, nil }, StateAbsent, Install, Settled, ""},
-		{"gone from storage, though known", func(w *world) { w.stored = nil }, StateAbsent, Install, Settled, ""},
-		{"uninstalled, known", func(w *world) { w.stored[1].Info.Status = rcommon.StatusUninstalled; w.known() }, StateAbsent, Install, Settled, ""},
-		{"uninstalled, unknown", func(w *world) { w.stored[1].Info.Status = rcommon.StatusUninstalled; w.hr.Status.History = nil }, StateAbsent, Install, Settled, ""},
-		{"absent, install retries used up", func(w *world) { w.stored = nil; w.hr.Status.InstallFailures = 1 }, StateAbsent, None, Stalled, RetriesExceeded},
-		{"absent, one retry left", func(w *world) {
-			w.stored, w.hr.Status.InstallFailures = nil, 1
-			w.hr.Spec.Install = &v2.Install{Remediation: &v2.InstallRemediation{Retries: 1}}
-		}, StateAbsent, Install, Settled, ""},
-		{"absent, retries without end", func(w *world) {
-			w.stored, w.hr.Status.InstallFailures = nil, 100
-			w.hr.Spec.Install = &v2.Install{Remediation: &v2.InstallRemediation{Retries: -1}}
-		}, StateAbsent, Install, Settled, ""},
-		{"absent, used up, forced", func(w *world) { w.stored = nil; w.hr.Status.InstallFailures = 1; w.annotate(true, false) }, StateAbsent, Install, Settled, ""},
-
-		{"pending-install", func(w *world) { w.stored[1].Info.Status = rcommon.StatusPendingInstall }, StateLocked, Unlock, Settled, ""},
-		{"pending-upgrade, unknown", func(w *world) {
-			w.stored[1].Info.Status = rcommon.StatusPendingUpgrade
-			w.hr.Status.History = nil
-		}, StateLocked, Unlock, Settled, ""},
-		{"pending-rollback", func(w *world) { w.stored[1].Info.Status = rcommon.StatusPendingRollback }, StateLocked, Unlock, Settled, ""},
-		{"killed while uninstalling", func(w *world) { w.stored[1].Info.Status = rcommon.StatusUninstalling }, StateLocked, Unlock, Settled, ""},
-		{"killed between two writes", func(w *world) { w.stored[1].Info.Status = rcommon.StatusSuperseded }, StateLocked, Unlock, Settled, ""},
-
-		{"never seen", func(w *world) { w.hr.Status.History = nil }, StateUnmanaged, Upgrade, Settled, ""},
-		{"changed by somebody", func(w *world) { w.stored[1].Manifest = "other" }, StateUnmanaged, Upgrade, Settled, ""},
-		{"another version by somebody", func(w *world) { w.stored = append(w.stored, made(3, rcommon.StatusDeployed, "1.1.0", nil)) }, StateUnmanaged, Upgrade, Settled, ""},
-		{"snapshot that cannot be read", func(w *world) { w.hr.Status.History[0].Digest = "x" }, StateUnmanaged, Upgrade, Settled, ""},
-		{"snapshot of before Helm 4 is trusted", func(w *world) { w.hr.Status.History[0].Digest, w.hr.Status.History[0].APIVersion = "x", "" }, StateInSync, None, Settled, ""},
-
-		{"another chart version", func(w *world) { w.req.Chart.Version = "1.2.0" }, StateOutOfSync, Upgrade, Settled, ""},
-		{"another chart, updated in place", func(w *world) { w.req.Chart.Name = "other" }, StateOutOfSync, Upgrade, Settled, ""},
-		{"other values", func(w *world) { w.req.Config = ConfigDigest(map[string]any{"a": 1}) }, StateOutOfSync, Upgrade, Settled, ""},
-		{"other post renderers, new generation", func(w *world) {
-			w.hr.Generation, w.hr.Spec.PostRenderers = 4, []v2.PostRenderer{{Kustomize: &v2.Kustomize{Images: []kustomize.Image{{Name: "a"}}}}}
-		}, StateOutOfSync, Upgrade, Settled, ""},
-		{"other post renderers, same generation", func(w *world) { w.hr.Spec.PostRenderers = []v2.PostRenderer{{}} }, StateInSync, None, Settled, ""},
-		{"other common metadata, new generation", func(w *world) { w.hr.Generation, w.hr.Spec.CommonMetadata = 4, &v2.CommonMetadata{} }, StateOutOfSync, Upgrade, Settled, ""},
-		{"out of sync, upgrade retries used up", func(w *world) { w.req.Chart.Version = "1.2.0"; w.hr.Status.UpgradeFailures = 1 }, StateOutOfSync, None, Stalled, RetriesExceeded},
-		{"out of sync, used up, forced", func(w *world) {
-			w.req.Chart.Version, w.hr.Status.UpgradeFailures = "1.2.0", 1
-			w.annotate(true, false)
-		}, StateOutOfSync, Upgrade, Settled, ""},
-
-		{"tests not run", func(w *world) { w.hr.Spec.Test = &v2.Test{Enable: true} }, StateUntested, Test, Settled, ""},
-		{"tests passed", func(w *world) { w.tested("Succeeded") }, StateInSync, None, Settled, ""},
-		{"no tests selected", func(w *world) {
-			w.hr.Spec.Test = &v2.Test{Enable: true}
-			w.hr.Status.History[0].SetTestHooks(map[string]*v2.TestHookStatus{})
-		}, StateInSync, None, Settled, ""},
-		{"test failed, nothing counted yet", func(w *world) { w.tested("Failed") }, StateFailed, Upgrade, Settled, ""},
-		{"test failed, counted", func(w *world) {
-			w.tested("Failed")
-			w.hr.Status.UpgradeFailures = 1
-			w.hr.Spec.Upgrade = &v2.Upgrade{Remediation: &v2.UpgradeRemediation{Retries: 1}}
-		}, StateFailed, Rollback, Settled, ""},
-		{"test failed, ignored", func(w *world) { w.tested("Failed"); w.hr.Spec.Test.IgnoreFailures = true }, StateInSync, None, Settled, ""},
-		{"test failed, ignored by the remediation", func(w *world) {
-			w.tested("Failed")
-			w.hr.Spec.Upgrade = &v2.Upgrade{Remediation: &v2.UpgradeRemediation{IgnoreTestFailures: ptr.To(true)}}
-		}, StateInSync, None, Settled, ""},
-
-		{"drift wanted, not looked", func(w *world) { w.hr.Spec.DriftDetection = &v2.DriftDetection{Mode: v2.DriftDetectionEnabled} }, StateUnsure, Diff, Settled, ""},
-		{"drift, corrected", func(w *world) {
-			w.hr.Spec.DriftDetection, w.req.Drift = &v2.DriftDetection{Mode: v2.DriftDetectionEnabled}, Drifted
-		}, StateDrifted, Correct, Settled, ""},
-		{"drift, told only", func(w *world) {
-			w.hr.Spec.DriftDetection, w.req.Drift = &v2.DriftDetection{Mode: v2.DriftDetectionWarn}, Drifted
-		}, StateDrifted, None, Settled, ""},
-		{"no drift", func(w *world) {
-			w.hr.Spec.DriftDetection, w.req.Drift = &v2.DriftDetection{Mode: v2.DriftDetectionEnabled}, NoDrift
-		}, StateInSync, None, Settled, ""},
-
-		{"failed, strategy retry", func(w *world) { w.failedUpgrade(5, nil); w.hr.Spec.Upgrade.Strategy = retryOn }, StateFailed, Upgrade, Settled, ""},
-		{"failed, retry by default", func(w *world) { w.failedUpgrade(5, nil); w.req.RetryByDefault = true }, StateFailed, Upgrade, Settled, ""},
-		{"failed, nobody knows how", func(w *world) { w.failedUpgrade(5, nil); w.hr.Status.LastAttemptedReleaseAction = "" }, StateFailed, Upgrade, Settled, ""},
-		{"failed, inputs changed since", func(w *world) { w.failedUpgrade(0, nil) }, StateFailed, Upgrade, Settled, ""},
-		{"failed, forced", func(w *world) { w.failedUpgrade(1, nil); w.annotate(true, false) }, StateFailed, Upgrade, Settled, ""},
-		{"failed, used up", func(w *world) { w.failedUpgrade(1, nil) }, StateFailed, None, Stalled, RetriesExceeded},
-		{"failed, used up, last one remediated", func(w *world) { w.failedUpgrade(1, &v2.UpgradeRemediation{RemediateLastFailure: ptr.To(true)}) }, StateFailed, Rollback, Settled, ""},
-		{"failed, retries left", func(w *world) { w.failedUpgrade(1, &v2.UpgradeRemediation{Retries: 2}) }, StateFailed, Rollback, Settled, ""},
-		{"failed, used up, retries remediate the last", func(w *world) { w.failedUpgrade(3, &v2.UpgradeRemediation{Retries: 2}) }, StateFailed, Rollback, Settled, ""},
-		{"failed, remediated by uninstall", func(w *world) {
-			w.failedUpgrade(1, &v2.UpgradeRemediation{Retries: 1, Strategy: ptr.To(v2.UninstallRemediationStrategy)})
-		}, StateFailed, Uninstall, Settled, ""},
-		{"failed install", func(w *world) {
-			w.stored = []*relv1.Release{made(1, rcommon.StatusFailed, "1.1.0", nil)}
-			w.hr.Status.LastAttemptedReleaseAction, w.hr.Status.InstallFailures = v2.ReleaseActionInstall, 1
-			w.hr.Spec.Install = &v2.Install{Remediation: &v2.InstallRemediation{Retries: 1}}
-			w.known()
-		}, StateFailed, Uninstall, Settled, ""},
-		{"failed, nowhere to go back", func(w *world) {
-			w.failedUpgrade(1, &v2.UpgradeRemediation{Retries: 1})
-			w.hr.Status.History = w.hr.Status.History[:1]
-		}, StateFailed, None, Stalled, MissingRollbackTarget},
-		{"failed, target changed by somebody", func(w *world) {
-			w.failedUpgrade(1, &v2.UpgradeRemediation{Retries: 1})
-			w.stored[0].Manifest = "other"
-		}, StateFailed, Upgrade, Settled, ""},
-		{"failed, target gone from storage", func(w *world) {
-			w.failedUpgrade(1, &v2.UpgradeRemediation{Retries: 1})
-			w.stored = w.stored[1:]
-		}, StateFailed, Upgrade, Settled, ""},
-
-		{"in sync", func(*world) {}, StateInSync, None, Settled, ""},
-		{"in sync, forced", func(w *world) { w.annotate(true, false) }, StateInSync, Upgrade, Settled, ""},
-		{"in sync, force handled before", func(w *world) { w.annotate(true, false); w.hr.Status.LastHandledForceAt = "now" }, StateInSync, None, Settled, ""},
-		{"in sync, force without request", func(w *world) {
-			w.annotate(true, false)
-			w.hr.Annotations["reconcile.fluxcd.io/requestedAt"] = "other"
-		}, StateInSync, None, Settled, ""},
-
-		{"out of sync after a release in this run", func(w *world) { w.req.Chart.Version = "1.2.0"; w.req.Done = []Action{Install} }, StateOutOfSync, None, Again, ""},
-		{"failed after a release, retried later", func(w *world) {
-			w.failedUpgrade(1, nil)
-			w.hr.Spec.Upgrade.Strategy, w.req.Done = retryOn, []Action{Upgrade}
-		}, StateFailed, None, Later, ""},
-		{"after a rollback, retries left", func(w *world) {
-			w.failedUpgrade(1, &v2.UpgradeRemediation{Retries: 2})
-			w.req.Done = []Action{Upgrade, Rollback}
-		}, StateFailed, None, Again, ""},
-		{"after a rollback, used up", func(w *world) {
-			w.failedUpgrade(3, &v2.UpgradeRemediation{Retries: 2})
-			w.req.Done = []Action{Upgrade, Rollback}
-		}, StateFailed, None, Stalled, RetriesExceeded},
-		{"after an uninstall that upgrade asked for, used up", func(w *world) {
-			w.failedUpgrade(3, &v2.UpgradeRemediation{Retries: 2, Strategy: ptr.To(v2.UninstallRemediationStrategy)})
-			w.req.Done = []Action{Upgrade, Uninstall}
-		}, StateFailed, None, Again, ""},
-	} {
+	for _, tc := range transitions {
 		t.Run(tc.name, func(t *testing.T) {
 			w := inSync()
 			tc.change(w)
