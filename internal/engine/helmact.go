@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	v2 "github.com/fluxcd/helm-controller/api/v2"
 
+	"github.com/leat-dev/leat/internal/health"
 	"github.com/leat-dev/leat/internal/helm"
+	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/release"
 	"github.com/leat-dev/leat/internal/report"
 )
@@ -195,4 +198,14 @@ func (r *releasing) leave(moved string) error {
 	}, r.job())
 	r.run.Moved = moved
 	return underWay(r)
+}
+
+// simulated tells whether the health of the release rests on pods that are not
+// real.
+func (r *releasing) simulated() bool {
+	if !r.Options.SimulatedPods || r.run.Status.Inventory == nil {
+		return false
+	}
+	refs, err := r.objects()
+	return err == nil && slices.ContainsFunc(refs, func(key object.Key) bool { return health.RestsOnPods(key.GroupKind()) })
 }

@@ -82,7 +82,7 @@ func (e *Engine) convergeRelease(ctx context.Context, w world.World, obj *unstru
 		return report.Report{Unit: h.Key()}
 	}
 	r.run.Err = r.converge(ctx)
-	r.run.Reads = r.view.rec.Set()
+	r.run.Reads, r.run.Simulated = r.view.rec.Set(), r.simulated()
 	r.run.Failures = e.failures(h.Key(), r.failed())
 	return report.HelmRelease(h, r.run, now)
 }

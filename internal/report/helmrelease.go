@@ -191,7 +191,7 @@ func summarize(h *unit.HelmRelease, next *v2.HelmReleaseStatus, conds *condition
 		}
 		message := c.Message
 		if simulated && c.Status == metav1.ConditionTrue {
-			message += " (pods are simulated)"
+			message += " (on simulated pods)"
 		}
 		switch {
 		case kind == Remediated:
