@@ -289,7 +289,7 @@ spec: {interval: 1h, chart: web, version: 1.0.0, sourceRef: {kind: HelmRepositor
 	s.says("HelmChart/signed", "True", "ChartPullSucceeded", "1.2.0") // what is read from this machine needs no signature
 	s.patch("HelmRepository/charts", "spec: {url: 'oci://other.example.com/charts'}")
 	s.says("HelmChart/signed", "False", "VerificationError", "cannot be verified yet")
-	s.says("HelmChart/web", "False", "OCIArtifactPullFailed", "--mirror oci://other.example.com/charts/web=FOLDER")
+	s.says("HelmChart/web", "False", "ChartPullError", "--mirror oci://other.example.com/charts/web=FOLDER")
 }
 
 // The dependencies of a chart in Git come from repositories, with the credentials

@@ -28,7 +28,7 @@ func (c chartRepositories) Index(ctx context.Context, r engine.ChartRequest) (en
 	case c.Local(r.URL):
 		return c.mirrored(r)
 	case c.offline && c.local != nil:
-		return engine.ChartIndex{}, offline(report.ReasonFailed, r.URL)
+		return engine.ChartIndex{}, offline(report.ReasonFailed, charts.Shown(r.URL))
 	}
 	req, note, err := chartRequest(r)
 	if err != nil {
@@ -72,7 +72,7 @@ func (c chartRepositories) Chart(ctx context.Context, r engine.ChartRequest, v c
 		data, err := f.Chart(v)
 		return data, chartProblem(err)
 	case c.offline && c.local != nil:
-		return nil, offline(report.ReasonChartPull, r.URL)
+		return nil, offline(report.ReasonChartPull, charts.Shown(r.URL))
 	}
 	req, _, err := chartRequest(r)
 	if err != nil {
@@ -119,7 +119,7 @@ func chartProblem(err error) error {
 func (l *LocalSources) ChartFolder(url string) (charts.Folder, error) {
 	m, rest, ok := mirror.Find(l.Mirrors, url)
 	if !ok {
-		return charts.Folder{}, offline(report.ReasonFailed, url)
+		return charts.Folder{}, offline(report.ReasonFailed, charts.Shown(url))
 	}
 	dir, err := mirrored(m, rest)
 	if err != nil {

@@ -74,10 +74,14 @@ func FileName(name, version string) string { return name + "-" + version + ".tgz
 
 var validName = regexp.MustCompile(`^([-a-z0-9]+/?\.?)+$`)
 
+// maxName bounds the name and the version of a chart together, in bytes, so that
+// they make the name of a file.
+const maxName = 200
+
 // CheckName refuses what cannot be the name of a chart in a repository.
 func CheckName(name string) error {
-	if len(name) > 250 || !validName.MatchString(name) {
-		return fmt.Errorf("invalid chart name '%.250s': want lower case letters, digits, '-', '.' and '/'", name)
+	if len(name) > maxName || !validName.MatchString(name) {
+		return fmt.Errorf("invalid chart name '%.200s': want lower case letters, digits, '-', '.' and '/'", name)
 	}
 	return nil
 }
@@ -142,6 +146,9 @@ func validated(m *helm.Metadata) (*helm.Metadata, error) {
 	}
 	if err := m.Validate(); err != nil {
 		return nil, err
+	}
+	if len(m.Name)+len(m.Version) > maxName {
+		return nil, fmt.Errorf("name and version have more than %d bytes", maxName)
 	}
 	if path.Base(m.Name) != m.Name || strings.ContainsAny(m.Name+m.Version, "/\\\x00") {
 		return nil, fmt.Errorf("the name %q or the version %q cannot name a file", m.Name, m.Version)

@@ -307,6 +307,7 @@ func TestAddresses(t *testing.T) {
 	for _, c := range []struct{ repository, ref, want string }{
 		{"https://a.example/charts", "x-1.tgz", "https://a.example/charts/x-1.tgz"},
 		{"https://a.example/charts/?token=1", "x/y.tgz", "https://a.example/charts/x/y.tgz?token=1"},
+		{"https://a.example/charts/?token=1", "//b.example/x.tgz", "https://b.example/x.tgz"},
 		{"https://a.example/charts/", "/root.tgz", "https://a.example/root.tgz"},
 		{"https://a.example", "https://b.example/x.tgz", "https://b.example/x.tgz"},
 		{"https://a.example/a%2Fb", "x.tgz", "https://a.example/a%2Fb/x.tgz"},

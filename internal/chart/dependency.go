@@ -150,6 +150,9 @@ func Resolve(repository, ref string) (string, error) {
 		return "", err
 	}
 	out := base.ResolveReference(r)
-	out.RawQuery = cmp.Or(r.RawQuery, base.RawQuery)
+	out.RawQuery = r.RawQuery
+	if out.Host == base.Host && out.RawQuery == "" { // it may hold a token
+		out.RawQuery = base.RawQuery
+	}
 	return out.String(), nil
 }

@@ -158,7 +158,7 @@ func some(names []string) string {
 
 // usable tells whether an entry of an index can be a chart's version.
 func (v Version) usable() bool {
-	if v.Name == "" || v.Version == "" || path.Base(v.Name) != v.Name || v.Name == "." || v.Name == ".." {
+	if v.Name == "" || v.Version == "" || len(v.Name)+len(v.Version) > maxName || path.Base(v.Name) != v.Name || v.Name == "." || v.Name == ".." {
 		return false
 	}
 	_, err := semver.NewVersion(v.Version)

@@ -80,9 +80,14 @@ func (s repositoryReader) secrets(ctx context.Context) (auth, cert map[string][]
 	return auth, cert, err
 }
 
+// registryAddress is where a chart of a repository in a registry lies.
+func registryAddress(r *unit.HelmRepository, name string) string {
+	return strings.TrimRight(r.Spec.URL, "/") + "/" + name
+}
+
 // registry opens the repository of a chart in a registry.
 func (s repositoryReader) registry(ctx context.Context, name string) (oci.Reader, error) {
-	address := strings.TrimRight(s.r.Spec.URL, "/") + "/" + name
+	address := registryAddress(s.r, name)
 	req := OCIRequest{URL: address}
 	if !s.OCI.Local(address) {
 		if p := s.r.Spec.Provider; p != "" && p != sourcev1.GenericOCIProvider && s.r.Spec.SecretRef == nil {
@@ -187,7 +192,7 @@ type chartQuestion struct {
 func (s repositoryReader) pull(ctx context.Context, ask chartQuestion) (fetched, error) {
 	repo, err := s.registry(ctx, ask.name)
 	if err != nil {
-		return fetched{}, err
+		return fetched{}, pullError(err)
 	}
 	c, err := oci.PullChart(ctx, repo, ask.versions, s.since)
 	switch oci.ClassOf(err) {
@@ -203,10 +208,11 @@ func (s repositoryReader) pull(ctx context.Context, ask chartQuestion) (fetched,
 // pullError words a failed download as Flux does.
 func pullError(err error) error {
 	var p *report.Problem
-	if err == nil || !errors.As(err, &p) || p.Reason != report.ReasonChartPull {
+	if err == nil || !errors.As(err, &p) || p.Reason != report.ReasonChartPull && p.Reason != report.ReasonPullFailed {
 		return err
 	}
 	named := *p
+	named.Reason = report.ReasonChartPull
 	named.Err = fmt.Errorf("chart pull error: %w", p.Err)
 	return &named
 }

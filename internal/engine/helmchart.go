@@ -87,7 +87,7 @@ func (r *charting) check() error {
 func (r *charting) verifiable(repo *unit.HelmRepository) error {
 	switch {
 	case r.c.Spec.Verify == nil:
-	case repo.OCI() && r.OCI.Local(repo.Spec.URL), !repo.OCI() && r.Charts.Local(repo.Spec.URL):
+	case repo.OCI() && r.OCI.Local(registryAddress(repo, r.c.Spec.Chart)), !repo.OCI() && r.Charts.Local(repo.Spec.URL):
 		r.run.Notes = append(r.run.Notes, "read from this machine: verify is not used")
 	default:
 		return report.Stall(report.ReasonVerification, errors.New(

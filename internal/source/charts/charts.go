@@ -248,5 +248,5 @@ func (d download) fail(class Class, err error) error {
 	if errors.As(err, &e) {
 		return err
 	}
-	return &Error{Class: class, URL: shown(d.address), Err: err}
+	return &Error{Class: class, URL: Shown(d.address), Err: err}
 }

@@ -198,7 +198,7 @@ func TestWhereCredentialsGo(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		_, _, ok := r.BasicAuth()
-		seen[name+r.URL.Path] = ok || r.Header.Get("Cookie") != ""
+		seen[name+r.URL.Path] = ok || r.Header.Get("Cookie") != "" || strings.Contains(r.Referer(), "token")
 	}
 	third := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		note("third", r)
@@ -236,7 +236,7 @@ func TestWhereCredentialsGo(t *testing.T) {
 	} {
 		clear(seen)
 		p := pool(t, charts.Options{})
-		req := charts.Request{URL: home.URL, Credential: charts.Credential{Username: "me", Password: secret.Of("x"), PassCredentials: c.pass}}
+		req := charts.Request{URL: home.URL + "?token=1", Credential: charts.Credential{Username: "me", Password: secret.Of("x"), PassCredentials: c.pass}}
 		if _, err := p.Chart(t.Context(), req, chart.Version{Name: "a", URLs: []string{c.address}}); err != nil {
 			t.Fatal(err)
 		}

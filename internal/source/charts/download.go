@@ -69,7 +69,7 @@ func (d download) ask(h http.Header) {
 
 // body reads an answer, no more than is allowed of it.
 func (d download) body(res *http.Response) ([]byte, error) {
-	tooLarge := &Error{Class: TooLarge, URL: shown(d.address), Err: fmt.Errorf("more than the limit of %d bytes; raise %s", d.max, d.flag)}
+	tooLarge := &Error{Class: TooLarge, URL: Shown(d.address), Err: fmt.Errorf("more than the limit of %d bytes; raise %s", d.max, d.flag)}
 	if res.ContentLength > d.max {
 		return nil, tooLarge
 	}
@@ -95,7 +95,7 @@ func (d download) body(res *http.Response) ([]byte, error) {
 // refused says what a status means. The body is never told: it may be a page of
 // something inside that nobody should read.
 func (d download) refused(res *http.Response) error {
-	e := &Error{Class: Unreachable, URL: shown(d.address), Err: fmt.Errorf("the server answered %d %s", res.StatusCode, http.StatusText(res.StatusCode))}
+	e := &Error{Class: Unreachable, URL: Shown(d.address), Err: fmt.Errorf("the server answered %d %s", res.StatusCode, http.StatusText(res.StatusCode))}
 	switch res.StatusCode {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired:
 		e.Class = Auth
@@ -164,6 +164,8 @@ func (c courier) RoundTrip(req *http.Request) (*http.Response, error) {
 			return c.repo.own.RoundTrip(req)
 		}
 	}
+	req = req.Clone(req.Context())
+	req.Header.Del("Referer") // the query of where it came from
 	return c.repo.bare.RoundTrip(req)
 }
 
@@ -176,8 +178,8 @@ func origin(u *url.URL) string {
 	return u.Scheme + "://" + strings.ToLower(u.Hostname()) + ":" + port
 }
 
-// shown is an address without what may be secret in it.
-func shown(address string) string {
+// Shown is an address without what may be secret in it.
+func Shown(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
 		return "the address"

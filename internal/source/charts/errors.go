@@ -83,5 +83,5 @@ func classify(err error, address string) error {
 	case errors.As(err, &cert), errors.As(err, &unknown), strings.Contains(err.Error(), "remote error: tls: "):
 		class = Trust
 	}
-	return &Error{Class: class, URL: shown(address), Err: err}
+	return &Error{Class: class, URL: Shown(address), Err: err}
 }
