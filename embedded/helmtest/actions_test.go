@@ -139,6 +139,39 @@ func TestTakesOwnership(t *testing.T) {
 	}
 }
 
+func TestInstallsAgainWhereHistoryWasKept(t *testing.T) {
+	s := newStand(t, chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("a", "1")}))
+	s.job.Object.Spec.Uninstall = &v2.Uninstall{KeepHistory: true}
+	s.must(s.driver.Install(s.ctx, s.job))
+	s.must(s.driver.Uninstall(s.ctx, s.job, helm.PlaceOf(s.job.Object)))
+	s.wantStored("1:uninstalled")
+	if out, err := s.driver.Uninstall(s.ctx, s.job, helm.PlaceOf(s.job.Object)); err != nil || len(out.Written) != 0 {
+		t.Errorf("uninstalling twice: %v", err)
+	}
+	if did, _ := s.converge(); words(did) != "install" || s.value("a") != "1" {
+		t.Errorf("did %q, a holds %q", words(did), s.value("a"))
+	}
+	s.wantStored("1:superseded 2:deployed")
+}
+
+// A release of which a kind is gone can still be uninstalled.
+func TestUninstallWithoutTheKind(t *testing.T) {
+	group := "gone.example.org"
+	s := newStand(t, chartOf("1.0.0", map[string]string{
+		"crds/a.yaml": "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: things." + group + "}\nspec: {group: " + group +
+			", scope: Namespaced, names: {kind: Thing, plural: things, singular: thing, listKind: ThingList}, versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]}\n",
+		"templates/a.yaml": "apiVersion: " + group + "/v1\nkind: Thing\nmetadata: {name: x}\n", "templates/b.yaml": configMap("b", "1"),
+	}))
+	s.must(s.driver.Install(s.ctx, s.job))
+	s.deleteCRD("things." + group)
+	out, err := s.driver.Uninstall(s.ctx, s.job, helm.PlaceOf(s.job.Object))
+	s.must(out, err)
+	s.wantStored("")
+	if len(out.Notes) == 0 || !strings.Contains(out.Notes[0], "Thing") || s.value("b") != "" {
+		t.Errorf("notes %q, b holds %q", out.Notes, s.value("b"))
+	}
+}
+
 func TestSecretsAreHidden(t *testing.T) {
 	const canary = "canary-hunter2"
 	s := newStand(t, chartOf("1.0.0", map[string]string{

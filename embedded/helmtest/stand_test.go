@@ -10,6 +10,7 @@ import (
 	"helm.sh/helm/v4/pkg/chart/common"
 	chart "helm.sh/helm/v4/pkg/chart/v2"
 	relv1 "helm.sh/helm/v4/pkg/release/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apiextensions "k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -205,4 +206,19 @@ func (s *stand) crdDescription(name string) string {
 		s.Fatal(err)
 	}
 	return crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Description
+}
+
+// deleteCRD deletes a definition and waits until it is not served.
+func (s *stand) deleteCRD(name string) {
+	s.Helper()
+	client, err := apiextensions.NewForConfig(kubetest.Shared(s.TB).Config)
+	if err != nil {
+		s.Fatal(err)
+	}
+	crds := client.ApiextensionsV1().CustomResourceDefinitions()
+	if err := crds.Delete(s.ctx, name, metav1.DeleteOptions{}); err != nil {
+		s.Fatal(err)
+	}
+	kubetest.AwaitGone[apiextensionsv1.CustomResourceDefinition](s.TB, client.ApiextensionsV1().RESTClient(), "customresourcedefinitions", "", name)
+	s.cluster.Invalidate()
 }

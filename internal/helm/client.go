@@ -14,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/cli-runtime/pkg/resource"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/leat-dev/leat/internal/object"
 )
 
 // client is Helm's way to the cluster: Helm's own for single objects, ours for
@@ -44,6 +46,10 @@ func (c *client) Build(reader io.Reader, _ bool) (helmkube.ResourceList, error) 
 	var errs []error
 	for _, obj := range objects {
 		info, err := c.info(obj)
+		if c.run.leaving && meta.IsNoMatchError(err) && c.run.cluster.complete() {
+			c.run.notes = append(c.run.notes, fmt.Sprintf("skipped %s: its kind is not served any more", object.RefOf(obj)))
+			continue
+		}
 		if err != nil {
 			errs = append(errs, err)
 			continue

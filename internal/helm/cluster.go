@@ -90,6 +90,13 @@ func (c *Cluster) aged() bool {
 	return time.Since(c.read) > minAge
 }
 
+// complete tells whether discovery knows all groups: an aggregated API that is
+// down hides its kinds, which does not mean that their objects are gone.
+func (c *Cluster) complete() bool {
+	_, _, err := c.discovery.ServerGroupsAndResources()
+	return err == nil
+}
+
 // capabilities returns what templates see as .Capabilities.
 func (c *Cluster) capabilities() (*common.Capabilities, error) {
 	c.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	v2 "github.com/fluxcd/helm-controller/api/v2"
@@ -49,8 +50,23 @@ func (d *Driver) Install(ctx context.Context, job Job) (Outcome, error) {
 			return err
 		}
 		_, err := install.RunWithContext(context.WithoutCancel(ctx), r.rendering(), copyValues(job.Values))
+		if err != nil && r.uninstalledBefore(err) {
+			install.Replace = true
+			_, err = install.RunWithContext(context.WithoutCancel(ctx), r.rendering(), copyValues(job.Values))
+		}
 		return err
 	})
+}
+
+// uninstalledBefore tells whether an install was refused only because the
+// history of an uninstalled release was kept; Flux cannot install there again
+// unless spec.install.replace is set.
+func (r *run) uninstalledBefore(err error) bool {
+	if !strings.Contains(err.Error(), "cannot reuse a name") {
+		return false
+	}
+	last, err := r.last(release.Name(r.job.Object))
+	return err == nil && last.Info.Status == rcommon.StatusUninstalled
 }
 
 // newInstall sets the options as helm-controller v1.6.4 does
@@ -180,7 +196,7 @@ func (d *Driver) Uninstall(ctx context.Context, job Job, at Place) (Outcome, err
 		if last.Info.Status == rcommon.StatusUninstalled && spec.KeepHistory {
 			return nil
 		}
-		r.moved = last.Namespace
+		r.moved, r.leaving = last.Namespace, true
 		uninstall := action.NewUninstall(conf)
 		uninstall.Timeout = spec.GetTimeout(job.Object.GetTimeout()).Duration
 		uninstall.DisableHooks, uninstall.KeepHistory = spec.DisableHooks, spec.KeepHistory

@@ -46,6 +46,7 @@ type run struct {
 	// serverSide tells whether objects are applied server-side.
 	serverSide bool
 	moved      string // the namespace of a release that is uninstalled
+	leaving    bool   // it is being uninstalled
 	undeleted  []error
 	notes      []string
 
