@@ -4,7 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
+	"slices"
 	"testing"
 )
 
@@ -18,8 +18,8 @@ type fleet struct {
 	name  string // of the table
 	dir   string
 	flags []string
-	edit  func(t *testing.T, dir string) // of a copy of the fleet; nil: as it stands
-	short bool                           // part of the quick suite
+	more  func(t *testing.T) []string // flags that need files made first
+	short bool                        // part of the quick suite
 }
 
 // The flags of fleets that need something from outside.
@@ -42,14 +42,12 @@ func all() []fleet {
 		{name: "kustomize-helm-production", dir: fleets + "/flux2-kustomize-helm-example", flags: path("production")},
 		{name: "multi-tenancy-staging", dir: fleets + "/flux2-multi-tenancy",
 			flags: path("staging", tenantFlags, []string{"--input", "testdata/multi-tenancy.input.yaml"})},
-		// Its tenants come behind kyverno, and kyverno from an OCIRepository, which this version
-		// does not reconcile: in a copy of the fleet that one source is a GitRepository.
-		{name: "multi-tenancy-staging-kyverno-from-git", dir: fleets + "/flux2-multi-tenancy",
-			flags: path("staging", tenantFlags, kyvernoFlags), edit: kyvernoFromGit},
+		// Its tenants come behind kyverno, which comes from a registry.
+		{name: "multi-tenancy-staging-kyverno", dir: fleets + "/flux2-multi-tenancy", flags: path("staging", tenantFlags, kyvernoFlags)},
 		// The same, and in this cluster the tenant's branch reaches for a foreign namespace.
-		{name: "multi-tenancy-production-kyverno-from-git", dir: fleets + "/flux2-multi-tenancy",
-			flags: path("production", tenantFlags, kyvernoFlags), edit: kyvernoFromGit},
+		{name: "multi-tenancy-production-kyverno", dir: fleets + "/flux2-multi-tenancy", flags: path("production", tenantFlags, kyvernoFlags)},
 	}
+	out = append(out, helmFleets()...)
 	for _, cluster := range []string{"c2-production", "c3", "development", "monitoring", "playground", "production"} {
 		out = append(out, fleet{
 			name: "radix-" + cluster, dir: fleets + "/radix-flux/master", short: cluster == "playground",
@@ -58,6 +56,22 @@ func all() []fleet {
 	}
 	// Given nothing at all: it must say what is missing, each thing once, and what to pass.
 	return append(out, fleet{name: "radix-playground-bare", dir: fleets + "/radix-flux/master", flags: path("playground")})
+}
+
+// helmFleets are those that stand on charts.
+func helmFleets() []fleet {
+	example, seed := fleets+"/flux2-kustomize-helm-example", fleets+"/lsc-sde/git/iac-flux-lscsde/main"
+	// The seed's platform was written for a Flux that took undefined variables as empty.
+	lenient := []string{"--path", "clusters/local", "--feature-gates", "StrictPostBuildSubstitutions=false"}
+	return []fleet{
+		{name: "kustomize-helm-staging-charts", dir: example, flags: path("staging"), more: standIns},
+		{name: "kustomize-helm-production-charts", dir: example, flags: path("production"), more: standIns},
+		{name: "lsc-sde-local", dir: seed, flags: lenient, more: lscsde},
+		{name: "lsc-sde-local-calico", dir: seed, flags: append(slices.Clone(lenient), "--input", "testdata/calico.input.yaml"), more: lscsde},
+		{name: "lsc-sde-local-strict", dir: seed, flags: path("local"), more: lscsde},
+		{name: "home-ops", dir: fleets + "/home-ops", more: appTemplate,
+			flags: []string{"--path", "kubernetes/flux/cluster", "--input", "testdata/home-ops-crds.input.yaml"}},
+	}
 }
 
 // path returns the flags for a cluster.
@@ -79,48 +93,16 @@ func TestFleets(t *testing.T) {
 			if _, err := os.Stat(f.dir); err != nil {
 				t.Skipf("the fleet %s is not beside the checkout: its table was NOT checked", filepath.Base(f.dir))
 			}
-			dir := f.dir
-			if f.edit != nil {
-				dir = t.TempDir()
-				if err := os.CopyFS(dir, os.DirFS(f.dir)); err != nil {
-					t.Fatal(err)
-				}
-				f.edit(t, dir)
+			flags := f.flags
+			if f.more != nil {
+				flags = append(slices.Clone(flags), f.more(t)...)
 			}
-			compare(t, f.name, up(t, dir, f.flags...))
+			compare(t, f.name, up(t, f.dir, flags...))
 		})
 	}
 }
 
-var kyvernoFlags = []string{"--mirror", "https://github.com/kyverno/kyverno=testdata/kyverno"}
-
-// kyvernoFromGit makes the fleet's one OCIRepository a GitRepository.
-func kyvernoFromGit(t *testing.T, dir string) {
-	dir = filepath.Join(dir, "infrastructure", "kyverno")
-	source := `apiVersion: source.toolkit.fluxcd.io/v1
-kind: GitRepository
-metadata:
-  name: kyverno-controller
-  namespace: flux-system
-spec:
-  interval: 2h
-  url: https://github.com/kyverno/kyverno
-`
-	if err := os.WriteFile(filepath.Join(dir, "source.yaml"), []byte(source), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	sync, err := os.ReadFile(filepath.Join(dir, "sync.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	edited := strings.Replace(string(sync), "kind: OCIRepository", "kind: GitRepository", 1)
-	if edited == string(sync) {
-		t.Fatal("the fleet is not as it was: kyverno does not come from an OCIRepository")
-	}
-	if err := os.WriteFile(filepath.Join(dir, "sync.yaml"), []byte(edited), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
+var kyvernoFlags = []string{"--mirror", "oci://ghcr.io/kyverno/manifests/kyverno=testdata/kyverno"}
 
 var notReady = regexp.MustCompile(`(?m)^(failed|waiting|progressing|unsupported|new|cause) |exit [^0]`)
 
