@@ -29,15 +29,17 @@ const (
 	RegistryEach Shape = "registry-each"
 	// Chain is one GitRepository, and each Kustomization depends on the one before.
 	Chain Shape = "chain"
+	// Releases is a HelmRelease for each app, all of one chart of one HelmRepository.
+	Releases Shape = "releases"
 )
 
 // Options describe a fleet; zero fields take the default that is named.
 type Options struct {
-	Apps       int           // number of apps, one Kustomization each; 1
+	Apps       int           // number of apps, one unit each; 1
 	Shape      Shape         // OneSource
 	Namespaces int           // number of namespaces the apps are spread over; 10, at most Apps
-	Interval   time.Duration // spec.interval of every source and Kustomization; 1m
-	Timeout    time.Duration // spec.timeout of every Kustomization; 5m
+	Interval   time.Duration // spec.interval of every source and unit; 1m
+	Timeout    time.Duration // spec.timeout of every unit; 5m
 }
 
 // Fleet is a set of apps. It is immutable.
@@ -91,15 +93,29 @@ func (s Shape) each() bool { return s == SourceEach || s == RegistryEach }
 
 // SourceKind is the kind of the sources.
 func (f Fleet) SourceKind() string {
-	if f.o.Shape == RegistryEach {
+	switch f.o.Shape {
+	case RegistryEach:
 		return "OCIRepository"
+	case Releases:
+		return "HelmChart"
 	}
 	return "GitRepository"
 }
 
+// UnitKind is the kind of the units: Kustomization or HelmRelease.
+func (f Fleet) UnitKind() string {
+	if f.o.Shape == Releases {
+		return "HelmRelease"
+	}
+	return "Kustomization"
+}
+
 // SourceOf is the name of the source that app i reads.
 func (f Fleet) SourceOf(i int) string {
-	if f.o.Shape.each() {
+	switch {
+	case f.o.Shape == Releases:
+		return System + "-" + f.App(i) // the engine makes it
+	case f.o.Shape.each():
 		return f.App(i)
 	}
 	return Source
@@ -107,12 +123,12 @@ func (f Fleet) SourceOf(i int) string {
 
 // Sources are the names of all sources.
 func (f Fleet) Sources() []string {
-	if !f.o.Shape.each() {
+	if f.SourceOf(0) == Source {
 		return []string{Source}
 	}
 	var all []string
 	for i := range f.o.Apps {
-		all = append(all, f.App(i))
+		all = append(all, f.SourceOf(i))
 	}
 	return all
 }

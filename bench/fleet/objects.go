@@ -12,10 +12,17 @@ func (f Fleet) Setup() []Object {
 	return all
 }
 
-// Objects are the sources and Kustomizations in the order in which they are to
-// be applied; url is where the repository is served, or the artifact.
+// Objects are the sources and units in the order in which they are to be
+// applied; url is where the repository is served, or the artifact, or the chart.
 func (f Fleet) Objects(url string) []Object {
 	var all []Object
+	if f.o.Shape == Releases {
+		all = append(all, f.chartRepository(url))
+		for i := range f.o.Apps {
+			all = append(all, f.release(i))
+		}
+		return all
+	}
 	if !f.o.Shape.each() {
 		all = append(all, f.source(Source, url))
 	}

@@ -42,10 +42,14 @@ type config struct {
 }
 
 // rowNames are all rows, in the order in which they run.
-var rowNames = []string{"up", "ceiling", "A", "D", "drift", "E", "G", "memory", "B", "B-oci", "F"}
+var rowNames = []string{"up", "ceiling", "A", "D", "drift", "E", "G", "memory", "B", "B-oci", "C", "C-values", "C-drift", "C-steady", "F"}
 
-// chained are the rows that one fleet goes through, one after the other.
-var chained = []string{"A", "D", "drift", "E", "G", "memory"}
+// chained are the rows that one fleet goes through, one after the other;
+// released are those of a fleet of HelmReleases.
+var (
+	chained  = []string{"A", "D", "drift", "E", "G", "memory"}
+	released = []string{"C", "C-values", "C-drift", "C-steady"}
+)
 
 func parse(args []string, usage io.Writer) (config, error) {
 	c := config{}
@@ -65,7 +69,7 @@ func parse(args []string, usage io.Writer) (config, error) {
 	sizes := f.String("n", "100", "`numbers` of units, such as 100,500,1000")
 	f.IntVar(&c.repeat, "repeat", 1, "`times` to measure everything; medians are printed")
 	f.IntVar(&c.namespaces, "namespaces", 10, "`number` of namespaces the apps are spread over")
-	f.DurationVar(&c.interval, "interval", time.Minute, "spec.interval of all sources and Kustomizations")
+	f.DurationVar(&c.interval, "interval", time.Minute, "spec.interval of all sources and units")
 	f.DurationVar(&c.timeout, "timeout", 10*time.Minute, "the longest that one phase may take")
 	f.DurationVar(&c.window, "window", time.Minute, "how long the steady state is watched")
 	f.DurationVar(&c.settle, "settle", 5*time.Second, "the pause after a start and before the steady state")
@@ -122,8 +126,10 @@ func (c *config) check() error {
 	if c.window <= 0 {
 		return errors.New("--window must be longer than nothing")
 	}
-	if !c.has("A") && slices.ContainsFunc(c.rows, func(r string) bool { return slices.Contains(chained, r) }) {
-		c.rows = append(c.rows, "A") // the others need its fleet
+	for _, rows := range [][]string{chained, released} {
+		if !c.has(rows[0]) && slices.ContainsFunc(c.rows, func(r string) bool { return slices.Contains(rows, r) }) {
+			c.rows = append(c.rows, rows[0]) // the others need its fleet
+		}
 	}
 	if c.noEngine {
 		if len(c.engines) > 0 {
@@ -170,6 +176,9 @@ func (c *config) sessions() []session {
 		}
 		if c.has("B-oci") {
 			add(fmt.Sprintf("row B-oci, N=%d", n), onFleet(c.fleet(n, fleet.RegistryEach), measureApply("B-oci")))
+		}
+		if c.has("C") {
+			add(fmt.Sprintf("row C, N=%d", n), onFleet(c.fleet(n, fleet.Releases), measureReleases))
 		}
 	}
 	if c.has("F") {

@@ -93,9 +93,13 @@ func labels(o map[string]any) map[string]any {
 
 // measureDrift makes each drift, on app after app, and notes how long it stays.
 func measureDrift(ctx context.Context, l *lab) (Result, error) {
-	return l.phase(ctx, "drift", func(ctx context.Context, r *Result) error {
+	return l.driftAll(ctx, "drift", drifts)
+}
+
+func (l *lab) driftAll(ctx context.Context, row string, all []drift) (Result, error) {
+	return l.phase(ctx, row, func(ctx context.Context, r *Result) error {
 		var took []time.Duration
-		for k, d := range drifts {
+		for k, d := range all {
 			t, err := l.measureOneDrift(ctx, d, k%l.fleet.Size())
 			if err != nil {
 				return fmt.Errorf("%s: %w", d.name, err)

@@ -148,6 +148,22 @@ func TestDriftsDrift(t *testing.T) {
 	}
 }
 
+// TestDriftsOfHelm: no drift may be expected back that Helm does not own.
+func TestDriftsOfHelm(t *testing.T) {
+	all := driftsOfHelm()
+	if len(all) != 17 {
+		t.Errorf("there are %d", len(all))
+	}
+	for _, d := range all {
+		if d.owner || d.extra != "" || strings.Contains(d.name, "added") {
+			t.Errorf("%s is among them", d.name)
+		}
+	}
+	if len(drifts) != 20 {
+		t.Errorf("of %d drifts of Kustomizations some were lost", 20-len(drifts))
+	}
+}
+
 func withOwner(t *testing.T, o fleet.Object) []byte {
 	t.Helper()
 	b, err := json.Marshal(o)

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/leat-dev/leat/bench/chartserver"
 	"github.com/leat-dev/leat/bench/fleet"
 	"github.com/leat-dev/leat/bench/gitserver"
 	"github.com/leat-dev/leat/bench/kube"
@@ -30,11 +31,12 @@ type lab struct {
 	fleet   fleet.Fleet
 	repo    *fleet.Repository
 	git     *gitserver.Server
-	images  *registry.Server // nil where the fleet is read from Git
+	images  *registry.Server    // nil where the fleet is read from Git
+	charts  *chartserver.Server // nil but for HelmReleases
 	kube    *kube.Client
 	control *controlPlane
-	units   *tracker // the Kustomizations
-	sources *tracker // the GitRepositories or OCIRepositories
+	units   *tracker // the Kustomizations or HelmReleases
+	sources *tracker // the GitRepositories, OCIRepositories or HelmCharts
 
 	prepared time.Time // when the CRDs were there
 
@@ -79,10 +81,8 @@ func (l *lab) open(ctx context.Context) error {
 	if l.git, err = gitserver.Start(gitserver.Best(l.repo.Dir)); err != nil {
 		return err
 	}
-	if l.fleet.SourceKind() == "OCIRepository" {
-		if l.images, err = registry.Start(l.fleet.Files(), fleet.Branch); err != nil {
-			return err
-		}
+	if err := l.serve(); err != nil {
+		return err
 	}
 	if l.control, err = startControlPlane(ctx, l.controlPlane, filepath.Join(l.dir, "control-plane")); err != nil {
 		return err
@@ -94,28 +94,55 @@ func (l *lab) open(ctx context.Context) error {
 	if err := l.prepare(ctx); err != nil {
 		return err
 	}
-	for _, k := range []kube.Kind{kube.Kustomizations, l.sourceKind()} {
+	for _, k := range []kube.Kind{l.unitKind(), l.sourceKind()} {
 		if err := awaitServed(ctx, l.kube, k); err != nil {
 			return err
 		}
 	}
 	l.prepared = time.Now()
-	l.units = track(ctx, l, kube.Watch{Kind: kube.Kustomizations, Namespace: fleet.System})
+	l.units = track(ctx, l, kube.Watch{Kind: l.unitKind(), Namespace: fleet.System})
 	l.sources = track(ctx, l, kube.Watch{Kind: l.sourceKind(), Namespace: fleet.System})
 	return nil
 }
 
+// serve starts what the fleet's shape has read, beside Git.
+func (l *lab) serve() (err error) {
+	switch l.fleet.SourceKind() {
+	case "OCIRepository":
+		l.images, err = registry.Start(l.fleet.Files(), fleet.Branch)
+	case "HelmChart":
+		c := chartserver.Chart{Name: fleet.ChartName, Version: fleet.ChartVersion}
+		if c.Files, err = fleet.ChartFiles(); err == nil {
+			l.charts, err = chartserver.Start(c)
+		}
+	}
+	return err
+}
+
+func (l *lab) unitKind() kube.Kind {
+	if l.charts != nil {
+		return kube.HelmReleases
+	}
+	return kube.Kustomizations
+}
+
 func (l *lab) sourceKind() kube.Kind {
-	if l.images != nil {
+	switch {
+	case l.images != nil:
 		return kube.OCIRepositories
+	case l.charts != nil:
+		return kube.HelmCharts
 	}
 	return kube.GitRepositories
 }
 
 // served is where the fleet is to be read, and at which revision it is.
 func (l *lab) served() (url, revision string) {
-	if l.images != nil {
+	switch {
+	case l.images != nil:
 		return l.images.URL(), l.images.Revision()
+	case l.charts != nil:
+		return l.charts.URL(), fleet.ChartVersion
 	}
 	return l.git.URL(), l.repo.Revision()
 }
@@ -167,6 +194,9 @@ func (l *lab) close() {
 	}
 	if l.images != nil {
 		_ = l.images.Close()
+	}
+	if l.charts != nil {
+		_ = l.charts.Close()
 	}
 	if !l.keep {
 		_ = os.RemoveAll(l.dir)

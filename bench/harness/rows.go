@@ -36,14 +36,14 @@ func measureChained(ctx context.Context, l *lab) ([]Result, error) {
 	if err != nil || steady == nil {
 		return all, err
 	}
-	r, err := l.finishSteady(ctx, *steady)
+	r, err := l.finishSteady(ctx, "E", *steady)
 	if err == nil {
 		all = append(all, r)
 	}
 	return all, err
 }
 
-// measureApply is rows A, B, B-oci and F: apply the objects until all are Ready.
+// measureApply is rows A, B, B-oci, C and F: apply the objects until all are Ready.
 func measureApply(row string) func(context.Context, *lab) ([]Result, error) {
 	return func(ctx context.Context, l *lab) ([]Result, error) {
 		if err := l.startEngines(ctx); err != nil {

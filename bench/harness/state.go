@@ -17,10 +17,18 @@ type state struct {
 		ObservedGeneration int64       `json:"observedGeneration"`
 		Conditions         []condition `json:"conditions"`
 		LastApplied        string      `json:"lastAppliedRevision"`
+		History            []snapshot  `json:"history"` // of a HelmRelease, newest first
 		Artifact           *struct {
 			Revision string `json:"revision"`
 		} `json:"artifact"`
 	} `json:"status"`
+}
+
+// snapshot is a version of a Helm release.
+type snapshot struct {
+	ChartVersion string `json:"chartVersion"`
+	Status       string `json:"status"`
+	Version      int    `json:"version"`
 }
 
 type condition struct {
@@ -60,15 +68,20 @@ func (s state) ready() bool {
 	return false
 }
 
-// readyAt returns the test whether a unit or source is Ready at a revision.
+// readyAt returns the test whether a unit or source is Ready at a revision; of a
+// HelmRelease, that is the version of the chart.
 func readyAt(revision string) func(state) bool {
-	return func(s state) bool {
-		at := s.Status.LastApplied
-		if s.Status.Artifact != nil {
-			at = s.Status.Artifact.Revision
-		}
-		return at == revision && s.ready()
+	return func(s state) bool { return s.revision() == revision && s.ready() }
+}
+
+func (s state) revision() string {
+	switch {
+	case s.Status.Artifact != nil:
+		return s.Status.Artifact.Revision
+	case len(s.Status.History) > 0 && s.Status.History[0].Status == "deployed":
+		return s.Status.History[0].ChartVersion
 	}
+	return s.Status.LastApplied
 }
 
 // why says in a line where an object stands, for an error.
@@ -76,7 +89,7 @@ func (s state) why() string {
 	for _, c := range s.Status.Conditions {
 		if c.Type == "Ready" {
 			return fmt.Sprintf("%s: Ready=%s %s at %q, generation %d of %d: %.200s", s.key(), c.Status, c.Reason,
-				s.Status.LastApplied, s.Status.ObservedGeneration, s.Metadata.Generation, c.Message)
+				s.revision(), s.Status.ObservedGeneration, s.Metadata.Generation, c.Message)
 		}
 	}
 	return s.key() + ": no Ready condition"

@@ -9,9 +9,9 @@ import (
 // garbage collector and quota controller look for new kinds every 30 s.
 const quiet = 45 * time.Second
 
-// watchSteady is the first half of row E: a window with the engine.
+// watchSteady is the first half of rows E and C-steady: a window with the engine.
 func (l *lab) watchSteady(ctx context.Context) (*cost, error) {
-	l.say("row E, N=%d: %v with the engine", l.fleet.Size(), l.window)
+	l.say("steady, N=%d: %v with the engine", l.fleet.Size(), l.window)
 	if err := pause(ctx, time.Until(l.prepared.Add(quiet))); err != nil {
 		return nil, err
 	}
@@ -21,15 +21,15 @@ func (l *lab) watchSteady(ctx context.Context) (*cost, error) {
 
 // finishSteady is the second half: the same window on the same control plane
 // once the engine is stopped. It is the last thing that a lab does.
-func (l *lab) finishSteady(ctx context.Context, with cost) (Result, error) {
-	r := Result{Row: "E", N: l.fleet.Size()}
+func (l *lab) finishSteady(ctx context.Context, row string, with cost) (Result, error) {
+	r := Result{Row: row, N: l.fleet.Size()}
 	if !l.noEngine {
 		if err := l.verify(ctx); err != nil {
 			return r, err
 		}
 	}
 	l.stopEngines()
-	l.say("row E, N=%d: %v without the engine", l.fleet.Size(), l.window)
+	l.say("steady, N=%d: %v without the engine", l.fleet.Size(), l.window)
 	idle, err := l.watchWindow(ctx)
 	if err != nil {
 		return r, err

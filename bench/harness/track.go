@@ -136,6 +136,14 @@ func (g *goal) missing() string {
 	return strings.Join(append(lines, others[:min(len(others), maxShown)]...), "\n")
 }
 
+// of returns what is known of an object, by namespace and name.
+func (t *tracker) of(key string) (state, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s, ok := t.known[key]
+	return s, ok
+}
+
 // quantile returns the value below which a part p of the sorted list lies.
 func quantile(sorted []time.Duration, p float64) time.Duration {
 	if len(sorted) == 0 {

@@ -42,6 +42,22 @@ func TestReadyAt(t *testing.T) {
 	}
 }
 
+func TestRevisionOfARelease(t *testing.T) {
+	for _, c := range []struct{ history, want string }{
+		{`[]`, ""},
+		{`[{"chartVersion":"1.0.0","status":"deployed","version":2},{"chartVersion":"0.9.0","status":"superseded","version":1}]`, "1.0.0"},
+		{`[{"chartVersion":"1.0.0","status":"failed","version":2}]`, ""},
+	} {
+		s, err := decodeState(json.RawMessage(`{"status":{"history":` + c.history + `}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.revision(); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.history, got, c.want)
+		}
+	}
+}
+
 // TestGoalNeedsAllAtOnce: a unit that was Ready and is not any more must not
 // count.
 func TestGoalNeedsAllAtOnce(t *testing.T) {
@@ -108,6 +124,8 @@ func TestParse(t *testing.T) {
 	}{
 		{"--rows A,B,F --n 5,10", ""},
 		{"--engine-none --rows up,A", ""},
+		{"--rows C,C-values --n 5", ""},
+		{"--engine-none --rows C", "needs an engine"},
 		{"--rows X", "no row"},
 		{"--n 0", "no number"},
 		{"--engine-none --rows D", "needs an engine"},
@@ -120,7 +138,9 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", c.args, err, c.want)
 		}
 	}
-	if c, err := parse([]string{"--rows", "E"}, &strings.Builder{}); err != nil || !c.has("A") {
-		t.Errorf("row E without the fleet of row A: %v", err)
+	for row, first := range map[string]string{"E": "A", "C-steady": "C"} {
+		if c, err := parse([]string{"--rows", row}, &strings.Builder{}); err != nil || !c.has(first) {
+			t.Errorf("row %s without the fleet of row %s: %v", row, first, err)
+		}
 	}
 }

@@ -14,20 +14,24 @@ type Kind struct {
 
 // The kinds that the harness writes, reads or watches.
 var (
-	Namespaces      = Kind{"v1", "Namespace", "namespaces", true}
-	ConfigMaps      = Kind{"v1", "ConfigMap", "configmaps", false}
-	ServiceAccounts = Kind{"v1", "ServiceAccount", "serviceaccounts", false}
-	Services        = Kind{"v1", "Service", "services", false}
-	Deployments     = Kind{"apps/v1", "Deployment", "deployments", false}
-	Ingresses       = Kind{"networking.k8s.io/v1", "Ingress", "ingresses", false}
-	CRDs            = Kind{"apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", true}
-	GitRepositories = Kind{"source.toolkit.fluxcd.io/v1", "GitRepository", "gitrepositories", false}
-	OCIRepositories = Kind{"source.toolkit.fluxcd.io/v1", "OCIRepository", "ocirepositories", false}
-	Kustomizations  = Kind{"kustomize.toolkit.fluxcd.io/v1", "Kustomization", "kustomizations", false}
+	Namespaces       = Kind{"v1", "Namespace", "namespaces", true}
+	ConfigMaps       = Kind{"v1", "ConfigMap", "configmaps", false}
+	ServiceAccounts  = Kind{"v1", "ServiceAccount", "serviceaccounts", false}
+	Services         = Kind{"v1", "Service", "services", false}
+	Deployments      = Kind{"apps/v1", "Deployment", "deployments", false}
+	Ingresses        = Kind{"networking.k8s.io/v1", "Ingress", "ingresses", false}
+	CRDs             = Kind{"apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", true}
+	GitRepositories  = Kind{"source.toolkit.fluxcd.io/v1", "GitRepository", "gitrepositories", false}
+	OCIRepositories  = Kind{"source.toolkit.fluxcd.io/v1", "OCIRepository", "ocirepositories", false}
+	Kustomizations   = Kind{"kustomize.toolkit.fluxcd.io/v1", "Kustomization", "kustomizations", false}
+	HelmRepositories = Kind{"source.toolkit.fluxcd.io/v1", "HelmRepository", "helmrepositories", false}
+	HelmCharts       = Kind{"source.toolkit.fluxcd.io/v1", "HelmChart", "helmcharts", false}
+	HelmReleases     = Kind{"helm.toolkit.fluxcd.io/v2", "HelmRelease", "helmreleases", false}
 )
 
 var kinds = []Kind{
 	Namespaces, ConfigMaps, ServiceAccounts, Services, Deployments, Ingresses, CRDs, GitRepositories, OCIRepositories, Kustomizations,
+	HelmRepositories, HelmCharts, HelmReleases,
 }
 
 // KindOf finds the kind of an object.

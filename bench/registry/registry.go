@@ -11,17 +11,12 @@
 package registry
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
 	"log"
-	"maps"
 	"net"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -32,6 +27,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/leat-dev/leat/bench/tgz"
 )
 
 // The media types of Flux's artifacts (fluxcd/pkg/oci).
@@ -88,28 +85,12 @@ func (s *Server) push(files map[string][]byte) error {
 }
 
 func artifact(files map[string][]byte) (v1.Image, error) {
-	packed, err := pack(files)
+	packed, err := tgz.Pack(files)
 	if err != nil {
 		return nil, err
 	}
 	img := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), configType)
 	return mutate.Append(img, mutate.Addendum{Layer: static.NewLayer(packed, contentType)})
-}
-
-func pack(files map[string][]byte) ([]byte, error) {
-	var buf bytes.Buffer
-	zw := gzip.NewWriter(&buf)
-	tw := tar.NewWriter(zw)
-	for _, path := range slices.Sorted(maps.Keys(files)) {
-		if err := tw.WriteHeader(&tar.Header{Name: path, Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(files[path]))}); err != nil {
-			return nil, err
-		}
-		if _, err := tw.Write(files[path]); err != nil {
-			return nil, err
-		}
-	}
-	err := errors.Join(tw.Close(), zw.Close())
-	return buf.Bytes(), err
 }
 
 // URL is the address for an OCIRepository.
