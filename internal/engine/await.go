@@ -126,7 +126,7 @@ func (c *kustomizing) targets() []object.Ref {
 func (c *kustomizing) healthOf(ctx context.Context, ref object.Ref) (health.Result, error) {
 	seen, exists, followed := c.Live.Seen(ref.Key)
 	_, custom := c.checks.For(ref.GroupKind())
-	if followed && exists && !custom {
+	if followed && exists && !custom && c.mayKnow(ref.Key) {
 		c.view.health(ref.Key)
 		return c.simulated(ref, seen.Health), nil
 	}
@@ -136,6 +136,12 @@ func (c *kustomizing) healthOf(ctx context.Context, ref object.Ref) (health.Resu
 		return health.Result{}, err
 	}
 	return c.simulated(ref, health.Of(obj, health.Rules{Custom: c.checks, Now: c.now})), nil
+}
+
+// mayKnow tells whether the engine's own watch may answer for the unit: what a
+// unit with an account of its own did not apply, the account must be able to read.
+func (c *kustomizing) mayKnow(key object.Key) bool {
+	return c.k.ServiceAccount(c.Options.DefaultServiceAccount) == "" || c.inventory.Holds(key)
 }
 
 // simulated marks a health that rests on pods where all pods are simulated.

@@ -11,6 +11,7 @@
 package health
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -40,7 +41,8 @@ const (
 type Result struct {
 	Status  Status
 	Message string
-	// Err says why the status is Unknown; nil otherwise.
+	// Err says why the status is Unknown, or that an expression cannot be
+	// afforded; nil otherwise.
 	Err error
 	// Simulated tells that the object says of itself that it ran on simulated
 	// nodes, so that Current means «would be».
@@ -94,6 +96,9 @@ func (r Rules) of(obj *unstructured.Unstructured) Result {
 // ofCustom asks the user's own expressions, and nothing else.
 func ofCustom(obj *unstructured.Unstructured, check cel.Check) Result {
 	outcome, err := check.Eval(obj.Object)
+	if errors.Is(err, cel.ErrTooExpensive) {
+		return Result{Status: Failed, Message: err.Error(), Err: err} // it is no cheaper later
+	}
 	if err != nil {
 		return Result{Status: Unknown, Message: err.Error(), Err: err}
 	}
