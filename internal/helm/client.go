@@ -125,7 +125,7 @@ func (c *client) GetWaiterWithOptions(strategy helmkube.WaitStrategy, options ..
 	if strategy == helmkube.LegacyStrategy {
 		return c.Client.GetWaiterWithOptions(strategy, options...)
 	}
-	return &waiter{c.run, strategy}, nil
+	return &waiter{run: c.run, strategy: strategy}, nil
 }
 
 // GetPodList returns pods whose logs a hook's annotation asks for.

@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/cli-runtime/pkg/resource"
 
@@ -24,11 +25,17 @@ import (
 // crdTimeout bounds the wait until the server serves a chart's CRDs.
 const crdTimeout = 60 * time.Second
 
+// Bounds of the rests until discovery knows a definition that is established.
+const (
+	minDiscovery = 20 * time.Millisecond
+	maxDiscovery = 2 * time.Second
+)
+
 // applyCRDs brings the chart's crds folders into the cluster: Create, the
 // default for installs and upgrades alike, never changes what exists;
 // CreateReplace applies them; neither deletes any (helm-controller v1.6.4
 // internal/action/crds.go).
-func (r *run) applyCRDs(conf *action.Configuration, policy v2.CRDsPolicy, wait helmkube.WaitStrategy) error {
+func (r *run) applyCRDs(conf *action.Configuration, policy v2.CRDsPolicy) error {
 	if policy == v2.Skip || len(r.job.Chart.CRDObjects()) == 0 {
 		return nil
 	}
@@ -46,18 +53,41 @@ func (r *run) applyCRDs(conf *action.Configuration, policy v2.CRDsPolicy, wait h
 	if len(applied) == 0 {
 		return nil
 	}
-	defer r.cluster.Invalidate()
-	waiter, err := conf.KubeClient.GetWaiter(wait)
-	if err == nil {
-		err = waiter.Wait(applied, crdTimeout)
-	}
-	if err != nil {
+	// Also with disableWait: what the chart holds next may be of these kinds.
+	wait := &waiter{run: r, strategy: helmkube.StatusWatcherStrategy, alone: true}
+	if err := wait.Wait(applied, crdTimeout); err != nil {
 		return fmt.Errorf("failed to wait for CustomResourceDefinition(s): %w", err)
 	}
+	if err := r.served(applied); err != nil {
+		return err
+	}
 	// What templates see includes what was just defined.
-	r.cluster.Invalidate()
 	conf.Capabilities, err = r.cluster.capabilities()
 	return err
+}
+
+// served returns when discovery knows the kinds of definitions. It follows them
+// by some milliseconds, and cannot be watched; a kind that does not come in time
+// is told of by whoever needs it.
+func (r *run) served(crds helmkube.ResourceList) error {
+	for rest := minDiscovery; ; rest *= 2 {
+		r.cluster.Invalidate()
+		known := func(i *resource.Info) bool {
+			obj := i.Object.(*unstructured.Unstructured)
+			group, _, _ := unstructured.NestedString(obj.Object, "spec", "group")
+			kind, _, _ := unstructured.NestedString(obj.Object, "spec", "names", "kind")
+			_, err := r.cluster.mapper.RESTMapping(schema.GroupKind{Group: group, Kind: kind})
+			return err == nil
+		}
+		if len(crds.Filter(known)) == len(crds) || rest > maxDiscovery {
+			return nil
+		}
+		select {
+		case <-r.ctx.Done():
+			return r.ctx.Err()
+		case <-time.After(rest):
+		}
+	}
 }
 
 // crds returns the definitions of the chart and of the subcharts that are on,

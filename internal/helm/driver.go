@@ -46,7 +46,7 @@ func (d *Driver) Install(ctx context.Context, job Job) (Outcome, error) {
 		spec := job.Object.GetInstall()
 		r.serverSide = spec.ServerSideApply == nil || *spec.ServerSideApply
 		install := newInstall(conf, r)
-		if err := r.applyCRDs(conf, spec.CRDs, install.WaitStrategy); err != nil {
+		if err := r.applyCRDs(conf, spec.CRDs); err != nil {
 			return err
 		}
 		_, err := install.RunWithContext(context.WithoutCancel(ctx), r.rendering(), copyValues(job.Values))
@@ -97,7 +97,7 @@ func (d *Driver) Upgrade(ctx context.Context, job Job) (Outcome, error) {
 		}
 		r.serverSide = serverSide(spec.ServerSideApply, last)
 		upgrade := newUpgrade(conf, r)
-		if err := r.applyCRDs(conf, spec.CRDs, upgrade.WaitStrategy); err != nil {
+		if err := r.applyCRDs(conf, spec.CRDs); err != nil {
 			return err
 		}
 		_, err = upgrade.RunWithContext(context.WithoutCancel(ctx), name, r.rendering(), copyValues(job.Values))

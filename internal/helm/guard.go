@@ -17,8 +17,9 @@ const (
 	maxTicks = 1_000_000
 	// maxRender bounds the time.
 	maxRender = time.Minute
-	// maxHeap bounds by how many bytes the process's heap may grow meanwhile.
-	maxHeap = 512 << 20
+	// maxHeap bounds by how many bytes the live heap of the process may grow
+	// meanwhile. Others grow it too; not by this much within one rendering.
+	maxHeap = 256 << 20
 	// ticksPerLook is how many ticks pass between two looks at time and heap.
 	ticksPerLook = 32
 )
@@ -40,7 +41,7 @@ type guard struct {
 }
 
 func newGuard(r *run) *guard {
-	g := &guard{run: r, texts: map[*chart.Chart][][]byte{}, metrics: []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}}
+	g := &guard{run: r, texts: map[*chart.Chart][][]byte{}, metrics: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}}
 	return g
 }
 

@@ -35,6 +35,8 @@ func strategyOf(hr *v2.HelmRelease, spec interface{ GetDisableWait() bool }) hel
 type waiter struct {
 	run      *run
 	strategy helmkube.WaitStrategy
+	// alone waiters watch for themselves, whatever Health the job has.
+	alone bool
 }
 
 var (
@@ -98,7 +100,7 @@ func (w *waiter) await(resources helmkube.ResourceList, timeout time.Duration, a
 	ctx, cancel := context.WithTimeout(w.run.ctx, timeout)
 	defer cancel()
 	from := w.run.job.Health
-	if from == nil {
+	if from == nil || w.alone {
 		own := follow(ctx, resources, ask.Custom)
 		defer own.stop()
 		from = own
