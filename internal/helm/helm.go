@@ -5,7 +5,7 @@
 //
 //	cluster, err := helm.Connect(restConfig)       // once per cluster: discovery is shared
 //	driver := cluster.As(helm.Identity{User: "system:serviceaccount:apps:deployer"})
-//	stored, err := driver.Observe(ctx, release.StorageNamespace(hr), release.Name(hr))
+//	stored, err := driver.Observe(ctx, helm.PlaceOf(hr))
 //	out, err := driver.Install(ctx, helm.Job{Object: hr, Chart: chart, Values: values})
 //
 // Everything acts as the identity, `lookup` in templates too. A run is as long as
@@ -47,7 +47,8 @@ type Job struct {
 	// Secrets are texts that errors and logs must not hold; see
 	// release.Sensitive.
 	Secrets []string
-	// Health tells how objects are; nil makes the driver watch them itself.
+	// Health tells how objects are; nil makes the driver watch them itself, as
+	// it does in any case for a chart's CRDs and for what it deletes.
 	Health Health
 	// Custom are the compiled spec.healthCheckExprs.
 	Custom cel.Health

@@ -147,7 +147,7 @@ func (m mask) text(s string) string {
 }
 
 // err returns an error whose text holds no secrets. What it wraps can be asked
-// for with errors.Is and errors.As, but not printed by way of Unwrap.
+// for with errors.Is, but not printed by way of Unwrap.
 func (m mask) err(err error) error {
 	if err == nil || m.replace == nil || m.text(err.Error()) == err.Error() {
 		return err
