@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -100,7 +101,7 @@ func (w *waiter) await(resources helmkube.ResourceList, timeout time.Duration, a
 	ctx, cancel := context.WithTimeout(w.run.ctx, timeout)
 	defer cancel()
 	from := w.run.job.Health
-	if from == nil || w.alone {
+	if from == nil || w.alone || ask.Hooks || slices.ContainsFunc(resources, vanishes) {
 		own := follow(ctx, resources, ask.Custom)
 		defer own.stop()
 		from = own
@@ -131,6 +132,13 @@ func (w *waiter) await(resources helmkube.ResourceList, timeout time.Duration, a
 			return fmt.Errorf("timeout waiting for: [%s]", verdict.Message)
 		}
 	}
+}
+
+// vanishes tells whether an object may be gone when it is done, which only its
+// own watch can tell from one that was deleted.
+func vanishes(i *resource.Info) bool {
+	obj, ok := i.Object.(*unstructured.Unstructured)
+	return ok && health.VanishesWhenDone(obj)
 }
 
 func refOf(i *resource.Info) object.Ref {
