@@ -56,6 +56,7 @@ func (c *client) Build(reader io.Reader, _ bool) (helmkube.ResourceList, error) 
 		}
 		list = append(list, info)
 	}
+	c.run.unask(list)
 	return list, errors.Join(errs...)
 }
 

@@ -49,9 +49,10 @@ func (d *Driver) Install(ctx context.Context, job Job) (Outcome, error) {
 		if err := r.applyCRDs(conf, spec.CRDs); err != nil {
 			return err
 		}
+		r.unlooked = install.ServerSideApply && install.TakeOwnership
 		_, err := install.RunWithContext(context.WithoutCancel(ctx), r.rendering(), copyValues(job.Values))
 		if err != nil && r.uninstalledBefore(err) {
-			install.Replace = true
+			r.unlooked, install.Replace = false, true
 			_, err = install.RunWithContext(context.WithoutCancel(ctx), r.rendering(), copyValues(job.Values))
 		}
 		return err
@@ -276,7 +277,7 @@ func (r *run) unrecorded() error {
 
 func (r *run) outcome() Outcome {
 	out := Outcome{
-		Written: r.storage.newestFirst(), Notes: r.notes, Log: r.lines.String(),
+		Written: r.storage.newestFirst(), Stored: r.storage.present(), Notes: r.notes, Log: r.lines.String(),
 		Took: time.Since(r.started), Requests: r.requests.Load(),
 	}
 	if len(out.Written) > 0 {

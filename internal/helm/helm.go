@@ -47,6 +47,9 @@ type Job struct {
 	// Secrets are texts that errors and logs must not hold; see
 	// release.Sensitive.
 	Secrets []string
+	// Stored is what Observe returned, where nobody wrote since; empty but not nil
+	// when there was nothing. Nil makes the driver read storage, once.
+	Stored []*relv1.Release
 	// Health tells how objects are; nil makes the driver watch them itself, as
 	// it does in any case for a chart's CRDs and for what it deletes.
 	Health Health
@@ -69,6 +72,9 @@ type Outcome struct {
 	// Written holds the releases that were written to storage, each as it was
 	// last written, newest version first.
 	Written []*relv1.Release
+	// Stored is what storage holds afterwards, oldest first; nil where that is not
+	// known.
+	Stored []*relv1.Release
 	// Inventory is what the newest release consists of, with the chart's CRDs;
 	// nil when nothing was written.
 	Inventory *v2.ResourceInventory

@@ -45,6 +45,7 @@ type run struct {
 	started  time.Time
 	// serverSide tells whether objects are applied server-side.
 	serverSide bool
+	unlooked   bool   // the next manifest is created without a look; see adopt.go
 	moved      string // the namespace of a release that is uninstalled
 	leaving    bool   // it is being uninstalled
 	undeleted  []error
@@ -76,6 +77,7 @@ func (d *Driver) start(ctx context.Context, job Job, storageNamespace string) (*
 		return nil, err
 	}
 	r.storage = &recorder{Driver: driver.NewSecrets(secrets), run: r}
+	r.storage.begin(job, storageNamespace)
 	return r, nil
 }
 

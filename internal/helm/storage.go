@@ -11,17 +11,91 @@ import (
 	relv1 "helm.sh/helm/v4/pkg/release/v1"
 	"helm.sh/helm/v4/pkg/storage/driver"
 	"k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/leat-dev/leat/internal/release"
 )
 
 var clientcmdEmpty = api.NewConfig()
 
 // recorder is Helm's storage; it remembers what was written, as it was at that
 // moment: Helm returns, and goes on changing, releases that it never stored.
+// It reads the versions of the job's release at most once: Helm asks for them
+// three to five times an action.
 type recorder struct {
 	driver.Driver
 	run     *run
 	written map[int]*relv1.Release
 	deleted map[int]bool
+	name    string                 // of the job's release; empty for none
+	held    map[int]*relv1.Release // what storage holds of it, by version; nil before it was read
+}
+
+// begin takes up what the job knows of storage, if it is storage in that
+// namespace that it knows.
+func (s *recorder) begin(job Job, namespace string) {
+	if job.Object == nil || release.StorageNamespace(job.Object) != namespace {
+		return
+	}
+	s.name = release.Name(job.Object)
+	if job.Stored != nil {
+		s.hold(job.Stored)
+	}
+}
+
+func (s *recorder) hold(all []*relv1.Release) {
+	s.held = make(map[int]*relv1.Release, len(all))
+	for _, rel := range all {
+		s.held[rel.Version] = freeze(rel)
+	}
+}
+
+// Query returns what has the labels. Of the job's release that is read once, and
+// copies are returned of it, as Helm changes what it gets.
+func (s *recorder) Query(labels map[string]string) ([]ri.Releaser, error) {
+	if s.name == "" || labels["name"] != s.name || labels["owner"] != "helm" {
+		return s.Driver.Query(labels)
+	}
+	if s.held == nil {
+		if err := s.read(); err != nil {
+			return nil, err
+		}
+	}
+	var found []ri.Releaser
+	for _, rel := range s.present() {
+		if status, asked := labels["status"]; !asked || rel.Info.Status.String() == status {
+			found = append(found, rel)
+		}
+	}
+	if len(found) == 0 {
+		return nil, driver.ErrReleaseNotFound
+	}
+	return found, nil
+}
+
+// read reads all versions of the job's release.
+func (s *recorder) read() error {
+	found, err := s.Driver.Query(map[string]string{"name": s.name, "owner": "helm"})
+	if err != nil && !isNotFound(err) {
+		return err
+	}
+	all, err := versions(s.name, found)
+	if err == nil {
+		s.hold(all)
+	}
+	return err
+}
+
+// present returns copies of what storage holds, oldest first; nil where that is
+// not known.
+func (s *recorder) present() []*relv1.Release {
+	if s.held == nil {
+		return nil
+	}
+	out := make([]*relv1.Release, 0, len(s.held))
+	for _, version := range slices.Sorted(maps.Keys(s.held)) {
+		out = append(out, freeze(s.held[version]))
+	}
+	return out
 }
 
 // Create stores a new release, unless the run is over: nothing was done yet.
@@ -52,6 +126,7 @@ func (s *recorder) Delete(key string) (ri.Releaser, error) {
 	if v1, ok := rel.(*relv1.Release); err == nil && ok {
 		s.note(v1)
 		s.deleted[v1.Version] = true
+		delete(s.held, v1.Version)
 	}
 	return rel, err
 }
@@ -73,6 +148,9 @@ func (s *recorder) note(rel ri.Releaser) {
 		s.written, s.deleted = map[int]*relv1.Release{}, map[int]bool{}
 	}
 	s.written[v1.Version] = freeze(v1)
+	if s.held != nil && v1.Name == s.name {
+		s.held[v1.Version] = freeze(v1)
+	}
 }
 
 // freeze returns a copy of what Helm changes in a release while it works on it.
@@ -103,6 +181,11 @@ func (s *recorder) history(name string) ([]*relv1.Release, error) {
 	if err != nil && !isNotFound(err) {
 		return nil, fmt.Errorf("read release %s from Helm storage: %w", name, err)
 	}
+	return versions(name, found)
+}
+
+// versions returns what was found of a release, oldest first.
+func versions(name string, found []ri.Releaser) ([]*relv1.Release, error) {
 	var out []*relv1.Release
 	for _, rel := range found {
 		v1, ok := rel.(*relv1.Release)

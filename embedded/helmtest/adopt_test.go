@@ -1,0 +1,105 @@
+package helmtest
+
+import (
+	"testing"
+
+	relv1 "helm.sh/helm/v4/pkg/release/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/leat-dev/leat/internal/helm"
+)
+
+// TestInstallLooksAtNothing: four objects that do not exist cost a request each,
+// and storage that was observed is not read again.
+func TestInstallLooksAtNothing(t *testing.T) {
+	s := newStand(t, chartOf("1.0.0", map[string]string{
+		"templates/a.yaml": configMap("a", "1"), "templates/b.yaml": configMap("b", "1"),
+		"templates/c.yaml": configMap("c", "1"), "templates/d.yaml": configMap("d", "1"),
+	}))
+	s.driver.Observe(s.ctx, helm.PlaceOf(s.job.Object)) // discovery is the cluster's, not the release's
+	s.job.Stored = []*relv1.Release{}
+	out, err := s.driver.Install(s.ctx, s.job)
+	s.must(out, err)
+	if got, want := out.Requests, int64(4+2); got != want {
+		t.Errorf("the install made %d requests, want %d: an apply for each object, and the release twice", got, want)
+	}
+	if len(out.Stored) != 1 || out.Stored[0].Version != 1 {
+		t.Fatalf("storage is told to hold %v", out.Stored)
+	}
+	s.wantStored("1:deployed")
+	s.job.Stored, s.job.Values = out.Stored, map[string]any{"x": "y"}
+	out, err = s.driver.Upgrade(s.ctx, s.job)
+	s.must(out, err)
+	s.wantStored("1:superseded 2:deployed")
+	if got, want := out.Requests, int64(4*2+3); got != want {
+		t.Errorf("the upgrade made %d requests, want %d: a look and an apply for each object, and the releases three times", got, want)
+	}
+}
+
+// TestStoredThatIsWrong: an install that is told that there is nothing does no
+// harm to what there is.
+func TestStoredThatIsWrong(t *testing.T) {
+	s := newStand(t, chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("a", "1")}))
+	s.must(s.driver.Install(s.ctx, s.job))
+	s.job.Stored = []*relv1.Release{}
+	s.job.Chart = chartOf("2.0.0", map[string]string{"templates/a.yaml": configMap("a", "2")})
+	if _, err := s.driver.Install(s.ctx, s.job); err == nil {
+		t.Error("the release was installed over another")
+	}
+	s.wantStored("1:deployed")
+	if got := s.value("a"); got != "1" {
+		t.Errorf("a holds %q, want 1", got)
+	}
+}
+
+// TestInstallTakesOver: of what exists, fields that others applied are taken,
+// and fields that Helm wrote before it applied go when the chart has them no
+// more.
+func TestInstallTakesOver(t *testing.T) {
+	s := newStand(t, chartOf("1.0.0", map[string]string{
+		"templates/a.yaml": configMap("theirs", "ours"), "templates/b.yaml": configMap("ours", "new"), "templates/c.yaml": configMap("none", "new"),
+	}))
+	maps := s.kube.CoreV1().ConfigMaps(s.ns)
+	theirs := `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"theirs"},"data":{"k":"theirs","more":"stays"}}`
+	force := true
+	if _, err := maps.Patch(s.ctx, "theirs", types.ApplyPatchType, []byte(theirs), metav1.PatchOptions{FieldManager: "kubectl", Force: &force}); err != nil {
+		t.Fatal(err)
+	}
+	ours := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "ours"}, Data: map[string]string{"k": "old", "more": "goes"}}
+	if _, err := maps.Create(s.ctx, ours, metav1.CreateOptions{FieldManager: "helm-controller"}); err != nil {
+		t.Fatal(err)
+	}
+	out, err := s.driver.Install(s.ctx, s.job)
+	s.must(out, err)
+	s.wantStored("1:deployed")
+	for name, want := range map[string]map[string]string{
+		"theirs": {"k": "ours", "more": "stays"}, "ours": {"k": "new"}, "none": {"k": "new"},
+	} {
+		got, err := maps.Get(s.ctx, name, metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got.Data) != len(want) || got.Data["k"] != want["k"] || got.Data["more"] != want["more"] {
+			t.Errorf("%s holds %v, want %v", name, got.Data, want)
+		}
+	}
+}
+
+// TestInstallTakesOverWithoutConflict: what Helm wrote before it applied is
+// taken over also where nobody else has a say.
+func TestInstallTakesOverWithoutConflict(t *testing.T) {
+	s := newStand(t, chartOf("1.0.0", map[string]string{"templates/b.yaml": configMap("ours", "new")}))
+	maps := s.kube.CoreV1().ConfigMaps(s.ns)
+	ours := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "ours"}, Data: map[string]string{"k": "old", "more": "goes"}}
+	if _, err := maps.Create(s.ctx, ours, metav1.CreateOptions{FieldManager: "helm-controller"}); err != nil {
+		t.Fatal(err)
+	}
+	out, err := s.driver.Install(s.ctx, s.job)
+	s.must(out, err)
+	got, err := maps.Get(s.ctx, "ours", metav1.GetOptions{})
+	if err != nil || len(got.Data) != 1 || got.Data["k"] != "new" {
+		t.Errorf("it holds %v, %v; want only what the chart says", got.Data, err)
+	}
+}
