@@ -20,7 +20,7 @@ import (
 const costly = "data.key.split('').all(a, data.key.split('').all(b, data.key.split('').all(c, a == b || b == c || c != '')))"
 
 func TestCase13ExpressionBombs(t *testing.T) {
-	big := configMap("big", strings.Repeat("x", 3000))
+	big := configMap("big", strings.Repeat("x", 100_000))
 	for name, spec := range map[string]string{
 		"readyExpr":        "dependsOn: [{name: big, readyExpr: \"" + strings.ReplaceAll(costly, "data.key", "dep.spec.path") + "\"}]",
 		"healthCheckExprs": "healthChecks: [{apiVersion: v1, kind: ConfigMap, name: big, namespace: $ns}]\nhealthCheckExprs: [{apiVersion: v1, kind: ConfigMap, current: \"" + costly + "\"}]",
@@ -29,7 +29,7 @@ func TestCase13ExpressionBombs(t *testing.T) {
 			s := up(t)
 			s.save(files{"app/a.yaml": configMap("a", "1"), "big/big.yaml": big})
 			s.bystander()
-			s.apply(source, kustomization("big", "path: ./"+strings.Repeat("./", 1500)+"big"), kustomization("app", "path: ./app", spec))
+			s.apply(source, kustomization("big", "path: ./"+strings.Repeat("./", 5000)+"big"), kustomization("app", "path: ./app", spec))
 			s.await("Kustomization/app", func(o *unstructured.Unstructured) bool {
 				return o != nil && !isReady(o) && strings.Contains(field(o, "status", "conditions"), "does too much work")
 			})

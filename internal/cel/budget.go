@@ -2,18 +2,25 @@ package cel
 
 import (
 	"strings"
+	"time"
 
 	"github.com/google/cel-go/common/operators"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/common/types/traits"
+	"github.com/google/cel-go/interpreter"
 )
 
 const (
-	// maxCost bounds one evaluation, in the units of cel-go: about one per
-	// operation and one per ten bytes handled. A million takes some tenths of a
-	// second; Kubernetes sets the same limit for one expression.
+	// maxCost bounds one evaluation: one per operation and one per ten bytes
+	// handled. A million takes some tenths of a second; Kubernetes sets the same
+	// limit for one expression.
 	maxCost = 1_000_000
+	// maxTime bounds an evaluation that slips through the costs. It is many times
+	// what maxCost takes, so that a busy machine gives the same answer.
+	maxTime = 5 * time.Second
+	// timeChecks is how many turns of a loop pass between looks at the time.
+	timeChecks = 100
 	// maxText bounds a string that one call may make, in bytes.
 	maxText = 4 << 20
 	// maxItems bounds a list that one call may make.
@@ -28,19 +35,135 @@ const (
 	maxDepth = 200
 )
 
-// workEstimator charges a call by what it handled. The estimates of cel-go
-// itself go by checked overloads, which health expressions do not have, and do
-// not know the extensions. A call that would be ruinous before it is charged is
-// refused: see guards.
-type workEstimator struct{}
+// budgetName is the name that a budget is found under; no expression can spell
+// it.
+const budgetName = "#budget"
 
-// CallCost returns the cost of a call that was made.
-func (workEstimator) CallCost(function, _ string, args []ref.Val, result ref.Val) *uint64 {
-	cost := 1 + callWork(function, args, result)
-	return &cost
+// budget is what one evaluation sees: its variables, and the work that is left.
+// The meter of cel-go itself would search, at every step, all that a loop did
+// before, and needs minutes to find that a budget is spent.
+type budget struct {
+	vars map[string]any
+	left uint64
 }
 
-func callWork(function string, args []ref.Val, result ref.Val) uint64 {
+// ResolveName implements interpreter.Activation.
+func (b *budget) ResolveName(name string) (any, bool) {
+	if name == budgetName {
+		return b, true
+	}
+	value, found := b.vars[name]
+	return value, found
+}
+
+// Parent implements interpreter.Activation.
+func (b *budget) Parent() interpreter.Activation { return nil }
+
+// spend takes work from the budget in vars. It ends the evaluation if that is
+// more than what is left; while constants are folded there is no budget.
+func spend(vars interpreter.Activation, work uint64) {
+	found, _ := vars.ResolveName(budgetName)
+	b, ok := found.(*budget)
+	if !ok {
+		return
+	}
+	if work > b.left {
+		panic(interpreter.EvalCancelledError{Message: ErrTooExpensive.Error(), Cause: interpreter.CostLimitExceeded})
+	}
+	b.left -= work
+}
+
+// metered returns i with its work charged: what it makes, and the constants that
+// it looks at. What it looks at otherwise was charged when that was evaluated.
+// Loops and the logical operators are charged through what is in them.
+func metered(i interpreter.Interpretable) interpreter.Interpretable {
+	switch i := i.(type) {
+	case interpreter.InterpretableConst:
+		return i
+	case interpreter.InterpretableAttribute:
+		return &meteredAttribute{i}
+	case interpreter.InterpretableCall:
+		return &meteredCall{i, 1 + constantWork(i.Args())}
+	case interpreter.InterpretableConstructor:
+		if constants(i.InitVals()) == len(i.InitVals()) {
+			return i // it is folded
+		}
+		return &meteredConstructor{i, 1 + uint64(len(i.InitVals()))}
+	}
+	return i
+}
+
+// meteredAttribute is a variable, or a field or item of one.
+type meteredAttribute struct {
+	interpreter.InterpretableAttribute
+}
+
+// AddQualifier implements interpreter.InterpretableAttribute.
+func (m *meteredAttribute) AddQualifier(q interpreter.Qualifier) (interpreter.Attribute, error) {
+	_, err := m.InterpretableAttribute.AddQualifier(q)
+	return m, err
+}
+
+// Eval implements interpreter.Interpretable.
+func (m *meteredAttribute) Eval(vars interpreter.Activation) ref.Val {
+	value := m.InterpretableAttribute.Eval(vars)
+	spend(vars, 1+handled(value))
+	return value
+}
+
+type meteredCall struct {
+	interpreter.InterpretableCall
+	fixed uint64
+}
+
+// Eval implements interpreter.Interpretable.
+func (m *meteredCall) Eval(vars interpreter.Activation) ref.Val {
+	result := m.InterpretableCall.Eval(vars)
+	spend(vars, m.fixed+handled(result))
+	return result
+}
+
+type meteredConstructor struct {
+	interpreter.InterpretableConstructor
+	fixed uint64
+}
+
+// Eval implements interpreter.Interpretable.
+func (m *meteredConstructor) Eval(vars interpreter.Activation) ref.Val {
+	spend(vars, m.fixed)
+	return m.InterpretableConstructor.Eval(vars)
+}
+
+// handled is the work of making or looking at a value once.
+func handled(v ref.Val) uint64 {
+	if _, growing := v.(traits.MutableLister); growing {
+		return 0 // a macro such as map adds one item in place
+	}
+	return size(v) / bytesPerCost
+}
+
+func constants(plans []interpreter.Interpretable) int {
+	n := 0
+	for _, plan := range plans {
+		if _, ok := plan.(interpreter.InterpretableConst); ok {
+			n++
+		}
+	}
+	return n
+}
+
+func constantWork(plans []interpreter.Interpretable) uint64 {
+	var work uint64
+	for _, plan := range plans {
+		if constant, ok := plan.(interpreter.InterpretableConst); ok {
+			work += handled(constant.Value())
+		}
+	}
+	return work
+}
+
+// guardedWork is the work of a call that has a guard.
+func guardedWork(function string, args []ref.Val) uint64 {
 	switch function {
 	case operators.Equals, operators.NotEquals, operators.In:
 		return deepSize(args...)
@@ -48,16 +171,12 @@ func callWork(function string, args []ref.Val, result ref.Val) uint64 {
 		return matchWork(args)
 	case "sets.contains", "sets.equivalent", "sets.intersects":
 		return productWork(args)
-	case operators.Add:
-		if _, growing := args[0].(traits.MutableLister); growing {
-			return 0 // a macro such as map adds one item in place
-		}
 	}
-	handled := size(result)
+	var work uint64
 	for _, arg := range args {
-		handled += size(arg)
+		work += handled(arg)
 	}
-	return handled / bytesPerCost
+	return work
 }
 
 // matchWork estimates what it takes to match a text with a regular expression:

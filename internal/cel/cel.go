@@ -11,12 +11,14 @@
 // The language is that of Flux: the standard library with strings, sets,
 // encoders and optional types, numbers of different types comparable, times in
 // UTC (fluxcd/pkg/runtime v0.110 cel/expression.go). Every expression has a
-// budget in length and in work, the same on every machine; one that exceeds it
-// ends with an error and never hangs. There is no input but the arguments: no
+// budget in length, nesting and work, the same on every machine; one that exceeds
+// it ends with an error and never hangs. A clock stands behind the budget, far
+// beyond what it allows. There is no input but the arguments: no
 // clock, no network, no environment.
 package cel
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -30,6 +32,12 @@ import (
 const (
 	// MaxLength bounds the text of an expression, in bytes.
 	MaxLength = 16 << 10
+	// maxNesting bounds how deep parentheses, loops and operators stand in each
+	// other; Flux has the same bound, which is the default of the language.
+	maxNesting = 250
+	// maxNodes bounds what a macro may be made of. The macros of optional values
+	// copy what they are called on, so that a chain of them doubles at each link.
+	maxNodes = 10_000
 	// maxPrograms bounds the cache of compiled expressions.
 	maxPrograms = 4096
 
@@ -66,7 +74,7 @@ func (e *EvalError) Error() string {
 func (e *EvalError) Unwrap() error { return e.Err }
 
 // ErrTooExpensive is in an EvalError whose expression exceeded its budget.
-var ErrTooExpensive = errors.New("the expression does too much work; make it look at fewer items")
+var ErrTooExpensive = fmt.Errorf("the expression does too much work, more than %d steps or %s; make it look at fewer items", maxCost, maxTime)
 
 // program is a compiled expression; it is safe for concurrent use.
 type program struct {
@@ -76,12 +84,19 @@ type program struct {
 
 // evalBool evaluates the program to true or false.
 func (p program) evalBool(vars map[string]any) (bool, error) {
-	out, _, err := p.prog.Eval(vars)
+	ctx, cancel := context.WithTimeout(context.Background(), maxTime)
+	defer cancel()
+	return p.evalWithin(ctx, vars)
+}
+
+// evalWithin is evalBool, which ends at the latest when ctx does.
+func (p program) evalWithin(ctx context.Context, vars map[string]any) (bool, error) {
+	out, _, err := p.prog.ContextEval(ctx, &budget{vars, maxCost})
+	var stopped interpreter.EvalCancelledError
+	if ctx.Err() != nil || errors.As(err, &stopped) || errors.Is(err, ErrTooExpensive) {
+		return false, &EvalError{p.text, ErrTooExpensive}
+	}
 	if err != nil {
-		var stopped interpreter.EvalCancelledError
-		if errors.As(err, &stopped) || errors.Is(err, ErrTooExpensive) {
-			err = ErrTooExpensive
-		}
 		return false, &EvalError{p.text, err}
 	}
 	result, ok := out.(types.Bool)
@@ -139,7 +154,7 @@ func newProgram(m mode, text string) (program, error) {
 
 func compile(m mode, text string) (program, error) {
 	if len(text) > MaxLength {
-		return program{}, fmt.Errorf("is %d bytes long, want at most %d", len(text), MaxLength)
+		return program{}, fmt.Errorf("is %d bytes long, want at most %d; shorten it", len(text), MaxLength)
 	}
 	env, err := environment(m)
 	if err != nil {
@@ -163,8 +178,7 @@ func compile(m mode, text string) (program, error) {
 	prog, err := env.Program(ast,
 		celgo.CustomDecorator(guard),
 		celgo.EvalOptions(celgo.OptOptimize),
-		celgo.CostLimit(maxCost),
-		celgo.CostTracking(workEstimator{}),
+		celgo.InterruptCheckFrequency(timeChecks),
 	)
 	if err != nil {
 		return program{}, err
@@ -198,8 +212,12 @@ func newEnv(variables ...celgo.EnvOption) (*celgo.Env, error) {
 		ext.Strings(),
 		ext.Sets(),
 		ext.Encoders(),
+		celgo.ParserRecursionLimit(maxNesting),
 	}, variables...)
 	env, err := celgo.NewEnv(options...)
+	if err == nil {
+		env, err = env.Extend(celgo.ClearMacros(), celgo.Macros(boundedMacros(env)...))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("make CEL environment: %w", err)
 	}

@@ -1,6 +1,7 @@
 package cel
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -254,6 +255,68 @@ func TestBombs(t *testing.T) {
 				t.Errorf("took %s", took)
 			}
 		})
+	}
+}
+
+// TestBoundsOfText: what is refused before it is ever evaluated, and how.
+func TestBoundsOfText(t *testing.T) {
+	for name, c := range map[string]struct{ expr, want string }{
+		"length":        {strings.Repeat("true && ", MaxLength/8) + "true", "want at most 16384"},
+		"parentheses":   {strings.Repeat("(", 1000) + "true" + strings.Repeat(")", 1000), "250"},
+		"loops":         {strings.Repeat("[1].all(x, ", 1000) + "true" + strings.Repeat(")", 1000), "250"},
+		"optMap":        {"status.?a" + strings.Repeat(".optMap(x, x)", 200) + ".orValue(true)", "expands to more than 10000"},
+		"optFlatMap":    {"status.?a" + strings.Repeat(".optFlatMap(x, x)", 200) + ".orValue(true)", "expands to more than 10000"},
+		"in each other": {strings.Repeat("a.optMap(x, ", 200) + "a" + strings.Repeat(")", 200), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := ParseHealth([]HealthCheck{{APIVersion: "v1", Kind: "A", Current: c.expr}})
+			if c.want == "" && err == nil {
+				return
+			}
+			var invalid *Error
+			if !errors.As(err, &invalid) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "healthCheckExprs[0].current") {
+				t.Errorf("got %.300v, want an *Error with its place and %q", err, c.want)
+			}
+		})
+	}
+}
+
+// TestBigInput: the work until the budget is found spent does not grow with the
+// input; a run is not held up by a list of 200,000 items.
+func TestBigInput(t *testing.T) {
+	items := make([]any, 200_000)
+	for i := range items {
+		items[i] = "x"
+	}
+	obj := map[string]any{"items": items, "text": strings.Repeat("x", 1_000_000)}
+	for _, expr := range []string{
+		"items.all(a, items.all(b, a == b))", "items.map(a, a + a).exists(b, b == 'y')",
+		"text.split('').all(a, text.contains(a))", "items.filter(a, a in items).size() > 1",
+		"items.exists_one(a, items.exists_one(b, a == b || b != a))",
+	} {
+		p, err := newProgram(parsed, expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.evalBool(obj); !errors.Is(err, ErrTooExpensive) {
+			t.Errorf("%s: got %v, want %v", expr, err, ErrTooExpensive)
+		}
+	}
+}
+
+// TestDeadline: where the time is over, a loop ends with the same error, also one
+// whose error a logical operator would swallow.
+func TestDeadline(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, expr := range []string{"spec.names.map(a, a).size() == 2", "[1, 2].all(a, " + strings.Repeat("[1, 2, 3].all(b, ", 5) + "a < 5" + strings.Repeat(")", 6) + " || true"} {
+		p, err := newProgram(parsed, expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.evalWithin(ctx, exampleObject); !errors.Is(err, ErrTooExpensive) {
+			t.Errorf("%s: got %v, want %v", expr, err, ErrTooExpensive)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package cel
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	celgo "github.com/google/cel-go/cel"
@@ -91,19 +92,24 @@ func affordableFormat(args []ref.Val) bool {
 // call is the plain function behind a guarded call.
 type call func(args []ref.Val) ref.Val
 
-// guardedCall evaluates its arguments, and calls only if that is affordable.
+// guardedCall evaluates its arguments, and calls only if that is affordable. It
+// hides what it calls, so that nothing replaces it by a faster call without guard.
 type guardedCall struct {
-	interpreter.InterpretableCall
+	id         int64
+	function   string
+	args       []interpreter.Interpretable
 	affordable func(args []ref.Val) bool
 	call       call
 }
 
+// ID implements interpreter.Interpretable.
+func (g *guardedCall) ID() int64 { return g.id }
+
 // Eval implements interpreter.Interpretable. All guarded functions are strict:
 // an argument that is an error is the result.
 func (g *guardedCall) Eval(vars interpreter.Activation) ref.Val {
-	plans := g.Args()
-	args := make([]ref.Val, len(plans))
-	for i, plan := range plans {
+	args := make([]ref.Val, len(g.args))
+	for i, plan := range g.args {
 		args[i] = plan.Eval(vars)
 	}
 	for _, arg := range args {
@@ -112,12 +118,14 @@ func (g *guardedCall) Eval(vars interpreter.Activation) ref.Val {
 		}
 	}
 	if !g.affordable(args) {
-		return types.LabelErrNode(g.ID(), types.WrapErr(ErrTooExpensive))
+		return types.LabelErrNode(g.id, types.WrapErr(ErrTooExpensive))
 	}
-	return types.LabelErrNode(g.ID(), g.call(args))
+	spend(vars, 1+guardedWork(g.function, args))
+	return types.LabelErrNode(g.id, g.call(args))
 }
 
-// guardCalls puts a guard before every guarded call of a program of env.
+// guardCalls puts a guard before every guarded call of a program of env, and a
+// meter around everything else that works.
 func guardCalls(env *celgo.Env) (interpreter.InterpretableDecorator, error) {
 	calls := map[string]call{
 		operators.Equals:    func(args []ref.Val) ref.Val { return types.Equal(args[0], args[1]) },
@@ -136,9 +144,38 @@ func guardCalls(env *celgo.Env) (interpreter.InterpretableDecorator, error) {
 	return func(i interpreter.Interpretable) (interpreter.Interpretable, error) {
 		plain, ok := i.(interpreter.InterpretableCall)
 		if !ok || guards[plain.Function()] == nil {
-			return i, nil
+			return metered(i), nil
 		}
-		return &guardedCall{plain, guards[plain.Function()], calls[plain.Function()]}, nil
+		name := plain.Function()
+		function, err := fixedPattern(plain, calls[name])
+		return &guardedCall{plain.ID(), name, plain.Args(), guards[name], function}, err
+	}, nil
+}
+
+// fixedPattern returns a call of matches whose pattern stands in the expression
+// with the pattern compiled, which is then also known to be valid; else function.
+func fixedPattern(plain interpreter.InterpretableCall, function call) (call, error) {
+	if plain.Function() != "matches" || len(plain.Args()) != 2 {
+		return function, nil
+	}
+	fixed, ok := plain.Args()[1].(interpreter.InterpretableConst)
+	if !ok {
+		return function, nil
+	}
+	pattern, ok := fixed.Value().(types.String)
+	if !ok {
+		return function, nil
+	}
+	compiled, err := regexp.Compile(string(pattern))
+	if err != nil {
+		return nil, err
+	}
+	return func(args []ref.Val) ref.Val {
+		text, ok := args[0].(types.String)
+		if !ok {
+			return function(args)
+		}
+		return types.Bool(compiled.MatchString(string(text)))
 	}, nil
 }
 
