@@ -89,6 +89,16 @@ spec:
   sources: [{alias: repo, kind: GitRepository, name: fleet}]
   artifacts: [{name: part, copy: [{from: "@repo/app/**", to: "@artifact/"}]}]`
 
+// chart is released as nobody in particular.
+const chart = `
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: web, namespace: $ns}
+spec:
+  interval: 10m
+  driftDetection: {mode: enabled}
+  chart: {spec: {chart: ./chart, sourceRef: {kind: GitRepository, name: fleet}}}`
+
 func in(ns string, texts ...string) string {
 	return strings.ReplaceAll(strings.Join(texts, "\n---"), "$ns", ns)
 }
@@ -107,7 +117,7 @@ var modes = []struct {
 		"leat", "system:serviceaccount:flux-system:kustomize-controller",
 	},
 	{
-		"flux", install.Options{Layout: install.LikeFlux}, []string{"source-controller", "kustomize-controller", "source-watcher"},
+		"flux", install.Options{Layout: install.LikeFlux}, []string{"source-controller", "kustomize-controller", "helm-controller", "source-watcher"},
 		"kustomize-controller", "",
 	},
 }
@@ -143,12 +153,14 @@ func TestControllersHaveTheRightsThatTheyNeed(t *testing.T) {
 func (s *stand) work(running []*controller) {
 	s.Helper()
 	ns := s.namespace("work")
-	s.create(in(ns, sources, application, tenant, nowhere, generator))
+	s.create(in(ns, sources, application, tenant, nowhere, generator, chart))
 	s.await(gitRepositories, ns, "fleet", ready)
 	s.await(kustomizationsGVR, ns, "app", ready)
 	s.await(kustomizationsGVR, ns, "tenant", ready)
 	s.await(artifactGenerators, ns, "parts", ready)
 	s.await(externalArtifacts, ns, "part", ready)
+	s.await(helmReleases, ns, "web", ready)
+	s.await(services, ns, "web", func(o *unstructured.Unstructured) bool { return o != nil })
 	s.await(kustomizationsGVR, ns, "nowhere", func(o *unstructured.Unstructured) bool { return strings.Contains(message(o), "nowhere") })
 	s.namespace("nowhere") // its coming is what the unit waits for
 	s.await(kustomizationsGVR, ns, "nowhere", ready)
@@ -165,6 +177,8 @@ func (s *stand) work(running []*controller) {
 	s.told(ns)
 	s.leads(len(running))
 	s.delete(kustomizationsGVR, ns, "app")
+	s.delete(helmReleases, ns, "web")
+	s.gone(services, ns, "web")
 	s.delete(artifactGenerators, ns, "parts")
 	s.delete(gitRepositories, ns, "fleet")
 	s.gone(configMaps, ns, "a")
@@ -191,7 +205,7 @@ func color(o *unstructured.Unstructured) string {
 // told waits for events of each kind of object, from its controller.
 func (s *stand) told(ns string) {
 	s.Helper()
-	want := []string{"source-controller GitRepository", "kustomize-controller Kustomization"}
+	want := []string{"source-controller GitRepository", "kustomize-controller Kustomization", "helm-controller HelmRelease"}
 	ctx := bounded(s.T)
 	for len(want) > 0 {
 		events, err := s.admin.CoreV1().Events(ns).List(ctx, metav1.ListOptions{})
@@ -277,7 +291,6 @@ func (s *stand) checkAsked(applier, as string, exact bool) {
 // unused are rights that wait for kinds which this release does not reconcile,
 // or for a conflict: resource and verb.
 var unused = []string{
-	"helmcharts create", "helmcharts delete", // HelmRelease
 	"serviceaccounts get", "serviceaccounts list", "serviceaccounts watch", // OCIRepository
 	"* get", // a write that conflicts
 }

@@ -52,9 +52,11 @@ func newStand(t *testing.T, o install.Options) *stand {
 	s.world = connect(t, s.cluster)
 	s.gate = newGate(t, s.cluster.Config)
 	s.git = repository(t, map[string]string{
-		"app/a.yaml":     "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {color: \"${color:=none}\"}\n",
-		"tenant/b.yaml":  "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n",
-		"nowhere/c.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: nowhere}\n",
+		"app/a.yaml":                   "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {color: \"${color:=none}\"}\n",
+		"tenant/b.yaml":                "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n",
+		"chart/Chart.yaml":             "apiVersion: v2\nname: web\nversion: 1.0.0\n",
+		"chart/templates/service.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n",
+		"nowhere/c.yaml":               "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: nowhere}\n",
 	})
 	s.objs = render(t, o)
 	s.must(install.Apply(bounded(t), s.world, s.objs, nil))
@@ -208,6 +210,8 @@ var (
 	kustomizationsGVR  = schema.GroupVersionResource{Group: "kustomize.toolkit.fluxcd.io", Version: "v1", Resource: "kustomizations"}
 	artifactGenerators = schema.GroupVersionResource{Group: "source.extensions.fluxcd.io", Version: "v1beta1", Resource: "artifactgenerators"}
 	configMaps         = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
+	helmReleases       = schema.GroupVersionResource{Group: "helm.toolkit.fluxcd.io", Version: "v2", Resource: "helmreleases"}
+	services           = schema.GroupVersionResource{Version: "v1", Resource: "services"}
 )
 
 // await waits until an object is as it should be.
