@@ -179,6 +179,7 @@ func TestVersionsOfTheFamily(t *testing.T) {
 	for mod, want := range map[string]string{
 		"k8s.io/api": "v0.36.4", "k8s.io/apimachinery": "v0.36.4", "k8s.io/client-go": "v0.36.4",
 		"k8s.io/apiextensions-apiserver": "v0.36.4", "sigs.k8s.io/kustomize/api": "v0.21.1", "sigs.k8s.io/kustomize/kyaml": "v0.21.1",
+		"helm.sh/helm/v4": "v4.2.4", "k8s.io/cli-runtime": "v0.36.4",
 		"github.com/google/cel-go": "v0.26.0", "github.com/fluxcd/source-controller/api": "v1.9.5",
 		"github.com/fluxcd/kustomize-controller/api": "v1.9.5", "github.com/fluxcd/cli-utils": "v1.2.3",
 	} {
