@@ -1,10 +1,16 @@
 package e2e
 
 import (
+	"context"
 	"slices"
+	"strings"
 	"testing"
 
+	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/kubernetes"
 
 	"github.com/leat-dev/leat/internal/object"
 )
@@ -15,15 +21,19 @@ func TestFirstOfTwoOwnersKeepsTheObject(t *testing.T) {
 	s.apply(source, kustomization("one", "path: ./one"))
 	s.ready("one")
 	uid := s.get("ConfigMap/a").GetUID()
-	s.apply(kustomization("two", "path: ./two"))
-	s.fails("two", "ReconciliationFailed", "ConfigMap/$ns/a is managed by Kustomization/$ns/one")
+	s.apply(kustomization("two", "path: ./two", "wait: true"))
+	s.leaves("two", "b")
 	s.data("ConfigMap/a", "one")
+	s.data("ConfigMap/b", "two")
+	for _, unit := range []string{"one", "two"} {
+		s.warns(unit, "ContestedObject", "ConfigMap/$ns/a is wanted by two units: Kustomization/$ns/one keeps it, Kustomization/$ns/two leaves it alone")
+	}
 
 	t.Run("also after a restart, whoever runs first", func(t *testing.T) {
 		s.stop()
 		s.save(files{"two/a.yaml": configMap("a", "two, later")})
 		s.start()
-		s.fails("two", "ReconciliationFailed", "ConfigMap/$ns/a is managed by Kustomization/$ns/one")
+		s.leaves("two", "b")
 		s.idle()
 		s.data("ConfigMap/a", "one")
 	})
@@ -35,7 +45,7 @@ func TestFirstOfTwoOwnersKeepsTheObject(t *testing.T) {
 			t.Errorf("ConfigMap/a was deleted")
 		}
 		s.apply(kustomization("two", "path: ./two"))
-		s.fails("two", "ReconciliationFailed", "ConfigMap/$ns/a is managed by Kustomization/$ns/one")
+		s.leaves("two", "b")
 	})
 	t.Run("until the first lets go, which deletes nothing", func(t *testing.T) {
 		s.commit(files{"one/a.yaml": "", "one/c.yaml": configMap("c", "one")})
@@ -45,6 +55,46 @@ func TestFirstOfTwoOwnersKeepsTheObject(t *testing.T) {
 			t.Errorf("ConfigMap/a was made anew")
 		}
 	})
+	t.Run("and then the first comes again, and leaves it", func(t *testing.T) {
+		s.commit(files{"one/a.yaml": configMap("a", "one")})
+		s.leaves("one", "c")
+		s.idle()
+		s.data("ConfigMap/a", "two, later")
+	})
+	t.Run("until the second is deleted, which deletes nothing", func(t *testing.T) {
+		s.delete("Kustomization/two")
+		s.gone("Kustomization/two")
+		if got := s.data("ConfigMap/a", "one").GetUID(); got != uid {
+			t.Errorf("ConfigMap/a was made anew")
+		}
+	})
+}
+
+// leaves waits until a unit is Ready with nothing but one ConfigMap in its
+// inventory.
+func (s *stand) leaves(name, only string) {
+	s.Helper()
+	s.ready(name)
+	want := []string{s.ns + "_" + only + "__ConfigMap"}
+	s.unit(name, func(k *kustomizev1.Kustomization) bool { return slices.Equal(inventory(k), want) })
+}
+
+// warns waits until a unit told something in an event of type Warning.
+func (s *stand) warns(name, reason, text string) {
+	s.Helper()
+	client, err := kubernetes.NewForConfig(s.cfg.REST)
+	s.must(err)
+	ctx, cancel := context.WithTimeout(s.Context(), patience)
+	defer cancel()
+	w, err := client.CoreV1().Events(s.ns).Watch(ctx, metav1.ListOptions{FieldSelector: "involvedObject.name=" + name + ",reason=" + reason})
+	s.must(err)
+	defer w.Stop()
+	for e := range w.ResultChan() {
+		if got, ok := e.Object.(*corev1.Event); ok && got.Type == corev1.EventTypeWarning && strings.Contains(got.Message, s.expand(text)) {
+			return
+		}
+	}
+	s.Errorf("%s told nothing of %s: %s", name, reason, text)
 }
 
 // One commit takes an object out of one unit and puts it into another: whichever

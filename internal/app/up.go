@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 
 	"github.com/leat-dev/leat/internal/build"
@@ -52,6 +53,7 @@ type Up struct {
 	tree   tree.Tree
 	local  *LocalSources
 	mirror *git.Pool
+	beside *beside
 }
 
 // Prepare reads the fleet and finds its entry; it needs no cluster.
@@ -89,6 +91,11 @@ func (u *Up) Install(ctx context.Context, rc *rest.Config) error {
 		return err
 	}
 	u.App = a
+	client, err := dynamic.NewForConfig(rc)
+	if err != nil {
+		return err
+	}
+	u.beside = newBeside(client)
 	n, err := InstallDefinitions(ctx, a.World)
 	if err != nil {
 		return err
@@ -219,9 +226,15 @@ func (u *Up) Run(ctx context.Context) error {
 		defer close(watched)
 		u.watch(ctx)
 	}()
+	followed := make(chan struct{})
+	go func() {
+		defer close(followed)
+		u.beside.run(ctx)
+	}()
 	err := u.App.Run(ctx)
 	cancel()
 	<-watched
+	<-followed
 	return err
 }
 

@@ -65,8 +65,9 @@ type Input struct {
 	Mask   plan.Mask
 	// Provided says why an object is none of ours to apply; empty: it is ours.
 	Provided func(ref object.Ref, labels map[string]string) string
-	// Contested names another unit that wants the object too and had it first.
-	Contested func(ctx context.Context, key object.Key, live *unstructured.Unstructured) string
+	// Contested names the unit that keeps an object, given the one whose label it
+	// carries; the zero key where nobody does.
+	Contested func(ctx context.Context, key, owner object.Key) object.Key
 	// Rehearse tells whether the making of an object must be tried dry first;
 	// nil is always.
 	Rehearse func(ref object.Ref) bool
@@ -94,6 +95,8 @@ type Result struct {
 	Pending []object.Ref
 	// Skipped are objects whose health is not ours to await.
 	Skipped map[object.Key]bool
+	// Left are the objects that another unit keeps; they are not tracked.
+	Left []Contest
 }
 
 // Changed lists what was done in the words of Flux: "Deployment/apps/web configured".

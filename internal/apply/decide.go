@@ -26,7 +26,8 @@ type step struct {
 	intent    *unstructured.Unstructured // what is sent
 	takeover  plan.Takeover
 	rehearsed bool
-	settled   *Mark // for Unchanged
+	settled   *Mark    // for Unchanged
+	left      *Contest // for Skip: another unit keeps the object
 }
 
 func ready(s live.Seen) bool { return s.Health.Status == health.Current }
@@ -57,11 +58,30 @@ func (r *runner) decide(ctx context.Context, o build.Object) (*step, error) {
 		s.Op, s.settled = plan.Unchanged, &m
 		return s, nil
 	}
+	if seen, exists, followed := r.Live.Seen(o.Ref.Key); followed && exists && plan.PolicyOf(desired, desired).Skip == "" && r.leave(ctx, s, seen.Owner) {
+		return s, nil
+	}
 	current, err := r.look(ctx, o.Ref)
 	if err != nil {
 		return nil, r.refused(o.Ref, desired, err)
 	}
 	return s, r.compare(ctx, s, current)
+}
+
+// leave makes the step leave an object to its owner, where that is another unit
+// which wants it still.
+func (r *runner) leave(ctx context.Context, s *step, owner object.Key) bool {
+	if r.Contested == nil || owner.Name == "" || owner == r.Owner {
+		return false
+	}
+	who := r.Contested(ctx, s.Ref.Key, owner)
+	if who == (object.Key{}) {
+		return false
+	}
+	s.left = &Contest{Key: s.Ref.Key, Unit: who}
+	s.Op, s.Why = plan.Skip, s.left.Why()
+	r.res.Left = append(r.res.Left, *s.left)
+	return true
 }
 
 // settled tells whether the object is as it was when it was last found right.
@@ -108,19 +128,24 @@ func (r *runner) compare(ctx context.Context, s *step, current *unstructured.Uns
 		s.Op, s.Why = plan.Skip, policy.Skip
 		return nil
 	}
-	if r.Contested != nil && current != nil {
-		if who := r.Contested(ctx, s.Ref.Key, current); who != "" {
-			return &Contest{Key: s.Ref.Key, Unit: who}
-		}
-	}
 	if current == nil {
 		return r.creation(ctx, s)
+	}
+	if r.leave(ctx, s, r.ownerOf(current)) {
+		return nil
 	}
 	if current.GetDeletionTimestamp() != nil {
 		s.Op, s.Why = plan.Replace, "it is being deleted"
 		return nil
 	}
 	return r.update(ctx, s, policy)
+}
+
+// ownerOf reads the labels that name a unit of our kind.
+func (r *runner) ownerOf(live *unstructured.Unstructured) object.Key {
+	owner, labels := r.Owner, live.GetLabels()
+	owner.Namespace, owner.Name = labels[object.OwnerNamespace], labels[object.OwnerName]
+	return owner
 }
 
 func (r *runner) creation(ctx context.Context, s *step) error {
@@ -189,14 +214,15 @@ func (r *runner) request(obj *unstructured.Unstructured) world.Apply {
 	return world.Apply{Object: obj, Manager: r.Managers.Own, Force: true}
 }
 
-// Contest is an object that two units want.
+// Contest is an object that two units want. The one that has it keeps it, the
+// other leaves it alone.
 type Contest struct {
 	Key  object.Key
-	Unit string
+	Unit object.Key // that has it
 }
 
-// Error says who has it and what to do.
-func (c *Contest) Error() string {
+// Why says who has it and what to do.
+func (c Contest) Why() string {
 	return fmt.Sprintf("%s is managed by %s, which keeps it; remove it from one of the two", c.Key, c.Unit)
 }
 

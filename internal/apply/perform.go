@@ -16,6 +16,10 @@ func (r *runner) perform(ctx context.Context, s *step) error {
 	switch s.Op {
 	case plan.Skip:
 		r.res.Skipped[s.Ref.Key] = true
+		if s.left != nil {
+			r.res.Steps = append(r.res.Steps, s.Step)
+			return nil
+		}
 	case plan.Unchanged:
 		r.res.Marks[s.Ref.Key] = *s.settled
 	case plan.Replace:

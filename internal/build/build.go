@@ -112,6 +112,8 @@ func (o Object) Decode() (*unstructured.Unstructured, error) {
 type Result struct {
 	Objects  []Object // in the order in which kustomize printed them
 	Warnings []string // sorted, each once
+	// Undefined are the variables that became empty because nothing defines them.
+	Undefined []Undefined
 	// Checksum is the digest of kustomize's output after substitution and before
 	// owner labels, as Flux keeps it in status.history: sha256:<64 hex digits>.
 	Checksum string
@@ -134,7 +136,9 @@ func run(ctx context.Context, t tree.Tree, r Recipe, o Options, rec *record.Reco
 	if err != nil {
 		return Result{}, p.outward(err)
 	}
-	return finish(docs, r, p.warnings())
+	result, err := finish(docs, r, p.warnings())
+	result.Undefined = p.placed(p.undefined)
+	return result, err
 }
 
 // build returns each resource after substitution. An attempt that

@@ -277,6 +277,7 @@ func (v version) size() int64 {
 	for _, o := range v.result.Objects {
 		n += perObject + int64(len(o.JSON))
 	}
+	n += int64(len(v.result.Undefined)) * perObject * 2
 	return n
 }
 

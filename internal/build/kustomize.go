@@ -44,7 +44,8 @@ func (p *port) attempt(dir string, r Recipe) (docs []document, err error) {
 		return nil, fmt.Errorf("kustomize build failed: %w", err)
 	}
 	p.keepOrigins(dir, m)
-	return render(m, r)
+	docs, p.undefined, err = render(m, r)
+	return docs, err
 }
 
 // keepOrigins notes where each resource comes from, where that is wanted.
@@ -62,12 +63,12 @@ func (p *port) keepOrigins(dir string, m resmap.ResMap) {
 }
 
 // render substitutes variables and prints each resource.
-func render(m resmap.ResMap, r Recipe) ([]document, error) {
+func render(m resmap.ResMap, r Recipe) ([]document, []Undefined, error) {
 	vars := newVariables(r)
 	docs := make([]document, len(m.Resources()))
 	for i, res := range m.Resources() {
 		if res.GetName() == "" || res.GetKind() == "" || res.GetApiVersion() == "" {
-			return nil, fmt.Errorf("failed to decode Kubernetes apiVersion, kind and name from: %s", res.CurId())
+			return nil, nil, fmt.Errorf("failed to decode Kubernetes apiVersion, kind and name from: %s", res.CurId())
 		}
 		doc, easy := plain(res.YNode())
 		if easy && !vars.touch(doc.text) {
@@ -79,7 +80,7 @@ func render(m resmap.ResMap, r Recipe) ([]document, error) {
 			_, err = m.Replace(res)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("post build failed for '%s/%s': %w", res.GetGvk(), res.GetName(), err)
+			return nil, nil, fmt.Errorf("post build failed for '%s/%s': %w", res.GetGvk(), res.GetName(), err)
 		}
 	}
 	for i, res := range m.Resources() {
@@ -88,11 +89,11 @@ func render(m resmap.ResMap, r Recipe) ([]document, error) {
 		}
 		text, err := res.AsYAML()
 		if err != nil {
-			return nil, fmt.Errorf("kustomize build failed: print %s: %w", res.CurId(), err)
+			return nil, nil, fmt.Errorf("kustomize build failed: print %s: %w", res.CurId(), err)
 		}
 		docs[i].text = text
 	}
-	return docs, nil
+	return docs, vars.missing.found, nil
 }
 
 // explain puts what a person needs in front of what kustomize said: the file

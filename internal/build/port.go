@@ -51,7 +51,9 @@ type port struct {
 	invalid map[string]error    // kustomizations that kustomize will not read
 	warning map[string]bool
 	origins map[int]Origin // of the resources of the output, where wanted
-	fault   error          // the first refusal; counts more than what kustomize makes of it
+
+	undefined []Undefined // of the last attempt
+	fault     error       // the first refusal; counts more than what kustomize makes of it
 }
 
 type mount struct {

@@ -35,11 +35,13 @@ type variables struct {
 	strict bool
 	run    bool
 	bad    error // a name that is none
+
+	missing *missing
 }
 
 func newVariables(r Recipe) variables {
 	v := variables{strict: r.Strict, run: len(r.Substitute) > 0 || r.SubstituteAlways}
-	v.values = make(map[string]string, len(r.Substitute))
+	v.values, v.missing = make(map[string]string, len(r.Substitute)), &missing{}
 	for _, name := range slices.Sorted(maps.Keys(r.Substitute)) {
 		if v.bad == nil && !validName.MatchString(name) {
 			v.bad = fmt.Errorf("'%s' var name is invalid, must match '%s'", name, variableName)
@@ -71,6 +73,7 @@ func (v variables) apply(res *resource.Resource) (bool, error) {
 	if err := v.bound(string(text)); err != nil {
 		return false, fmt.Errorf("envsubst error: %w", err)
 	}
+	v.missing.any = false
 	out, err := envsubst.Eval(string(text), v.lookup)
 	if err != nil {
 		return false, fmt.Errorf("envsubst error: variable substitution failed: %w", err)
@@ -85,11 +88,15 @@ func (v variables) apply(res *resource.Resource) (bool, error) {
 	if err := res.UnmarshalJSON(data); err != nil {
 		return false, fmt.Errorf("UnmarshalJSON: %w", err)
 	}
+	if v.missing.any {
+		v.noteMissing(res, string(text))
+	}
 	return true, nil
 }
 
 func (v variables) lookup(name string) (string, bool) {
 	value, known := v.values[name]
+	v.missing.any = v.missing.any || !known
 	return value, known || !v.strict
 }
 

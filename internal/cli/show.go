@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/leat-dev/leat/internal/app"
 	"github.com/leat-dev/leat/internal/controller"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/screen"
@@ -29,7 +30,7 @@ type show struct {
 	told    map[object.Key]string
 	moved   time.Time // last news of any unit
 	drawn   int       // lines of the live tree on the screen
-	engine  *controller.Controller
+	up      *app.Up
 	drawing sync.WaitGroup
 }
 
@@ -64,6 +65,7 @@ func (s *show) finished(r controller.Run) {
 	run := screen.Run{
 		On: rep.On, Missing: rep.Summary.Missing, Class: rep.Summary.Class, Took: r.Took, Why: rep.Summary.Why, Changed: rep.Summary.Changed,
 		Ready: rep.Summary.Ready, Reason: rep.Summary.Reason, Message: rep.Summary.Message, At: time.Now(), Revision: rep.Summary.Revision,
+		Warnings: rep.Summary.Warnings,
 	}
 	if before, ok := s.runs[r.Unit]; ok && before.Ready == run.Ready && before.Took > run.Took {
 		run.Took = before.Took // the run that did the work, not those that looked again
@@ -84,18 +86,20 @@ func (s *show) removed(key object.Key) {
 }
 
 // board is how everything stands now.
-func (s *show) board(c *controller.Controller) screen.Board {
+func (s *show) board() screen.Board {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return screen.Make(c.Units(), s.runs)
+	board := screen.Make(s.up.Units(), s.runs)
+	board.Warnings = s.up.Simulated()
+	return board
 }
 
 // redraw is how often the screen may change.
 const redraw = 100 * time.Millisecond
 
 // begin shows the engine until ctx ends.
-func (s *show) begin(ctx context.Context, c *controller.Controller) {
-	s.engine = c
+func (s *show) begin(ctx context.Context, up *app.Up) {
+	s.up = up
 	s.drawing.Add(1)
 	go func() {
 		defer s.drawing.Done()
@@ -106,17 +110,17 @@ func (s *show) begin(ctx context.Context, c *controller.Controller) {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
-				s.draw(c)
+				s.draw()
 			}
 		}
 	}()
 }
 
-func (s *show) draw(c *controller.Controller) {
+func (s *show) draw() {
 	if s.json {
 		return
 	}
-	board := s.board(c)
+	board := s.board()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.fd < 0 {
@@ -129,7 +133,8 @@ func (s *show) draw(c *controller.Controller) {
 	}
 	style := screen.Style{Width: width, Height: max(height-3, 5), Colour: true}
 	lines := board.Tree(style)
-	lines = append(lines, causes(board, width, height-3-len(lines))...)
+	lines = append(lines, wrapped(board.CauseLines(screen.Style{}), width, height-3-len(lines))...)
+	lines = append(lines, wrapped(board.WarningLines(screen.Style{}), width, height-3-len(lines))...)
 	ready, all := board.Counts()
 	lines = append(lines, fmt.Sprintf("%d of %d ready · pods are simulated · Ctrl-C ends", ready, all))
 	s.clear()
@@ -137,11 +142,11 @@ func (s *show) draw(c *controller.Controller) {
 	s.drawn = len(lines)
 }
 
-// causes tells the root causes below the tree, wrapped to the width, as far as
-// there is room.
-func causes(board screen.Board, width, room int) []string {
+// wrapped are lines below the tree, wrapped to the width, as far as there is
+// room.
+func wrapped(lines []string, width, room int) []string {
 	var out []string
-	for _, line := range board.CauseLines(screen.Style{Width: width}) {
+	for _, line := range lines {
 		runes := []rune(line)
 		for len(runes) > width {
 			out = append(out, string(runes[:width]))
@@ -184,14 +189,14 @@ const quiet = 1500 * time.Millisecond
 
 // settle returns true when nothing runs, nothing is due but timers, and what is
 // not ready has had its grace.
-func (s *show) settle(ctx context.Context, c *controller.Controller, grace time.Duration) bool {
-	calm := time.Now()
+func (s *show) settle(ctx context.Context, grace time.Duration) bool {
+	calm, c := time.Now(), s.up.App.Controller
 	for {
 		idle, changed := c.Idle()
 		if !idle {
 			calm = time.Now()
 		}
-		board := s.board(c)
+		board := s.board()
 		ready, all := board.Counts()
 		wait := quiet
 		switch {
@@ -236,11 +241,12 @@ func (s *show) final(board screen.Board) error {
 	ready, all := board.Counts()
 	if s.json {
 		value := struct {
-			Ready  int            `json:"ready"`
-			Units  int            `json:"units"`
-			Causes []screen.Cause `json:"causes,omitempty"`
-			Rows   []screen.Row   `json:"rows"`
-		}{ready, all, board.Causes(), board.Rows}
+			Ready    int              `json:"ready"`
+			Units    int              `json:"units"`
+			Causes   []screen.Cause   `json:"causes,omitempty"`
+			Warnings []screen.Finding `json:"warnings,omitempty"`
+			Rows     []screen.Row     `json:"rows"`
+		}{ready, all, board.Causes(), board.Findings(), board.Rows}
 		enc := json.NewEncoder(s.out)
 		enc.SetIndent("", "  ")
 		if err := enc.Encode(value); err != nil {
@@ -257,12 +263,20 @@ func (s *show) final(board screen.Board) error {
 
 func (s *show) report(board screen.Board) {
 	style := screen.Style{Colour: s.fd >= 0}
+	if s.fd >= 0 {
+		if width, _, err := term.GetSize(s.fd); err == nil {
+			style.Width = width
+		}
+	}
 	fmt.Fprintln(s.out)
 	for _, line := range board.Tree(style) {
 		fmt.Fprintln(s.out, line)
 	}
 	fmt.Fprintln(s.out)
 	for _, line := range board.CauseLines(style) {
+		fmt.Fprintln(s.out, line)
+	}
+	for _, line := range board.WarningLines(screen.Style{Colour: style.Colour}) {
 		fmt.Fprintln(s.out, line)
 	}
 	fmt.Fprintln(s.out, board.Verdict()+" (nodes and pods are simulated)")

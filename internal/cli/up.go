@@ -179,11 +179,11 @@ func (f *upFlags) watch(ctx context.Context, up *app.Up, cp ControlPlane, show *
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- up.Run(ctx) }()
-	show.begin(ctx, up.App.Controller)
+	show.begin(ctx, up)
 	settled := make(chan struct{})
 	if f.once {
 		go func() {
-			if show.settle(ctx, up.App.Controller, f.grace) {
+			if show.settle(ctx, f.grace) {
 				close(settled)
 			}
 		}()
@@ -196,7 +196,7 @@ func (f *upFlags) watch(ctx context.Context, up *app.Up, cp ControlPlane, show *
 		<-done
 		return fmt.Errorf("the control plane ended: %w", cp.Err())
 	case <-settled:
-		board := show.board(up.App.Controller)
+		board := show.board()
 		cancel()
 		err = errors.Join(<-done, show.final(board))
 	}

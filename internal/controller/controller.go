@@ -121,6 +121,7 @@ func (c *Controller) Run(ctx context.Context) error {
 		Moved:    c.managedMoved,
 	})
 	c.cfg.Engine.Live, c.cfg.Engine.Units = c.live, c.views.all
+	c.cfg.Engine.Nudge = func(key object.Key, why string) { _ = c.Wake(key, why) } // one that is not known yet will run anyway
 	if c.kindOf(object.Key{Group: object.GroupKustomize, Kind: unit.KustomizationKind}).Run {
 		c.guards.start(ctx, c.cfg.Managed.Metadata)
 	}

@@ -110,6 +110,9 @@ func (r *recorder) record(obj *unstructured.Unstructured, events []report.Event,
 		}
 		next := eventOf(obj, e, now, i)
 		id := string(obj.GetUID()) + next.Type
+		if e.Warning { // each under its own reason
+			id += next.Reason
+		}
 		if have := r.waiting[id]; have != nil {
 			have.Message, have.Reason = cut(have.Message+"\n"+next.Message), next.Reason
 			have.Annotations = next.Annotations

@@ -100,6 +100,9 @@ type Engine struct {
 	Stored Stored
 	// Units are all units as they are known, not to be changed; nil asks the world.
 	Units func() []*unstructured.Unstructured
+	// Nudge asks for a run of a unit of which another one's run found something
+	// out; it may be nil.
+	Nudge func(unit object.Key, why string)
 
 	mu    sync.Mutex
 	memos map[object.Key]*memo
@@ -108,6 +111,7 @@ type Engine struct {
 	indexes  indexes
 	charts   charts
 	ops      operations
+	shared   shared
 	feed     *Feed
 	tell     func(object.Key, string)
 }
@@ -127,6 +131,7 @@ type memo struct {
 	stored    hash.ID   // tree of the last stored artifact
 	generated generated // of an ArtifactGenerator
 	failures  int       // runs that failed one after the other
+	warnings  warnings
 
 	// Of a HelmRelease: the actions of the present attempt, the inputs and the
 	// storage as they were when it was found in sync, and its objects as they were
@@ -142,6 +147,7 @@ func (e *Engine) Converge(ctx context.Context, w world.World, obj *unstructured.
 			e.log().Error("a run panicked", "unit", object.KeyOf(obj), "panic", p)
 			rep = report.Broken(obj, report.Retry(report.ReasonReconcileFailed, fmt.Errorf("internal error: %v", p)), now)
 		}
+		e.warn(&rep)
 	}()
 	if obj.GetDeletionTimestamp() != nil {
 		obj = unit.Removable(obj)
@@ -190,6 +196,7 @@ func (e *Engine) memo(key object.Key) *memo {
 
 // Forget drops what is remembered of a unit that is gone.
 func (e *Engine) Forget(key object.Key) {
+	e.forgetWarnings(key)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.memos, key)

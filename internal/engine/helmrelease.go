@@ -151,6 +151,7 @@ func (r *releasing) begin() (bool, error) {
 	r.req.Object.Status = r.run.Status
 	r.run.Revision, r.run.Config, r.run.Chart = r.req.Chart.Version, r.req.Config, r.req.Chart
 	r.run.AppVersion = r.chart.AppVersion()
+	r.warnOfValues()
 	if op := r.ops.of(r.h.Key()); op != nil {
 		r.run.Running = op.title
 		r.obsolete(op)

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -96,6 +95,7 @@ func (c *kustomizing) apply(ctx context.Context) error {
 	if err != nil {
 		return report.Stall(report.ReasonReconcileFailed, fmt.Errorf("spec.ignore: %w", err))
 	}
+	c.warnOfBuild()
 	c.want(c.k.Key(), wanted{c.stamp(ctx, c.raw), inventory.Of(refs(c.built.Objects)...).Keys()})
 	res, err := apply.Run(ctx, apply.Input{
 		World: c.w, Live: c.Live, Objects: c.built.Objects, Managers: c.managers(), Owner: c.k.Key(),
@@ -110,6 +110,7 @@ func (c *kustomizing) apply(ctx context.Context) error {
 	for _, o := range c.built.Objects {
 		c.view.managed(o.Ref.Key)
 	}
+	c.leaves(c.k.Key(), c.leftBy(res, err))
 	if err != nil {
 		c.track(c.recorded.With(res.Tracked...))
 		return c.refused(err)
@@ -132,14 +133,10 @@ func (c *kustomizing) track(in inventory.Inventory) {
 	c.run.Inventory = &kustomizev1.ResourceInventory{Entries: entries}
 }
 
-// refused classes what the API, or another unit, said no to.
+// refused classes what the API said no to.
 func (c *kustomizing) refused(err error) error {
 	for _, ref := range apply.Refusals(err) {
 		c.view.kind(ref.Group) // a kind may be missing, or on its way out
-	}
-	var contest *apply.Contest
-	if errors.As(err, &contest) {
-		return report.Wait(report.ReasonReconcileFailed, err, contest.Unit)
 	}
 	var on []string
 	for _, name := range apply.MissingNamespaces(err) { // another unit may bring it

@@ -43,19 +43,13 @@ func (e *Engine) want(owner object.Key, w wanted) {
 
 // contested names the unit that keeps an object which this one wants too: the
 // one whose label it carries, as long as that one wants it.
-func (c *kustomizing) contested(ctx context.Context, key object.Key, live *unstructured.Unstructured) string {
-	labels := live.GetLabels()
-	owner := c.k.Key()
-	owner.Namespace, owner.Name = labels[object.OwnerNamespace], labels[object.OwnerName]
-	if owner.Name == "" || owner == c.k.Key() {
-		return ""
-	}
+func (c *kustomizing) contested(ctx context.Context, key, owner object.Key) object.Key {
 	raw, err := c.view.get(ctx, unit.Ref(owner))
 	if err != nil || raw == nil || !c.wantedBy(ctx, raw)[key] {
-		return ""
+		return object.Key{}
 	}
 	c.view.note(sourceOf(raw), record.Miss) // a new revision there may let go
-	return owner.String()
+	return owner
 }
 
 // heldBy names another unit that wants an object.

@@ -97,6 +97,17 @@ const (
 	ReasonMissingTarget         = "MissingRollbackTarget"
 )
 
+// Reasons of warnings, which are events only (Leat's own).
+const (
+	ReasonUndefined     = "UndefinedVariable"
+	ReasonFloating      = "FloatingVersion"
+	ReasonUnused        = "UnusedValue"
+	ReasonContested     = "ContestedObject"
+	ReasonBuildWarning  = "BuildWarning"
+	ReasonSimulatedHook = "SimulatedWebhook"
+	ReasonSimulatedBind = "SimulatedBinding"
+)
+
 // Reasons says what each reason means; docs and tests are made from it.
 var Reasons = map[string]string{
 	ReasonSucceeded:        "the operation finished",
@@ -168,4 +179,12 @@ var Reasons = map[string]string{
 	ReasonDriftCorrectionFailed: "what drifted could not be put back (events only)",
 	ReasonRetriesExceeded:       "the last attempt that the spec allows has failed",
 	ReasonMissingTarget:         "there is no earlier release to roll back to",
+
+	ReasonUndefined:     "a variable is defined nowhere and became empty (events only)",
+	ReasonFloating:      "no version, or a range, is asked for, so that the newest comes (events only)",
+	ReasonUnused:        "the chart does not use one of the values (events only)",
+	ReasonContested:     "two units want one object; the first keeps it (events only)",
+	ReasonBuildWarning:  "kustomize warned of something (events only)",
+	ReasonSimulatedHook: "an admission webhook was answered for by leat up (events only)",
+	ReasonSimulatedBind: "a pod was bound though no node fits it, by leat up (events only)",
 }

@@ -45,6 +45,7 @@ type Summary struct {
 	Missing  bool   // what the unit waits on does not exist
 	Why      string // why something was rebuilt, where it was
 	Changed  []string
+	Warnings []Warning // as of the last time that each could be looked for
 }
 
 // Event is one thing worth telling, on the unit.

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	swapi "github.com/fluxcd/source-watcher/api/v2/v1beta1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/leat-dev/leat/internal/object"
@@ -54,6 +55,7 @@ type Run struct {
 	At      time.Time
 	// Revision is the one that the run worked on.
 	Revision string
+	Warnings []report.Warning
 }
 
 // Row is one unit.
@@ -74,20 +76,29 @@ type Row struct {
 	Parent    object.Key    `json:"-"`
 	Owner     string        `json:"owner,omitempty"`
 	Simulated bool          `json:"simulated,omitempty"`
+
+	Warnings []report.Warning `json:"warnings,omitempty"`
 }
 
 // Board is all rows.
 type Board struct {
 	Rows []Row
-	// Fidelity is a note for all of them, such as that pods are simulated.
-	Note string
+	// Warnings concern the cluster, not one unit.
+	Warnings []report.Warning
 }
 
 // Make reads the rows of objects; runs may lack units.
 func Make(objects []*unstructured.Unstructured, runs map[object.Key]Run) Board {
-	rows := make([]Row, 0, len(objects))
+	rows, byUID := make([]Row, 0, len(objects)), make(map[string]object.Key, len(objects))
 	for _, obj := range objects {
-		rows = append(rows, row(obj, runs[object.KeyOf(obj)]))
+		byUID[string(obj.GetUID())] = object.KeyOf(obj)
+	}
+	for _, obj := range objects {
+		r := row(obj, runs[object.KeyOf(obj)])
+		if r.Parent = parentOf(obj, byUID); r.Parent != (object.Key{}) {
+			r.Owner = r.Parent.String()
+		}
+		rows = append(rows, r)
 	}
 	slices.SortFunc(rows, func(a, b Row) int { return object.Compare(a.Key, b.Key) })
 	return Board{Rows: rows}
@@ -96,15 +107,7 @@ func Make(objects []*unstructured.Unstructured, runs map[object.Key]Run) Board {
 func row(obj *unstructured.Unstructured, run Run) Row {
 	key := object.KeyOf(obj)
 	r := Row{Key: key, Kind: key.Kind, Name: key.Name, Space: key.Namespace, On: run.On, Missing: run.Missing, Took: run.Took, Seconds: run.Took.Seconds(), Why: run.Why}
-	if labels := obj.GetLabels(); labels[object.OwnerName] != "" {
-		r.Parent = object.Key{Group: object.GroupKustomize, Kind: unit.KustomizationKind,
-			Namespace: labels[object.OwnerNamespace], Name: labels[object.OwnerName]}
-		if r.Parent == key {
-			r.Parent = object.Key{}
-		} else {
-			r.Owner = r.Parent.String()
-		}
-	}
+	r.Warnings = run.Warnings
 	s, err := unit.StatusOf(obj)
 	if err != nil {
 		r.State, r.Message = Failed, err.Error()
@@ -114,6 +117,25 @@ func row(obj *unstructured.Unstructured, run Run) Row {
 	r.Simulated = strings.Contains(messageOf(s), "simulated pods")
 	r.State, r.Reason, r.Message = stateOf(obj, s, run)
 	return r
+}
+
+// parentOf is the unit that made another one, by its labels: a Kustomization, a
+// HelmRelease (of which the HelmChart is too), or an ArtifactGenerator.
+func parentOf(obj *unstructured.Unstructured, byUID map[string]object.Key) object.Key {
+	labels, key := obj.GetLabels(), object.KeyOf(obj)
+	var parent object.Key
+	switch {
+	case labels[swapi.ArtifactGeneratorLabel] != "":
+		parent = byUID[labels[swapi.ArtifactGeneratorLabel]]
+	case labels[object.HelmOwnerName] != "":
+		parent = object.Key{Group: object.GroupHelm, Kind: unit.HelmReleaseKind, Namespace: labels[object.HelmOwnerNamespace], Name: labels[object.HelmOwnerName]}
+	case labels[object.OwnerName] != "":
+		parent = object.Key{Group: object.GroupKustomize, Kind: unit.KustomizationKind, Namespace: labels[object.OwnerNamespace], Name: labels[object.OwnerName]}
+	}
+	if parent == key {
+		return object.Key{}
+	}
+	return parent
 }
 
 func messageOf(s unit.Status) string {
@@ -145,7 +167,7 @@ func stateOf(obj *unstructured.Unstructured, s unit.Status, run Run) (State, str
 	}
 	switch {
 	case status == "" && !k.Run && s.Artifact == nil:
-		return Unsupported, "Unsupported", unsupported(k.Kind)
+		return Unsupported, "Unsupported", unsupported(obj.GetKind())
 	case status == "":
 		return Unknown, "", ""
 	case status == "True":

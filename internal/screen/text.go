@@ -1,6 +1,7 @@
 package screen
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -58,7 +59,7 @@ func (b Board) Tree(s Style) []string {
 		}
 		children[parent] = append(children[parent], r)
 	}
-	t := treeText{children: children, style: s, worst: map[object.Key]int{}, seen: map[object.Key]bool{}, name: nameWidth(b.Rows)}
+	t := treeText{children: children, style: s, worst: map[object.Key]int{}, seen: map[object.Key]bool{}, name: nameWidth(b.Rows, s.Width)}
 	t.print(object.Key{}, "")
 	return t.clip()
 }
@@ -95,29 +96,50 @@ func (t *treeText) print(parent object.Key, indent string) {
 		}
 		t.seen[r.Key] = true
 		t.lines = append(t.lines, t.line(r, indent))
+		t.lines = append(t.lines, t.warned(r, indent)...)
 		t.print(r.Key, indent+"  ")
 	}
 }
 
 func (t *treeText) line(r Row, indent string) string {
 	label := indent + signs[r.State] + " " + r.Kind + "/" + r.Space + "/" + r.Name
-	pad := max(t.name-utf8.RuneCountInString(label), 0)
-	rest := fmt.Sprintf("  %-11s %-18s %7s  %s", r.State, shortRevision(r.Revision), took(r.Took), detail(r))
-	room := 0
 	if t.style.Width > 0 {
-		room = max(t.style.Width-utf8.RuneCountInString(label)-pad-2, 8)
+		label = cut(label, t.style.Width)
 	}
-	text := strings.Repeat(" ", pad+2) + strings.TrimRight(fitKeep(rest, room), " ")
+	pad := max(t.name-utf8.RuneCountInString(label), 0)
+	rest := fmt.Sprintf("  %-11s %-18s %7s  %s", r.State, shortRevision(r.Revision), took(r.Took), t.detail(r))
+	room := cmp.Or(t.style.Width, max(maxLine, t.name+minDetail)) - utf8.RuneCountInString(label) - pad
+	if room < 2 {
+		return t.style.paint(colours[r.State], label)
+	}
+	text := strings.Repeat(" ", pad) + strings.TrimRight(cut(rest, room), " ")
 	return t.style.paint(colours[r.State], label) + text
 }
 
-// fitKeep cuts to a width and keeps the columns.
-func fitKeep(text string, width int) string {
-	text = strings.TrimPrefix(strings.ReplaceAll(text, "\n", " "), "  ")
-	if width <= 0 || utf8.RuneCountInString(text) <= width {
+// maxLine is how long a line of a tree may be where there is no terminal, and
+// minDetail what is left of it beside a long name; the causes below the tree say
+// all.
+const (
+	maxLine   = 220
+	minDetail = 120
+)
+
+// fit2 cuts to a width and keeps the columns.
+func cut(text string, width int) string {
+	if utf8.RuneCountInString(text) <= width {
 		return text
 	}
-	return string([]rune(text)[:width-1]) + "…"
+	return string([]rune(text)[:max(width-1, 0)]) + "…"
+}
+
+// detail is the last column: what a row waits for, or says.
+func (t *treeText) detail(r Row) string {
+	text := detail(r)
+	n := len(r.loud())
+	if t.style.Height <= 0 || n == 0 {
+		return text
+	}
+	return strings.TrimSpace(fmt.Sprintf("! %d warnings  %s", n, text))
 }
 
 func detail(r Row) string {
@@ -127,9 +149,9 @@ func detail(r Row) string {
 	case r.State == Ready:
 		return ""
 	case len(r.On) > 0 && r.State != Failed:
-		return "waiting for " + strings.Join(r.On, ", ")
+		return "waiting for " + few(r.On)
 	default:
-		return strings.Join(strings.Fields(r.Message), " ")
+		return oneLine(r.Message)
 	}
 }
 
@@ -141,8 +163,11 @@ func (t *treeText) clip() []string {
 	return append(t.lines[:keep:keep], fmt.Sprintf("… and %d more", len(t.lines)-keep))
 }
 
-func nameWidth(rows []Row) int {
-	const most = 64
+func nameWidth(rows []Row, width int) int {
+	most := 96
+	if width > 0 {
+		most = min(most, max(width/2, 32))
+	}
 	w := 0
 	for _, r := range rows {
 		w = max(w, utf8.RuneCountInString(r.Kind)+len(r.Space)+len(r.Name)+8)
@@ -206,7 +231,7 @@ func (c Cause) lines(s Style) []string {
 		out = append(out, "    "+line)
 	}
 	if len(c.On) > 0 && c.State != Failed {
-		out = append(out, "    waiting for "+strings.Join(c.On, ", "))
+		out = append(out, "    waiting for "+few(c.On))
 	}
 	return out
 }
