@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/leat-dev/leat/internal/app"
+	"github.com/leat-dev/leat/internal/world/cluster"
 )
 
 func TestDeletionPolicies(t *testing.T) {
@@ -106,6 +107,13 @@ func TestWaitForTermination(t *testing.T) {
 		s := start(t, "deletionPolicy: WaitForTermination", "timeout: 1h")
 		s.idle()
 		s.exists("Kustomization/app")
+		s.must(s.app.Controller.Wake(s.key("Kustomization/app"), "a run while it waits"))
+		s.idle()
+		s.exists("Kustomization/app")
+		deletes := s.requests(func(c cluster.Count) bool { return c.Verb == "delete" && c.Resource == "configmaps" })
+		if deletes != 1 {
+			t.Errorf("got %d requests to delete the ConfigMap, want 1: what is being deleted is not deleted again", deletes)
+		}
 		s.patch("ConfigMap/a", release)
 		s.gone("Kustomization/app")
 	})

@@ -3,8 +3,9 @@ package e2e
 import (
 	"strings"
 	"testing"
+	"time"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"github.com/leat-dev/leat/internal/object"
 )
 
 // A definition that goes and comes back in another version: told while it is
@@ -51,18 +52,77 @@ webhooks:
 			s.delete(down)
 		}
 	})
-	s.commit(files{"app/s.yaml": "apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: $ns}\n", "by/b.yaml": configMap("by", "1")})
+	s.awaitRefusal(secret("probe"))
+	s.commit(files{"app/s.yaml": secret("s"), "by/b.yaml": configMap("by", "1")})
 	s.apply(source, kustomization("app", "path: ./app"), kustomization("by", "path: ./by"))
 	s.ready("by")
-	s.unit("app", anyReady)
-	if c := condition(s.now("app"), "Ready"); c.Status == "True" {
-		t.Skip("the API server took the Secret before it knew of the webhook")
-	}
 	s.fails("app", "ReconciliationFailed", "Secret/$ns/s dry-run failed", "down.example.com")
 	s.absent("Secret/s")
 	s.delete(down)
 	removed = true
-	s.request("app", "the webhook is gone")
+	s.ready("app")
+}
+
+// A webhook whose service has nobody behind it refuses until somebody is.
+func TestWebhookWithoutEndpoints(t *testing.T) {
+	runs := make(chan object.Key, 100)
+	s := up(t, counting(runs))
+	s.apply(`
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: $ns}
+webhooks:
+- name: down.example.com
+  failurePolicy: Fail
+  sideEffects: None
+  timeoutSeconds: 1
+  admissionReviewVersions: [v1]
+  clientConfig: {service: {name: hook, namespace: $ns}}
+  namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: $ns}}
+  rules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [secrets]}]
+`)
+	t.Cleanup(func() { s.delete("ValidatingWebhookConfiguration/" + s.ns) })
+	s.awaitRefusal(secret("probe"))
+	s.commit(files{"app/s.yaml": secret("s")})
+	s.apply(source, kustomization("app", "path: ./app"))
+	s.fails("app", "ReconciliationFailed", "Secret/$ns/s dry-run failed", "hook.$ns.svc")
+	s.idle()
+	for len(runs) > 0 {
+		<-runs
+	}
+	s.apply("apiVersion: v1\nkind: Endpoints\nmetadata: {name: hook, namespace: $ns}\nsubsets: [{addresses: [{ip: 192.0.2.1}], ports: [{port: 443}]}]\n")
+	s.ranAgain(runs, "Kustomization/app")
+}
+
+// ranAgain waits until a unit has run.
+func (s *stand) ranAgain(runs <-chan object.Key, name string) {
+	s.Helper()
+	for {
+		select {
+		case key := <-runs:
+			if key == s.key(name) {
+				return
+			}
+		case <-time.After(patience):
+			s.Fatalf("%s did not run\n%s", name, s.logs.tail())
+		}
+	}
+}
+
+func secret(name string) string {
+	return "apiVersion: v1\nkind: Secret\nmetadata: {name: " + name + ", namespace: $ns}\n"
+}
+
+// A quota that is raised lets in what it refused.
+func TestQuotaThatIsRaised(t *testing.T) {
+	s := up(t)
+	s.apply("apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: few, namespace: $ns}\nspec: {hard: {count/secrets: \"0\"}}\n",
+		"apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: other, namespace: $ns}\nspec: {hard: {count/services: \"9\"}}\n")
+	s.awaitRefusal(secret("probe"))
+	s.commit(files{"app/s.yaml": secret("s")})
+	s.apply(source, kustomization("app", "path: ./app"))
+	s.fails("app", "ReconciliationFailed", "Secret/$ns/s", "exceeded quota")
+	s.patch("ResourceQuota/few", `{spec: {hard: {count/secrets: "5"}}}`)
 	s.ready("app")
 }
 
@@ -95,5 +155,8 @@ func TestTerminatingNamespace(t *testing.T) {
 	s.fails("app", "ReconciliationFailed", "ConfigMap/$ns-going/a dry-run failed", "being terminated")
 	s.ready("by")
 	elsewhere.patch("ConfigMap/held", release)
-	s.await(going, func(o *unstructured.Unstructured) bool { return o == nil })
+	s.gone(going)
+	s.fails("app", "ReconciliationFailed", `namespaces "$ns-going" not found`)
+	s.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: $ns-going}\n")
+	s.ready("app")
 }

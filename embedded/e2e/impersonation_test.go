@@ -39,7 +39,6 @@ func TestUnitHasTheRightsOfItsServiceAccountOnly(t *testing.T) {
 			s.fails("app", "ReconciliationFailed", "ConfigMap/$ns/a", "forbidden", "system:serviceaccount:$ns:deployer")
 			s.absent("ConfigMap/a")
 			s.apply(allowAll)
-			s.request("app", "rights")
 			s.ready("app")
 			s.data("ConfigMap/a", "1")
 		})
@@ -70,6 +69,9 @@ subjects: [{kind: ServiceAccount, name: deployer, namespace: $ns}]
 	if got := len(inventory(k)); got != 2 {
 		t.Errorf("inventory: got %q, want both objects", inventory(k))
 	}
+	s.patch("Role/deployer", `{rules: [{apiGroups: [""], resources: [configmaps], verbs: [get, create, patch, delete]}]}`)
+	s.ready("app")
+	s.gone("ConfigMap/b")
 }
 
 func TestNoCrossNamespaceReferences(t *testing.T) {

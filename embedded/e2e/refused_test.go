@@ -65,23 +65,27 @@ spec:
 		s.delete("ValidatingAdmissionPolicyBinding/" + s.ns)
 		s.delete("ValidatingAdmissionPolicy/" + s.ns)
 	})
-	s.awaitPolicy()
+	s.awaitRefusal(configMap("no-probe", "1"))
 	s.commit(files{"app/a.yaml": configMap("a", "1"), "app/n1.yaml": configMap("no-1", "1"), "app/n2.yaml": configMap("no-2", "1")})
 	s.apply(source, kustomization("app", "path: ./app"))
 	s.fails("app", "ReconciliationFailed", "ConfigMap/$ns/no-1 dry-run failed", "ConfigMap/$ns/no-2 dry-run failed", "this name is not allowed")
 	s.absent("ConfigMap/a")
-	s.commit(files{"app/n1.yaml": "", "app/n2.yaml": ""})
+	s.commit(files{"app/n1.yaml": ""})
+	s.fails("app", "ReconciliationFailed", "ConfigMap/$ns/no-2 dry-run failed")
+	s.patch("ValidatingAdmissionPolicy/"+s.ns, `{spec: {validations: [{expression: "object.metadata.name != 'no-1'"}]}}`)
 	s.ready("app")
 }
 
-// awaitPolicy waits until the API server enforces the policy: it learns of it by
-// a watch of its own. The probes are events of a ConfigMap that a person writes.
-func (s *stand) awaitPolicy() {
+// awaitRefusal waits until the API server refuses an object: it learns of what
+// makes it do so by watches of its own. The probes are events of a ConfigMap that
+// a person writes.
+func (s *stand) awaitRefusal(text string) {
 	s.Helper()
 	s.apply(configMap("probe", "0"))
-	c := s.client(s.key("ConfigMap/x").GroupKind(), s.ns)
+	gk := s.decode(text)[0].GroupVersionKind().GroupKind()
+	c := s.client(gk, s.ns)
 	s.await("ConfigMap/probe", func(o *unstructured.Unstructured) bool {
-		refused := !s.tryApply(c, configMap("no-probe", "1"))
+		refused := !s.tryApply(c, text)
 		if !refused {
 			s.patch("ConfigMap/probe", `{data: {key: "`+o.GetResourceVersion()+`"}}`) // the next event, and try
 		}

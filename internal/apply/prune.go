@@ -53,7 +53,7 @@ func Prune(ctx context.Context, in PruneInput) (PruneResult, error) {
 			if err != nil && !apierrors.IsNotFound(err) {
 				res.Survivors = append(res.Survivors, s.Ref)
 				if first == nil {
-					first = fmt.Errorf("delete %s: %s", s.Ref.Key, in.Mask.Text(err.Error(), s.Before))
+					first = &Undeleted{Ref: s.Ref, Text: in.Mask.Text(err.Error(), s.Before), Err: err}
 				}
 				continue
 			}

@@ -89,6 +89,7 @@ type Controller struct {
 	soft   soft
 	untold untold
 	guards guards
+	echo   *echo
 
 	releases releases
 }
@@ -106,6 +107,9 @@ func New(cfg Config) *Controller {
 	cfg.Engine.Store = announced{cfg.Engine.Store, c.stored}
 	c.commit = commit.Committer{World: cfg.World}
 	c.events = newRecorder(cfg.Events, c.eventLost)
+	c.echo = newEcho(func(subject, why string) {
+		c.loop.Send(sched.Moved{Subject: subject, Priority: sched.Released, Why: why})
+	})
 	c.soft = soft{after: softDelay, late: c.commitLate}
 	return c
 }
@@ -123,7 +127,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	c.cfg.Engine.Live, c.cfg.Engine.Units = c.live, c.views.all
 	c.cfg.Engine.Nudge = func(key object.Key, why string) { _ = c.Wake(key, why) } // one that is not known yet will run anyway
 	if c.kindOf(object.Key{Group: object.GroupKustomize, Kind: unit.KustomizationKind}).Run {
-		c.guards.start(ctx, c.cfg.Managed.Metadata)
+		c.guards.start(ctx, c.cfg.Managed.Metadata, c.echo)
 	}
 	c.cfg.Engine.Options.Rehearse = c.guards.Rehearse
 	c.events.run(ctx)

@@ -131,8 +131,11 @@ func (v *views) remove(key object.Key, at uint64) {
 	v.changed(old, nil)
 }
 
-func version(obj *unstructured.Unstructured) uint64 {
-	n, err := strconv.ParseUint(obj.GetResourceVersion(), 10, 64)
+func version(obj *unstructured.Unstructured) uint64 { return parseVersion(obj.GetResourceVersion()) }
+
+// parseVersion reads a resource version, which grows; anything else is 0.
+func parseVersion(text string) uint64 {
+	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
 		return 0
 	}
@@ -177,10 +180,7 @@ func (s *viewSink) Replace(list []any, at string) error {
 			s.v.put(obj)
 		}
 	}
-	listed, err := strconv.ParseUint(at, 10, 64)
-	if err != nil {
-		listed = 0
-	}
+	listed := parseVersion(at)
 	for _, obj := range s.v.all() {
 		key := object.KeyOf(obj)
 		if key.GroupKind() == s.kind.GVK().GroupKind() && !there[key] && version(obj) <= listed {

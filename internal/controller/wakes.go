@@ -187,6 +187,10 @@ func (c *Controller) managedMoved(m live.Move) {
 }
 
 func (c *Controller) namedMoved(key object.Key) {
+	if engine.Slow(key) {
+		c.echo.changed(engine.Subject(key), key.String()+" changed")
+		return
+	}
 	c.loop.Send(sched.Moved{Subject: engine.Subject(key), Priority: sched.Released, Why: key.String() + " changed"})
 }
 
@@ -210,6 +214,7 @@ func (c *Controller) follow(ctx context.Context, rep report.Report) []string {
 			c.cfg.Log.Warn("cannot watch what a unit read; it is read again at the interval", "unit", rep.Unit, "object", key, "error", err)
 		}
 	}
+	c.guards.consult(subjects)
 	return subjects
 }
 

@@ -61,6 +61,7 @@ func (e *Engine) convergeKustomization(ctx context.Context, w world.World, obj *
 	}
 	c.run.Started = now
 	c.run.Err = c.converge(ctx)
+	c.view.refusals(c.run.Err)
 	c.run.Reads = c.view.rec.Set()
 	return report.Kustomization(k, c.run, now)
 }

@@ -66,7 +66,8 @@ func (c *kustomizing) canAct(ctx context.Context) (bool, error) {
 }
 
 func (c *kustomizing) retryRemoval(rep report.Report, err error) report.Report {
-	rep.Finalize = false
+	c.view.refusals(err)
+	rep.Finalize, rep.Reads = false, c.view.rec.Set()
 	rep.Events = append(rep.Events, c.removalEvent(true, "pruning for deleted resource failed: "+err.Error()))
 	rep.Next = c.now.Add(min(c.k.RetryInterval(), time.Minute))
 	rep.Summary = report.Summary{Ready: "False", Reason: report.ReasonPruneFailed, Message: err.Error()}
@@ -74,11 +75,11 @@ func (c *kustomizing) retryRemoval(rep report.Report, err error) report.Report {
 }
 
 // awaitRemoval keeps the unit until what it deleted is gone, at most for its
-// timeout from its own deletion on.
+// timeout since it first looked: the time of its deletion is of another clock.
 func (c *kustomizing) awaitRemoval(rep report.Report, res apply.PruneResult) report.Report {
-	deadline := c.k.DeletionTimestamp.Add(c.k.GetTimeout())
+	deadline := c.waitSince("removal").Add(c.k.GetTimeout())
 	for _, s := range res.Steps {
-		if s.Op == plan.Delete {
+		if s.Leaving() {
 			c.view.managed(s.Ref.Key)
 			rep.On = append(rep.On, s.Ref.Key.String())
 		}

@@ -52,8 +52,8 @@ type Prune struct {
 
 // PruneSteps returns one step per object of Old that is not in New, in the
 // order of deleting: Delete, or Skip with the reason. An object is deleted only
-// if it exists, carries the owner labels, is in no other inventory, and no mark
-// on it forbids it.
+// if it exists, carries the owner labels, is in no other inventory, is not being
+// deleted already, and no mark on it forbids it.
 func PruneSteps(p Prune) []Step {
 	var steps []Step
 	for _, ref := range SortForPrune(p.Old.Without(p.New)) {
@@ -89,8 +89,18 @@ func (p Prune) keeps(key object.Key, live *unstructured.Unstructured) (why strin
 	if !p.Owner.Owns(live) {
 		return fmt.Sprintf("not labelled as of %s/%s", p.Owner.Namespace, p.Owner.Name), true
 	}
-	return keptOnPrune(live)
+	if why, kept := keptOnPrune(live); kept {
+		return why, true
+	}
+	return leaving, live.GetDeletionTimestamp() != nil
 }
+
+// leaving is why an object is not deleted a second time.
+const leaving = "being deleted already"
+
+// Leaving tells whether the object of a step of PruneSteps goes: by the step, or
+// because it is being deleted already.
+func (s Step) Leaving() bool { return s.Op == Delete || s.Op == Skip && s.Why == leaving }
 
 func pruneReason(ref object.Ref, live *unstructured.Unstructured) string {
 	const removed = "no longer in the source"

@@ -4,7 +4,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"pgregory.net/rapid"
@@ -68,6 +70,7 @@ func TestPrune(t *testing.T) {
 		{"held by another", cm(nil), func(p *Prune) {
 			p.HeldBy = func(object.Key) (string, bool) { return "Kustomization/flux-system/b", true }
 		}, Skip, "inventory of Kustomization/flux-system/b"},
+		{"being deleted", cm(func(o *unstructured.Unstructured) { o.SetDeletionTimestamp(&metav1.Time{Time: time.Unix(1, 0)}) }), nil, Skip, "being deleted already"},
 		{"another object answered", owned("v1", "ConfigMap", "a", "y"), nil, Skip, "the live object is"},
 	} {
 		got := pruneOne(tc.live, tc.with)
