@@ -79,6 +79,7 @@ func (p *port) inspect(name string, data []byte) ([]byte, error) {
 		switch changed, err := p.follow(dir, where, r); {
 		case errors.Is(err, errAgain):
 			missing = true
+			p.want[len(p.want)-1].from = where
 		case err != nil:
 			return nil, p.refuse(fmt.Errorf("read %s: %s: %w", where, r.field, err))
 		case changed:

@@ -135,7 +135,7 @@ func TestRemoteBasesAreConfined(t *testing.T) {
 		"a generator's file":   {"configMapGenerator: [{name: g, files: [../other/x.yaml]}]\n", "may name only files below its directory"},
 		"itself":               {"resources: [\"" + url + "\"]\n", "cycle of kustomizations: https://example.com/org/repo//base → https://example.com/org/repo//base"},
 		"missing":              {"resources: [none.yaml]\n", "resources: none.yaml: no such file"},
-		"another":              {"resources: [\"https://example.com/other/repo//z\"]\n", "fetch remote base https://example.com/other/repo//z"},
+		"another":              {"resources: [\"https://example.com/other/repo//z\"]\n", "fetch remote base https://example.com/other/repo//z of https://example.com/org/repo//base/kustomization.yaml:1: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			remote := &remotes{trees: map[string]tree.Tree{url: files(t, map[string]string{"base/kustomization.yaml": c.k, "other/x.yaml": cm("x")})}}

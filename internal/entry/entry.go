@@ -61,7 +61,7 @@ func Find(t tree.Tree, o Options) (Entry, error) {
 		}
 		o.Path = clean
 		if t.Lookup(clean).Kind != tree.Dir {
-			return Entry{}, fmt.Errorf("--path %s: the fleet has no such directory; it has %s", clean, strings.Join(candidates(t), ", "))
+			return Entry{}, fmt.Errorf("--path %s: the fleet has no such directory; it has %s", clean, strings.Join(guesses(t), ", "))
 		}
 	}
 	var found []Entry
@@ -94,7 +94,7 @@ func looksLikeOne(t tree.Tree) bool {
 }
 
 func ambiguous(what string, t tree.Tree) error {
-	list := candidates(t)
+	list := guesses(t)
 	if len(list) == 0 {
 		return fmt.Errorf("%s; pass --path DIRECTORY", what)
 	}

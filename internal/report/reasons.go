@@ -19,6 +19,24 @@ const (
 	BuildFailed      = "BuildFailed"
 )
 
+// Conditions says what each type of condition means; docs are made from it.
+var Conditions = map[string]string{
+	Ready:             "the unit is as its spec asks; False says why not, Unknown that work is under way",
+	Reconciling:       "work is under way, or another attempt follows",
+	StalledCondition:  "only another spec helps",
+	Healthy:           "what a Kustomization applied is ready, where `wait` or `healthChecks` ask for it",
+	ArtifactInStorage: "the artifact of the present revision is stored",
+	ArtifactOutdated:  "a newer revision is there than the one stored",
+	FetchFailed:       "the source could not be read",
+	StorageFailed:     "the artifact could not be stored",
+	IncludeMissing:    "an included repository is missing or has no artifact",
+	Released:          "the last install or upgrade of a HelmRelease succeeded",
+	TestSuccess:       "the tests of a HelmRelease passed, where it has them run",
+	Remediated:        "a failed install or upgrade was rolled back or uninstalled",
+	DriftedCondition:  "the cluster differs from the manifest of a HelmRelease with drift detection",
+	BuildFailed:       "a HelmChart could not be built",
+}
+
 // Reasons of conditions and events, as Flux words them (flux-v2 section 1.3 and
 // the api modules). Reasons lists each with its meaning.
 const (
