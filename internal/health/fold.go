@@ -65,7 +65,9 @@ func Fold(results map[object.Key]Result, w Wait) Verdict {
 			open++
 		}
 		v.Pending = append(v.Pending, key)
-		v.Again = earlier(v.Again, result.Until)
+		if result.Until.After(w.Now) { // one that has passed is the watch's to tell; looking at once would spin
+			v.Again = earlier(v.Again, result.Until)
+		}
 	}
 	deadline := w.Since.Add(w.Timeout)
 	switch {

@@ -8,6 +8,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/leat-dev/leat/internal/object"
 )
 
@@ -68,6 +70,42 @@ func TestFoldAgain(t *testing.T) {
 	got = Fold(map[object.Key]Result{key("Pod", "c"): {Status: InProgress}}, wait)
 	if want := noon.Add(time.Minute); !got.Again.Equal(want) {
 		t.Errorf("got %s, want the timeout %s", got.Again, want)
+	}
+}
+
+// TestFoldWhenTheClockJumps: whatever time it is said to be, a wait that goes on
+// asks to look again later than now and not after its own timeout; what the clock
+// of the server says of a pod can neither make it spin nor hold it.
+func TestFoldWhenTheClockJumps(t *testing.T) {
+	const day = 24 * time.Hour
+	for _, jump := range []time.Duration{-day, -time.Hour, 0, time.Hour, day} {
+		server := noon.Add(jump) // what the server's clock says when ours says noon
+		pod := map[object.Key]Result{key("Pod", "a"): {Status: InProgress, Until: server.Add(5 * time.Second)}}
+		got := Fold(pod, Wait{Since: noon, Now: noon, Timeout: time.Minute})
+		if got.State != Waiting || !got.Again.After(noon) || got.Again.After(noon.Add(time.Minute)) {
+			t.Errorf("server %s off: got %s, again at %s; want to wait and look within the minute", jump, got.State, got.Again)
+		}
+		if got = Fold(pod, Wait{Since: noon, Now: noon.Add(time.Minute), Timeout: time.Minute}); got.State != TimedOut {
+			t.Errorf("server %s off, after the timeout: got %s, want %s", jump, got.State, TimedOut)
+		}
+	}
+}
+
+// A pod that waits for a node is looked at again within the window, also when the
+// server's clock is a day ahead.
+func TestUnscheduledWhenTheClockJumps(t *testing.T) {
+	for jump, want := range map[time.Duration]Status{-24 * time.Hour: Failed, 0: InProgress, 24 * time.Hour: InProgress} {
+		pod := &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "a", "creationTimestamp": noon.Add(jump).UTC().Format(time.RFC3339)},
+			"status": map[string]any{"phase": "Pending", "conditions": []any{map[string]any{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}}},
+		}}
+		got := Of(pod, Rules{Now: noon})
+		if got.Status != want {
+			t.Errorf("server %s off: got %s, want %s", jump, got.Status, want)
+		}
+		if want == InProgress && (!got.Until.After(noon) || got.Until.After(noon.Add(scheduleWindow))) {
+			t.Errorf("server %s off: look again at %s, want within %s of %s", jump, got.Until, scheduleWindow, noon)
+		}
 	}
 }
 

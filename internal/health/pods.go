@@ -66,6 +66,9 @@ func (r Rules) ofPod(pod *unstructured.Unstructured) Result {
 		return compute(pod)
 	}
 	deadline := pod.GetCreationTimestamp().Add(scheduleWindow)
+	if latest := r.Now.Add(scheduleWindow); latest.Before(deadline) {
+		deadline = latest // our clock is behind that of the server, or went back
+	}
 	if r.Now.Before(deadline) {
 		return Result{Status: InProgress, Message: "Pod has not been scheduled", Until: deadline}
 	}

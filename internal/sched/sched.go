@@ -228,7 +228,7 @@ func (s *State) finish(f Finished, now time.Time) {
 		return
 	}
 	s.subscribe(u, f.Subjects)
-	u.next = f.Next
+	u.next = due(f.Next, now)
 	s.due.set(u)
 	for _, subject := range u.subjects {
 		if s.moved[subject] > u.started {
@@ -238,6 +238,18 @@ func (s *State) finish(f Finished, now time.Time) {
 	if u.pending {
 		s.queue.add(u)
 	}
+}
+
+// soonest keeps a unit that asks to run at a time that has passed from spinning.
+const soonest = 100 * time.Millisecond
+
+// due measures a time from now on, as it counts when the clock of the machine
+// jumps: time goes on as before for what waits.
+func due(next, now time.Time) time.Time {
+	if next.IsZero() {
+		return next
+	}
+	return now.Add(max(next.Sub(now), soonest))
 }
 
 func (s *State) subscribe(u *entry, subjects []string) {

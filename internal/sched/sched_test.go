@@ -316,3 +316,32 @@ func TestNoTenantStarves(t *testing.T) {
 	}
 	t.Fatal("modest/1 waited for more than its turn")
 }
+
+// The clock of the machine may jump while units wait: each is due after the time
+// it asked for all the same, and one that asks for the past does not spin.
+func TestTheClockJumps(t *testing.T) {
+	const day = 24 * time.Hour
+	begin := time.Now() // with what goes on when the clock is set
+	for name, jump := range map[string]time.Duration{"back": -day, "not": 0, "ahead": day} {
+		t.Run(name, func(t *testing.T) {
+			wall := func(d time.Duration) time.Time { return begin.Round(0).Add(jump + d) } // of a server, or after the jump
+			s := New(nil)
+			s.Step(Wake{Unit: key("a"), Class: "c"}, begin)
+			s.Step(Finished{Unit: key("a"), Next: begin.Add(10 * time.Second)}, begin)
+			if runs := s.Step(Tick{}, begin.Add(9*time.Second)); len(runs) > 0 {
+				t.Error("ran before it was due")
+			}
+			if runs := s.Step(Tick{}, begin.Add(10*time.Second)); len(runs) != 1 {
+				t.Error("did not run when it was due")
+			}
+			s.Step(Finished{Unit: key("a"), Next: wall(0)}, begin)
+			at, _ := s.NextDue()
+			if at.Sub(begin) < soonest {
+				t.Errorf("due %s from now, want at least %s", at.Sub(begin), soonest)
+			}
+			if strings.Contains(at.String(), "m=") != strings.Contains(begin.String(), "m=") {
+				t.Errorf("due at %s, which moves when the clock is set", at)
+			}
+		})
+	}
+}

@@ -297,6 +297,8 @@ func TestExpired(t *testing.T) {
 		"too old":             {[]File{age("a", 61), age("c", 0)}, "c", []string{"a"}},
 		"current never":       {[]File{age("c", 9999), age("a", 9), age("b", 8), age("d", 7)}, "c", []string{"a", "b"}},
 		"at the limit":        {[]File{age("a", 60), age("c", 0)}, "c", nil},
+		"a day ahead":         {[]File{age("c", 24*3600), age("b", 24*3600)}, "c", []string{"b"}},
+		"a day back":          {[]File{age("a", -24*3600), age("b", -24*3600-1), age("c", 0)}, "c", []string{"a"}},
 		"no current (failed)": {[]File{age("a", 61), age("b", 1)}, "gone", []string{"a"}},
 	} {
 		if diff := cmp.Diff(Expired(c.files, c.current, now, DefaultRetention), c.want); diff != "" {
