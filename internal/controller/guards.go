@@ -17,6 +17,7 @@ import (
 
 	"github.com/leat-dev/leat/internal/engine"
 	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/world/live"
 )
 
 // guards knows what in a cluster can refuse an object beyond its schema:
@@ -124,7 +125,7 @@ func (g *guards) watch(one guard) {
 			return c.Watch(ctx, o)
 		},
 	}
-	r := cache.NewReflectorWithOptions(lw, &metav1.PartialObjectMetadata{}, &guardSink{g: g, guard: one}, cache.ReflectorOptions{Name: "leat/" + one.Resource})
+	r := cache.NewReflectorWithOptions(lw, &metav1.PartialObjectMetadata{}, &guardSink{g: g, guard: one}, cache.ReflectorOptions{Name: "leat/" + one.Resource, Backoff: live.Backoff()})
 	g.wait.Add(1)
 	go func() {
 		defer g.wait.Done()

@@ -15,6 +15,7 @@ import (
 
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/world"
+	"github.com/leat-dev/leat/internal/world/live"
 )
 
 // named watches single objects that runs have read: ConfigMaps and Secrets of
@@ -119,7 +120,7 @@ func (n *named) watch(ctx context.Context, ref object.Ref, m world.Mapping) {
 		},
 	}
 	r := cache.NewReflectorWithOptions(lw, &unstructured.Unstructured{}, &namedSink{n, ref.Key}, cache.ReflectorOptions{
-		Name: "leat/" + ref.String(), TypeDescription: ref.GVK().String(),
+		Name: "leat/" + ref.String(), TypeDescription: ref.GVK().String(), Backoff: live.Backoff(),
 	})
 	r.RunWithContext(ctx)
 }

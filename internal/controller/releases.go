@@ -97,7 +97,7 @@ func (s *storage) start(ctx context.Context, client metadata.Interface, moved fu
 			return c.Watch(ctx, selected(o))
 		},
 	}
-	r := cache.NewReflectorWithOptions(lw, &metav1.PartialObjectMetadata{}, (*storageSink)(s), cache.ReflectorOptions{Name: "leat/releases"})
+	r := cache.NewReflectorWithOptions(lw, &metav1.PartialObjectMetadata{}, (*storageSink)(s), cache.ReflectorOptions{Name: "leat/releases", Backoff: live.Backoff()})
 	s.done.Add(1)
 	go func() {
 		defer s.done.Done()

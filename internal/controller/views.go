@@ -14,6 +14,7 @@ import (
 
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/unit"
+	"github.com/leat-dev/leat/internal/world/live"
 )
 
 // views holds our own kinds as the watches, and our own writes, last showed
@@ -80,7 +81,7 @@ func (v *views) watch(ctx context.Context, k unit.Kind, done chan struct{}) {
 		},
 	}
 	r := cache.NewReflectorWithOptions(lw, &unstructured.Unstructured{}, &viewSink{v: v, kind: k, done: done}, cache.ReflectorOptions{
-		Name: "leat/" + k.Plural, TypeDescription: k.GVK().String(),
+		Name: "leat/" + k.Plural, TypeDescription: k.GVK().String(), Backoff: live.Backoff(),
 	})
 	r.RunWithContext(ctx)
 }

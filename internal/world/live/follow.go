@@ -135,7 +135,7 @@ func (f *follower) run(ctx context.Context, gvr schema.GroupVersionResource) {
 		example = &metav1.PartialObjectMetadata{}
 	}
 	r := cache.NewReflectorWithOptions(lw, example, (*sink)(f), cache.ReflectorOptions{
-		Name: "leat/" + gvr.Resource, TypeDescription: f.gvk.String(),
+		Name: "leat/" + gvr.Resource, TypeDescription: f.gvk.String(), Backoff: Backoff(),
 	})
 	r.RunWithContext(ctx)
 }
