@@ -10,8 +10,14 @@ import (
 // subcharts that are switched off, renames them, and merges values into it.
 func (r *run) chart() *chart.Chart { return copyChart(r.job.Chart) }
 
-// rendering returns a copy whose loops are counted, until it is stored.
-func (r *run) rendering() *chart.Chart { return r.guard.protect(r.chart()) }
+// rendering returns a copy to be rendered, until it is stored: one whose loops are
+// counted, or one that is rendered in a child.
+func (r *run) rendering() *chart.Chart {
+	if r.isolated() {
+		return r.guard.replace(r.chart())
+	}
+	return r.guard.protect(r.chart())
+}
 
 func copyChart(c *chart.Chart) *chart.Chart {
 	out := *c

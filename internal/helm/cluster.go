@@ -31,6 +31,7 @@ type Cluster struct {
 	config    *rest.Config
 	discovery discovery.CachedDiscoveryInterface
 	mapper    *restmapper.DeferredDiscoveryRESTMapper
+	isolator  Isolator
 
 	mu   sync.Mutex
 	caps *common.Capabilities

@@ -252,7 +252,7 @@ func (d *Driver) act(ctx context.Context, job Job, at Place, do func(*run, *acti
 	}
 	conf, err := r.configuration()
 	if err == nil {
-		err = do(r, conf)
+		err = r.guard.cause(do(r, conf))
 	}
 	if err == nil {
 		err = r.unrecorded()

@@ -2,6 +2,7 @@ package helm
 
 import (
 	"fmt"
+	"maps"
 	"text/template"
 
 	"github.com/Masterminds/sprig/v3"
@@ -34,10 +35,13 @@ const (
 func (r *run) functions() template.FuncMap {
 	until := sprig.TxtFuncMap()["until"].(func(int) []int)
 	step := sprig.TxtFuncMap()["untilStep"].(func(int, int, int) []int)
-	return template.FuncMap{
-		tick:     r.guard.tick,
-		"lookup": r.lookup,
-		"repeat": repeat,
+	funcs := textFunctions()
+	maps.Copy(funcs, template.FuncMap{
+		tick:       r.guard.tick,
+		handOver:   func(top map[string]any) (string, error) { return r.guard.remote.handOver(top) },
+		handedBack: func(name string) (string, error) { return r.guard.remote.back(name) },
+		"lookup":   r.lookup,
+		"repeat":   repeat,
 		"until": func(n int) ([]int, error) {
 			if err := steps(0, n, 1); err != nil {
 				return nil, err
@@ -50,7 +54,8 @@ func (r *run) functions() template.FuncMap {
 			}
 			return step(from, to, by), nil
 		},
-	}
+	})
+	return funcs
 }
 
 // repeat is sprig's, bounded.

@@ -29,8 +29,9 @@ const tick = "leatTick"
 
 // guard counts what a chart does while it renders. Go's templates cannot be
 // stopped from outside; so each loop and each named template of the job's copy
-// of the chart begins with a call that can fail. Text that a chart passes to tpl
-// is not guarded.
+// of the chart begins with a call that can fail, and each action that prints is
+// followed by one. Text that a chart passes to tpl is not guarded: such a chart is
+// rendered in a child, where there is one (see isolated).
 type guard struct {
 	run     *run
 	ticks   atomic.Int64
@@ -38,6 +39,7 @@ type guard struct {
 	heap    uint64
 	texts   map[*chart.Chart][][]byte
 	metrics []metrics.Sample
+	remote  *remote // of a chart that a child renders
 }
 
 func newGuard(r *run) *guard {
@@ -70,6 +72,7 @@ func (g *guard) each(c *chart.Chart) {
 // stored.
 func (g *guard) restore() {
 	for c, texts := range g.texts {
+		c.Templates = c.Templates[:len(texts)]
 		for i, text := range texts {
 			c.Templates[i].Data = text
 		}
@@ -103,7 +106,7 @@ func (g *guard) tick() (string, error) {
 }
 
 // guarded returns a template with a call of tick at the beginning of each loop
-// and named template. Lines stay where they are. Text that is no template is
+// and named template, and after each action that prints or keeps something. Lines stay where they are. Text that is no template is
 // returned as it is, for Helm to complain about.
 func guarded(text string) string {
 	var out strings.Builder
@@ -120,7 +123,7 @@ func guarded(text string) string {
 		action := rest[start+2 : end-2]
 		out.WriteString(rest[:end])
 		rest = rest[end:]
-		if repeats(action) && !blank(rest) {
+		if repeats(action) && !blank(rest) || prints(action) {
 			out.WriteString("{{" + tick)
 			if trims(action) {
 				out.WriteString(" -") // what follows is still trimmed
@@ -179,6 +182,19 @@ func repeats(action string) bool {
 		}
 	}
 	return false
+}
+
+// controls are the keywords of actions that neither print nor keep anything by
+// themselves; named templates count where they begin.
+var controls = wordSet("if else end with range define template block break continue")
+
+// prints tells whether an action prints or keeps a value.
+func prints(action string) bool {
+	action = strings.TrimLeft(strings.TrimPrefix(action, "-"), " \t\r\n")
+	if strings.HasPrefix(action, "/*") {
+		return false
+	}
+	return !controls[action[:wordEnd(action, 0)]]
 }
 
 // trims tells whether an action trims the text after it.
