@@ -23,6 +23,7 @@ import (
 	"github.com/leat-dev/leat/internal/controller"
 	"github.com/leat-dev/leat/internal/engine"
 	"github.com/leat-dev/leat/internal/helm"
+	"github.com/leat-dev/leat/internal/isolate"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/sched"
 	"github.com/leat-dev/leat/internal/source/artifact"
@@ -53,7 +54,10 @@ type Config struct {
 	// Bases brings what kustomizations name by URL; nil fetches it.
 	Bases build.RemoteFetcher
 	// Offline refuses every remote that Local does not have.
-	Offline  bool
+	Offline bool
+	// Isolate starts children for work that may take a process down; nil does
+	// it in this process. Its command must end in ServeIsolated.
+	Isolate  *isolate.Config
 	Kinds    []unit.Kind // nil: all
 	Log      *slog.Logger
 	Finished func(controller.Run)
@@ -83,6 +87,7 @@ type App struct {
 	pool     *git.Pool
 	images   *oci.Pool
 	helm     *helm.Cluster
+	children *isolate.Pool
 	charts   *charts.Pool
 	files    artifacts
 	log      *slog.Logger
@@ -130,6 +135,7 @@ func New(cfg Config) (a *App, err error) {
 	if a.helm, err = helm.Connect(restCfg); err != nil {
 		return nil, err
 	}
+	a.isolation(cfg.Isolate)
 	events, err := corev1.NewForConfigAndClient(protobuf(restCfg), client)
 	if err != nil {
 		return nil, err
@@ -239,6 +245,9 @@ func (a *App) Run(ctx context.Context) error {
 
 func (a *App) close() {
 	a.files.close()
+	if a.children != nil {
+		a.children.Close()
+	}
 	if a.pool != nil {
 		_ = a.pool.Close()
 	}

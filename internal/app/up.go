@@ -18,6 +18,7 @@ import (
 	"github.com/leat-dev/leat/internal/controller"
 	"github.com/leat-dev/leat/internal/engine"
 	"github.com/leat-dev/leat/internal/entry"
+	"github.com/leat-dev/leat/internal/isolate"
 	"github.com/leat-dev/leat/internal/mirror"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/source/bases"
@@ -42,6 +43,7 @@ type UpConfig struct {
 	Say              func(format string, args ...any) // progress, for people
 	Finished         func(controller.Run)
 	Removed          func(object.Key)
+	Isolate          *isolate.Config // as in Config
 }
 
 // Up is a fleet that is being brought up.
@@ -85,7 +87,7 @@ func (u *Up) Install(ctx context.Context, rc *rest.Config) error {
 	a, err := New(Config{
 		REST: rc, Options: u.cfg.Options, Applying: 16, Fetching: 8, DataDir: u.cfg.DataDir,
 		Artifacts: "127.0.0.1:0", Local: u.local, Offline: !u.cfg.Fetch, Bases: u.bases(), Log: u.cfg.Log,
-		Finished: u.cfg.Finished, Removed: u.cfg.Removed,
+		Finished: u.cfg.Finished, Removed: u.cfg.Removed, Isolate: u.cfg.Isolate,
 	})
 	if err != nil {
 		return err

@@ -129,6 +129,7 @@ func runController(ctx context.Context, env Env, f *controllerFlags) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(collectAt)
 	}
+	memory := limitMemory(log)
 	options, err := f.engine.options(log)
 	if err != nil {
 		return err
@@ -150,6 +151,7 @@ func runController(ctx context.Context, env Env, f *controllerFlags) error {
 	a, err := app.New(app.Config{
 		REST: cfg, Options: options, Scope: scope, Kinds: kinds, Applying: f.concurrent, Fetching: f.concurrentSources,
 		DataDir: f.storagePath, Artifacts: f.storageAddr, Advertise: f.storageAdvAddr, Log: log,
+		Isolate: isolation(log, memory),
 	})
 	if err != nil {
 		return err

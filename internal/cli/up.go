@@ -169,7 +169,7 @@ func (f *upFlags) config(dir, data string, log *slog.Logger, show *show) (app.Up
 	return app.UpConfig{
 		Dir: dir, Entry: f.entry, DataDir: data, Inputs: f.inputs, Mirrors: mirrors, Fetch: f.fetch,
 		CreateNamespaces: f.createNamespaces, Options: options, Log: log, Say: show.say,
-		Finished: show.finished, Removed: show.removed,
+		Finished: show.finished, Removed: show.removed, Isolate: isolation(log, 0),
 	}, nil
 }
 
