@@ -5,6 +5,11 @@ import (
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/leat-dev/leat/internal/object"
 )
 
@@ -27,6 +32,43 @@ func TestDefinitionComesBackInAnotherVersion(t *testing.T) {
 	s.ready("by")
 	s.ready("app")
 	s.has(s.expand("$ns.example.com/Widget/w"), "2", "spec", "size")
+}
+
+// A version that is not served any more: what was watched in it is watched in
+// another one.
+func TestVersionThatIsNoLongerServed(t *testing.T) {
+	s := up(t)
+	both := func(served string) string {
+		return strings.Replace(widgets, "  versions: [", `  versions: [{name: v2, served: `+served+`, storage: false, subresources: {status: {}},
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}},
+    `, 1)
+	}
+	s.withWidgets(both("true"))
+	s.commit(files{"app/w.yaml": strings.Replace(widget("w", "{size: 1}"), "/v1", "/v2", 1), "by/b.yaml": configMap("b", "1")})
+	s.apply(source, kustomization("app", "path: ./app"), widget("other", "{size: 1}"),
+		kustomization("by", "path: ./by", "timeout: 1h", "healthChecks: [{apiVersion: $ns.example.com/v1, kind: Widget, name: other, namespace: $ns}]",
+			`healthCheckExprs: [{apiVersion: $ns.example.com/v1, kind: Widget, current: "spec.size == 2"}]`))
+	s.ready("app")
+	s.commit(files{"app/w.yaml": widget("w", "{size: 1}")})
+	s.ready("app")
+	s.exists("ConfigMap/b")
+	s.idle()
+	s.apply(both("false"))
+	s.await(s.expand("CustomResourceDefinition/widgets.$ns.example.com"), func(o *unstructured.Unstructured) bool {
+		_, err := s.dyn.Resource(schema.GroupVersionResource{Group: s.expand("$ns.example.com"), Version: "v2", Resource: "widgets"}).
+			Namespace(s.ns).List(t.Context(), metav1.ListOptions{})
+		if !apierrors.IsNotFound(err) {
+			s.patch(s.expand("CustomResourceDefinition/widgets.$ns.example.com"), `{metadata: {annotations: {probe: "`+o.GetResourceVersion()+`"}}}`)
+		}
+		return apierrors.IsNotFound(err)
+	})
+	own, other := s.expand("$ns.example.com/Widget/w"), s.expand("$ns.example.com/Widget/other")
+	s.delete(own)
+	s.exists(own)
+	s.patch(own, `{spec: {size: 5}}`)
+	s.has(own, "1", "spec", "size")
+	s.patch(other, `{spec: {size: 2}}`)
+	s.ready("by")
 }
 
 func TestWebhookThatDoesNotAnswer(t *testing.T) {

@@ -91,6 +91,7 @@ type Controller struct {
 	guards guards
 	echo   *echo
 
+	impacts  impacts
 	releases releases
 }
 
@@ -110,6 +111,7 @@ func New(cfg Config) *Controller {
 	c.echo = newEcho(func(subject, why string) {
 		c.loop.Send(sched.Moved{Subject: subject, Priority: sched.Released, Why: why})
 	})
+	c.impacts = impacts{open: cfg.Engine.Trees.Open, found: c.concerned, ended: func() { c.loop.Send() }}
 	c.soft = soft{after: softDelay, late: c.commitLate}
 	return c
 }
@@ -132,6 +134,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	c.cfg.Engine.Options.Rehearse = c.guards.Rehearse
 	c.events.run(ctx)
 	c.startReleases(ctx)
+	c.impacts.start(ctx)
 	definitions := c.watchDefinitions(ctx)
 	err := c.views.start(ctx, c.cfg.Kinds)
 	if err == nil {
@@ -141,6 +144,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	cancel()
 	c.loop.Wait()
 	c.cfg.Engine.Wait()
+	c.impacts.stop()
 	c.soft.stop()
 	c.views.wait.Wait()
 	c.named.wait.Wait()
@@ -336,7 +340,7 @@ func classOf(key object.Key) string {
 // returns a channel that is closed when that may have changed.
 func (c *Controller) Idle() (bool, <-chan struct{}) {
 	snap, changed := c.loop.Look()
-	return snap.Idle && c.soft.len() == 0, changed
+	return snap.Idle && c.soft.len() == 0 && c.impacts.len() == 0, changed
 }
 
 // Units returns all units as they are known, in no order.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
@@ -32,6 +33,8 @@ type named struct {
 }
 
 type namedWatch struct {
+	ref    object.Ref
+	res    string // resource
 	cancel context.CancelFunc
 	obj    *unstructured.Unstructured // nil: there is none
 	synced bool
@@ -84,13 +87,51 @@ func (n *named) follow(ctx context.Context, ref object.Ref) error {
 		return nil
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	n.watches[ref.Key] = &namedWatch{cancel: cancel}
+	n.watches[ref.Key] = &namedWatch{ref: ref, res: m.Resource, cancel: cancel}
 	n.wait.Add(1)
 	go func() {
 		defer n.wait.Done()
 		n.watch(ctx, ref, m)
 	}()
 	return nil
+}
+
+// refollow watches the objects of a resource in a version that is served, where
+// the one that they are watched in is not any more.
+func (n *named) refollow(ctx context.Context, gr schema.GroupResource) error {
+	for key, w := range n.of(gr) {
+		_, err := n.kind(ctx, w.ref.GVK())
+		if err == nil {
+			continue
+		}
+		m, preferred := n.kind(ctx, key.GroupKind().WithVersion(""))
+		if !meta.IsNoMatchError(err) || preferred != nil {
+			return err
+		}
+		n.mu.Lock()
+		if n.watches[key] == w {
+			w.cancel()
+			delete(n.watches, key)
+		}
+		n.mu.Unlock()
+		if err := n.follow(ctx, object.Ref{Key: key, Version: m.GVK.Version}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// of returns the watches of a resource.
+func (n *named) of(gr schema.GroupResource) map[object.Key]*namedWatch {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	out := map[object.Key]*namedWatch{}
+	for key, w := range n.watches {
+		if key.Group == gr.Group && w.res == gr.Resource {
+			out[key] = w
+		}
+	}
+	return out
 }
 
 // prune ends the watches of objects that nobody waits on.

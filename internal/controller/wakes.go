@@ -2,15 +2,9 @@ package controller
 
 import (
 	"context"
-	"strings"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/tools/cache"
 
 	"github.com/fluxcd/pkg/apis/meta"
 
@@ -114,8 +108,8 @@ func (c *Controller) sourceChanged(key object.Key, was, is *meta.Artifact) []sch
 	return c.impact(key, was, is)
 }
 
-// impact wakes the units that build from a source whose artifact changed: those
-// that the change touches first, the others when there is time.
+// impact wakes what builds from a source whose artifact changed; the units that
+// build from its tree are looked for beside the watch.
 func (c *Controller) impact(source object.Key, was, is *meta.Artifact) []sched.Event {
 	if is == nil || was != nil && was.Revision == is.Revision && was.Digest == is.Digest {
 		return nil
@@ -123,49 +117,41 @@ func (c *Controller) impact(source object.Key, was, is *meta.Artifact) []sched.E
 	if source.Kind == unit.HelmRepositoryKind || source.Kind == unit.HelmChartKind { // files, from which no Kustomization builds
 		return []sched.Event{sched.Moved{Subject: engine.SourceSubject(source), Priority: sched.Revision, Why: source.String() + " is at " + is.Revision}}
 	}
-	t, known := c.changedTree(was, is)
+	// One that is seen for the first time is not opened: nothing was built from it
+	// yet by this process, so it touches every unit.
+	c.impacts.push(source, artifact{is, was != nil})
+	return nil
+}
+
+// concerned wakes the units that build from a source which has a new artifact:
+// those that it touches first, the others when there is time. A tree that is not
+// known touches all.
+func (c *Controller) concerned(ctx context.Context, source object.Key, a artifact, t *tree.Tree) {
 	var out, follow []sched.Event
 	for _, obj := range c.views.all() {
 		key := object.KeyOf(obj)
 		if key.Kind != unit.KustomizationKind || !c.kindOf(key).Run || !buildsFrom(obj, source) {
 			continue
 		}
-		if w := c.wakeFor(key, t, known, source, is); w.Priority == sched.Follow {
+		w := sched.Wake{Unit: key, Class: classOf(key), Priority: sched.Revision, Why: source.String() + " is at " + a.is.Revision}
+		if t != nil && !c.cfg.Engine.Touches(ctx, key, *t) {
+			w.Priority = sched.Follow
 			follow = append(follow, w)
-		} else {
-			out = append(out, w)
+			continue
 		}
+		out = append(out, w)
 	}
 	if len(out) == 0 {
-		return follow
+		c.loop.Send(follow...)
+		return
 	}
+	c.loop.Send(out...)
 	time.AfterFunc(headStart, func() { c.loop.Send(follow...) })
-	return out
-}
-
-// changedTree returns what a source that had an artifact is at now. One that is
-// seen for the first time is not opened: nothing was built from it yet by this
-// process, so it touches every unit, and its file may be with a process that is
-// gone, whose silence would keep the watch waiting.
-func (c *Controller) changedTree(was, is *meta.Artifact) (t tree.Tree, known bool) {
-	if was == nil {
-		return t, false
-	}
-	t, err := c.cfg.Engine.Trees.Open(context.Background(), is)
-	return t, err == nil
 }
 
 // headStart is what units that a commit touches have before the others write
 // down that they have seen it: the API server is theirs for so long.
 const headStart = 200 * time.Millisecond
-
-func (c *Controller) wakeFor(key object.Key, t tree.Tree, known bool, source object.Key, is *meta.Artifact) sched.Wake {
-	w := sched.Wake{Unit: key, Class: classOf(key), Priority: sched.Follow, Why: source.String() + " is at " + is.Revision}
-	if !known || c.cfg.Engine.Touches(key, t) {
-		w.Priority = sched.Revision
-	}
-	return w
-}
 
 func buildsFrom(obj *unstructured.Unstructured, source object.Key) bool {
 	field := func(name string) string {
@@ -225,59 +211,4 @@ func (c *Controller) versioned(ctx context.Context, key object.Key) object.Ref {
 		return object.Ref{Key: key, Version: "v1"}
 	}
 	return object.Ref{Key: key, Version: m.GVK.Version}
-}
-
-// undiscovered is how long the API server may go on to serve, and to announce, a
-// kind whose definition is gone.
-const undiscovered = 2 * time.Second
-
-// watchDefinitions watches the metadata of CRDs: when kinds come or go,
-// discovery is asked again and the units that missed a kind run.
-func (c *Controller) watchDefinitions(ctx context.Context) <-chan struct{} {
-	gvr := schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
-	client := c.cfg.Metadata.Resource(gvr)
-	lw := &cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return client.List(ctx, o) },
-		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			return client.Watch(ctx, o)
-		},
-	}
-	changed := func(o any) {
-		if lost, ok := o.(cache.DeletedFinalStateUnknown); ok {
-			o = lost.Obj
-		}
-		m, ok := o.(*metav1.PartialObjectMetadata)
-		if !ok {
-			return
-		}
-		_, group, _ := strings.Cut(m.Name, ".")
-		c.cfg.World.Invalidate(group)
-		c.loop.Send(sched.Moved{Subject: engine.KindSubject(group), Priority: sched.Released, Why: "CRD " + m.Name + " changed"})
-	}
-	gone := func(o any) {
-		if lost, ok := o.(cache.DeletedFinalStateUnknown); ok {
-			o = lost.Obj
-		}
-		if m, ok := o.(*metav1.PartialObjectMetadata); ok {
-			c.live.Unfollow(schema.ParseGroupResource(m.Name))
-		}
-		changed(o)
-		time.AfterFunc(undiscovered, func() { changed(o) })
-	}
-	_, informer := cache.NewInformerWithOptions(cache.InformerOptions{
-		ListerWatcher: lw, ObjectType: &metav1.PartialObjectMetadata{},
-		Handler: cache.ResourceEventHandlerFuncs{AddFunc: changed, UpdateFunc: func(_, o any) { changed(o) }, DeleteFunc: gone},
-		Transform: func(o any) (any, error) {
-			if m, ok := o.(*metav1.PartialObjectMetadata); ok {
-				m.ManagedFields, m.Annotations, m.Labels = nil, nil, nil
-			}
-			return o, nil
-		},
-	})
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		informer.RunWithContext(ctx)
-	}()
-	return done
 }

@@ -204,7 +204,7 @@ func (e *Engine) Forget(key object.Key) {
 
 // Touches tells whether a new tree changes anything that the unit's last build
 // read; a unit that never built is touched by everything.
-func (e *Engine) Touches(key object.Key, t tree.Tree) bool {
+func (e *Engine) Touches(ctx context.Context, key object.Key, t tree.Tree) bool {
 	e.mu.Lock()
 	var reads record.Set
 	if m := e.memos[key]; m != nil {
@@ -214,6 +214,6 @@ func (e *Engine) Touches(key object.Key, t tree.Tree) bool {
 	if reads == nil {
 		return true
 	}
-	_, touched := reads.FirstChange(build.Ask(context.Background(), t, e.Remote))
+	_, touched := reads.FirstChange(build.Ask(ctx, t, e.Remote))
 	return touched
 }

@@ -96,6 +96,44 @@ func (t *Table) Unfollow(gr schema.GroupResource) {
 	}
 }
 
+// Refollow watches a resource in a version that is served, where the one that it
+// is watched in is not any more. What is known of its objects stays known.
+func (t *Table) Refollow(ctx context.Context, gr schema.GroupResource) error {
+	f := t.followed(gr)
+	if f == nil {
+		return nil
+	}
+	if m, err := t.cfg.Kind(ctx, f.gvk); err == nil && m.Resource == f.resource || err != nil && !meta.IsNoMatchError(err) {
+		return err
+	}
+	m, err := t.cfg.Kind(ctx, f.gvk.GroupKind().WithVersion(""))
+	if meta.IsNoMatchError(err) {
+		return nil // it is gone
+	}
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.kinds[f.gvk.GroupKind()] == f {
+		f.cancel()
+		t.begin(m.GVK, m.Resource)
+	}
+	return nil
+}
+
+// followed returns the watch of a resource, or nil.
+func (t *Table) followed(gr schema.GroupResource) *follower {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for gk, f := range t.kinds {
+		if gk.Group == gr.Group && f.resource == gr.Resource {
+			return f
+		}
+	}
+	return nil
+}
+
 func (t *Table) follower(ctx context.Context, gvk schema.GroupVersionKind) (*follower, error) {
 	gk := gvk.GroupKind()
 	t.mu.RLock()
@@ -113,7 +151,13 @@ func (t *Table) follower(ctx context.Context, gvk schema.GroupVersionKind) (*fol
 	if f := t.kinds[gk]; f != nil {
 		return f, nil
 	}
-	f = &follower{table: t, gvk: gvk, resource: m.Resource, body: !health.Trivial(gk), synced: make(chan struct{}), refused: make(chan struct{})}
+	return t.begin(gvk, m.Resource), nil
+}
+
+// begin starts the watch of a kind; t.mu is held.
+func (t *Table) begin(gvk schema.GroupVersionKind, resource string) *follower {
+	gk := gvk.GroupKind()
+	f := &follower{table: t, gvk: gvk, resource: resource, body: !health.Trivial(gk), synced: make(chan struct{}), refused: make(chan struct{})}
 	run, cancel := context.WithCancel(t.ctx)
 	f.cancel = cancel
 	t.kinds[gk] = f
@@ -123,9 +167,9 @@ func (t *Table) follower(ctx context.Context, gvk schema.GroupVersionKind) (*fol
 	t.wait.Add(1)
 	go func() {
 		defer t.wait.Done()
-		f.run(run, gvk.GroupVersion().WithResource(m.Resource))
+		f.run(run, gvk.GroupVersion().WithResource(resource))
 	}()
-	return f, nil
+	return f
 }
 
 func (f *follower) run(ctx context.Context, gvr schema.GroupVersionResource) {

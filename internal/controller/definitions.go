@@ -1,0 +1,132 @@
+package controller
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/leat-dev/leat/internal/engine"
+	"github.com/leat-dev/leat/internal/sched"
+	"github.com/leat-dev/leat/internal/world/live"
+)
+
+// undiscovered is how long the API server may go on to serve, and to announce, a
+// kind, or a version of it, whose definition is gone.
+const undiscovered = 2 * time.Second
+
+// definitions hears of CRDs: when kinds come, go or are served in other versions,
+// discovery is asked again, the units that missed a kind run, and what is watched
+// in a version that is not served any more is watched in another one.
+type definitions struct {
+	*Controller
+	ctx  context.Context
+	wait sync.WaitGroup
+}
+
+// watchDefinitions watches the metadata of CRDs until ctx ends; then it closes
+// what it returns.
+func (c *Controller) watchDefinitions(ctx context.Context) <-chan struct{} {
+	d := &definitions{Controller: c, ctx: ctx}
+	gvr := schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+	client := c.cfg.Metadata.Resource(gvr)
+	lw := &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return client.List(ctx, o) },
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			return client.Watch(ctx, o)
+		},
+	}
+	_, informer := cache.NewInformerWithOptions(cache.InformerOptions{
+		ListerWatcher: lw, ObjectType: &metav1.PartialObjectMetadata{},
+		Handler: cache.ResourceEventHandlerFuncs{AddFunc: d.changed, UpdateFunc: d.edited, DeleteFunc: d.gone},
+		Transform: func(o any) (any, error) {
+			if m, ok := o.(*metav1.PartialObjectMetadata); ok {
+				m.ManagedFields, m.Annotations, m.Labels = nil, nil, nil
+			}
+			return o, nil
+		},
+	})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		informer.RunWithContext(ctx)
+		d.wait.Wait()
+	}()
+	return done
+}
+
+func (d *definitions) changed(o any) {
+	m := definitionOf(o)
+	if m == nil {
+		return
+	}
+	_, group, _ := strings.Cut(m.Name, ".")
+	d.cfg.World.Invalidate(group)
+	d.loop.Send(sched.Moved{Subject: engine.KindSubject(group), Priority: sched.Released, Why: "CRD " + m.Name + " changed"})
+}
+
+// edited takes the change of a definition in place; its spec says which versions
+// are served.
+func (d *definitions) edited(before, o any) {
+	d.changed(o)
+	was, is := definitionOf(before), definitionOf(o)
+	if was == nil || is == nil || was.Generation == is.Generation && was.UID == is.UID {
+		return
+	}
+	d.wait.Go(func() { d.refollow(is.Name) })
+}
+
+// refollow looks at once, and again when the API server has had the time to stop
+// serving a version.
+func (d *definitions) refollow(name string) {
+	for _, pause := range []time.Duration{0, undiscovered} {
+		select {
+		case <-time.After(pause):
+		case <-d.ctx.Done():
+			return
+		}
+		gr := schema.ParseGroupResource(name)
+		d.cfg.World.Invalidate(gr.Group)
+		err := d.named.refollow(d.ctx, gr)
+		for _, table := range d.tables() {
+			if err == nil {
+				err = table.Refollow(d.ctx, gr)
+			}
+		}
+		if err != nil && d.ctx.Err() == nil {
+			d.cfg.Log.Warn("the versions of a kind are not known; its objects may not be watched", "definition", name, "error", err)
+		}
+	}
+}
+
+func (d *definitions) gone(o any) {
+	if m := definitionOf(o); m != nil {
+		for _, table := range d.tables() {
+			table.Unfollow(schema.ParseGroupResource(m.Name))
+		}
+	}
+	d.changed(o)
+	time.AfterFunc(undiscovered, func() { d.changed(o) })
+}
+
+// tables are those of managed objects, whoever manages them.
+func (d *definitions) tables() []*live.Table {
+	if d.releases.table == nil {
+		return []*live.Table{d.live}
+	}
+	return []*live.Table{d.live, d.releases.table}
+}
+
+func definitionOf(o any) *metav1.PartialObjectMetadata {
+	if lost, ok := o.(cache.DeletedFinalStateUnknown); ok {
+		o = lost.Obj
+	}
+	m, _ := o.(*metav1.PartialObjectMetadata)
+	return m
+}
