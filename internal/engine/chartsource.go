@@ -124,6 +124,7 @@ func (s repositoryReader) index(ctx context.Context) (*chart.Index, error) {
 			return err
 		})
 		if err != nil {
+			s.view.stored(s.r.Key())
 			return nil, report.Retry(report.ReasonChartPull, fmt.Errorf("failed to load index of %s: %w", s.r.Key(), err))
 		}
 		return p.index, nil

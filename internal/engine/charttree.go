@@ -23,6 +23,7 @@ func (r *charting) fromTree(ctx context.Context, obj *unstructured.Unstructured)
 	}
 	t, err := r.Trees.Open(ctx, status.Artifact)
 	if err != nil {
+		r.view.stored(r.c.Source())
 		return chart.Built{}, report.Retry(report.ReasonReadFailed, fmt.Errorf("failed to open source artifact: %w", err))
 	}
 	at, m, err := r.locate(t)

@@ -188,6 +188,7 @@ func (r *releasing) deleteChart(ctx context.Context) error {
 func (r *releasing) load(ctx context.Context, art *meta.Artifact) error {
 	c, err := r.charts.load(art.Digest, func() (*helmchart.Chart, error) { return r.read(ctx, art) })
 	if err != nil {
+		r.view.stored(object.KeyOf(r.source))
 		return report.Retry(report.ReasonArtifactFailed, fmt.Errorf("Could not load chart: %w", err))
 	}
 	made := release.Chart{Name: c.Name(), Version: c.Metadata.Version}
