@@ -18,6 +18,7 @@ import (
 
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/report"
+	"github.com/leat-dev/leat/internal/unit"
 )
 
 // maxEventText bounds the message of a Kubernetes Event, in bytes (the API's
@@ -110,7 +111,7 @@ func (r *recorder) record(obj *unstructured.Unstructured, events []report.Event,
 		}
 		next := eventOf(obj, e, now, i)
 		id := string(obj.GetUID()) + next.Type
-		if e.Warning { // each under its own reason
+		if e.Warning || obj.GetKind() == unit.HelmReleaseKind { // each under its own reason
 			id += next.Reason
 		}
 		if have := r.waiting[id]; have != nil {

@@ -138,6 +138,7 @@ type memo struct {
 	// when they were compared.
 	attempt           attempt
 	settled, compared string
+	drift             []string // that was found then
 }
 
 // Converge runs one unit once against a world.

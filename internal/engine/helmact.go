@@ -38,7 +38,7 @@ func underWay(r *releasing) error {
 	if op == nil { // it has ended already, or the engine is ending
 		return report.Progress("Reconciliation in progress")
 	}
-	r.run.Running = op.title
+	r.run.Running, r.run.Action = op.title, op.action
 	return report.Progress(op.title)
 }
 
@@ -69,7 +69,7 @@ func perform(ctx context.Context, driver Releases, job helm.Job, action release.
 // background begins an operation for the inputs of this run.
 func (r *releasing) background(action release.Action, do func(context.Context, helm.Job) finished, job helm.Job) {
 	key := r.h.Key()
-	op := &operation{title: title(action, r.timeout(action)), stamp: r.wanted(), req: r.req}
+	op := &operation{action: action, title: title(action, r.timeout(action)), stamp: r.wanted(), req: r.req}
 	feed := r.Engine.feed
 	r.ops.begin(key, op, func(ctx context.Context, idle func()) finished {
 		if feed != nil && action != release.Rollback && len(job.Object.Spec.HealthCheckExprs) == 0 {
@@ -120,20 +120,20 @@ func (r *releasing) wanted() string {
 	return fmt.Sprintf("%s %d %s %s %s", r.h.UID, r.h.Generation, r.req.Chart.Version, r.req.Chart.OCIDigest, r.req.Config)
 }
 
-// ended takes up how the operations of earlier runs ended. They are kept until
-// the cluster shows a status that tells of them: a status that could not be
-// written must not lose a release.
-func (r *releasing) ended() {
+// ended takes up how the operations of earlier runs ended, and tells whether
+// there were any. They are kept until the cluster shows a status that tells of
+// them: a status that could not be written must not lose a release.
+func (r *releasing) ended() bool {
 	ends := r.ops.ended(r.h.Key(), historyOf(r.h.Status))
-	for i, f := range ends {
-		r.takeUp(f)
-		if f.recorded == "" {
-			r.goOn(f)
-		}
-		if i == len(ends)-1 {
-			r.ops.recorded(r.h.Key(), len(ends), historyOf(r.run.Status))
-		}
+	if r.ends = len(ends); r.ends == 0 {
+		return false
 	}
+	last := ends[len(ends)-1]
+	r.takeUp(last)
+	if last.recorded == "" {
+		r.goOn(last)
+	}
+	return true
 }
 
 // historyOf is the history of a status as text.
@@ -145,11 +145,16 @@ func historyOf(s v2.HelmReleaseStatus) string {
 	return string(text)
 }
 
-// takeUp folds an operation that ended into the status.
+// takeUp folds an operation that ended into the status that it was begun with.
+// That holds what earlier operations did, and the books that release.Begin kept,
+// which the cluster may not show yet.
 func (r *releasing) takeUp(f finished) {
+	now := r.h.Status
 	req := f.op.req
 	req.Object = r.h.DeepCopy()
-	req.Object.Status = r.run.Status
+	req.Object.Status = *f.op.req.Object.Status.DeepCopy()
+	s := &req.Object.Status
+	s.Conditions, s.ObservedGeneration, s.LastHandledReconcileAt = now.Conditions, now.ObservedGeneration, now.LastHandledReconcileAt
 	rec := release.Record(req, f.done)
 	if f.left {
 		rec = release.Recorded{Status: release.Removed(req, f.done), Fruitless: f.done.Err != nil}
@@ -178,8 +183,8 @@ func (r *releasing) goOn(f finished) {
 	case errors.Is(f.done.Err, errObsolete), r.run.Outcome != nil && r.run.Outcome.Fruitless:
 		*a = attempt{}
 		return
-	case f.done.Action == release.Correct && f.done.Err == nil:
-		a.drift, a.found = release.NoDrift, helm.Drift{}
+	case f.done.Action == release.Correct:
+		a.drift, a.found = release.DriftUnknown, helm.Drift{} // looked at once more
 	}
 	a.done = append(a.done, f.done.Action)
 }
@@ -197,6 +202,9 @@ func (r *releasing) leave(moved string) error {
 		return f
 	}, r.job())
 	r.run.Moved = moved
+	if op := r.ops.of(r.h.Key()); op != nil {
+		op.moved = moved
+	}
 	return underWay(r)
 }
 

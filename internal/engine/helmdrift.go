@@ -86,7 +86,23 @@ func (r *releasing) quiet() bool {
 	for _, key := range keys {
 		r.view.managed(key)
 	}
-	return r.memo.compared != "" && r.marks(keys) == r.memo.compared
+	return r.compared(keys)
+}
+
+// compared tells whether the objects are as they were when they were compared
+// last. What was found then is told again: it may not have been written down.
+func (r *releasing) compared(keys []object.Key) bool {
+	now, last := "", r.memo.compared
+	if strings.HasPrefix(last, asVersions) {
+		now = r.versions(keys)
+	} else {
+		now = r.marks(keys)
+	}
+	if last == "" || now != last {
+		return false
+	}
+	r.run.Compared, r.run.Drift = true, r.memo.drift
+	return true
 }
 
 // objects are the keys of what the release consists of.
@@ -126,6 +142,27 @@ func (r *releasing) marks(keys []object.Key) string {
 	return sum.Sum().Hex()
 }
 
+// asVersions begins what versions returns.
+const asVersions = "versions "
+
+// versions names the versions of objects; empty where one is not watched. What
+// has drifted, and is left so, may come right by writes that change nothing of
+// what we own.
+func (r *releasing) versions(keys []object.Key) string {
+	if r.feed == nil {
+		return ""
+	}
+	sum := hash.New("helm.versions/v1")
+	for _, key := range keys {
+		seen, exists, followed := r.feed.table.Seen(key)
+		if !followed {
+			return ""
+		}
+		sum.Str(key.String()).Str(fmt.Sprint(exists, seen.UID, seen.Version))
+	}
+	return asVersions + sum.Sum().Hex()
+}
+
 // diff compares the release with the cluster, unless nothing moved since it was
 // compared last.
 func (r *releasing) diff(ctx context.Context) error {
@@ -137,24 +174,28 @@ func (r *releasing) diff(ctx context.Context) error {
 	for _, key := range keys {
 		r.view.managed(key)
 	}
-	before := r.marks(keys)
-	if before != "" && before == r.memo.compared {
+	if r.compared(keys) {
 		r.req.Drift = release.NoDrift
-		r.memo.attempt.drift = release.NoDrift
+		if strings.HasPrefix(r.memo.compared, asVersions) {
+			r.req.Drift = release.Drifted
+		}
+		r.memo.attempt.drift = r.req.Drift
 		return nil
 	}
+	before, versions := r.marks(keys), r.versions(keys)
 	newest := slices.MaxFunc(r.req.Stored, byVersion)
 	found, err := r.driver.Diff(ctx, r.job(), newest)
 	if err != nil {
 		return report.Retry(report.ReasonReleaseState, fmt.Errorf("Could not determine release state: %w", err))
 	}
-	r.req.Drift, r.memo.compared = release.NoDrift, before
+	r.req.Drift, r.memo.compared, r.memo.drift = release.NoDrift, before, nil
 	if found.Has() {
 		r.req.Drift, r.memo.compared = release.Drifted, ""
 		if r.h.GetDriftDetection().GetMode() == v2.DriftDetectionWarn {
-			r.memo.compared = before // told once, not once an interval
+			r.memo.compared = versions
 		}
-		r.run.Drift = drifted(found)
+		r.memo.drift = drifted(found)
+		r.run.Drift = r.memo.drift
 	}
 	r.run.Compared = true
 	r.memo.attempt.drift, r.memo.attempt.found = r.req.Drift, found

@@ -51,6 +51,7 @@ type releasing struct {
 	as     world.Identity
 	driver Releases
 	run    report.HelmReleaseRun
+	ends   int // operations that have ended, taken up in this run
 
 	checks cel.Health
 	source *unstructured.Unstructured
@@ -79,12 +80,24 @@ func (e *Engine) convergeRelease(ctx context.Context, w world.World, obj *unstru
 		return r.remove(ctx)
 	}
 	if h.Spec.Suspend {
-		return report.Report{Unit: h.Key()}
+		return r.suspended()
 	}
 	r.run.Err = r.converge(ctx)
+	r.ops.recorded(h.Key(), r.ends, historyOf(r.run.Status))
 	r.run.Reads, r.run.Simulated = r.view.rec.Set(), r.simulated()
 	r.run.Failures = e.failures(h.Key(), r.failed())
 	return report.HelmRelease(h, r.run, now)
+}
+
+// suspended begins nothing. What an action did that was under way is written
+// down all the same: the status is the memory of the release.
+func (r *releasing) suspended() report.Report {
+	if !r.ended() {
+		return report.Report{Unit: r.h.Key()}
+	}
+	r.run.Suspended = true
+	r.ops.recorded(r.h.Key(), r.ends, historyOf(r.run.Status))
+	return report.HelmRelease(r.h, r.run, r.now)
 }
 
 // converge is the story of a HelmRelease.
@@ -153,7 +166,7 @@ func (r *releasing) begin() (bool, error) {
 	r.run.AppVersion = r.chart.AppVersion()
 	r.warnOfValues()
 	if op := r.ops.of(r.h.Key()); op != nil {
-		r.run.Running = op.title
+		r.run.Running, r.run.Action, r.run.Moved = op.title, op.action, op.moved
 		r.obsolete(op)
 		return false, report.Progress(op.title, op.waiting()...)
 	}
@@ -237,7 +250,7 @@ func (r *releasing) end(d release.Decision) error {
 		r.run.After = d.After
 		return nil
 	}
-	r.memo.attempt.done = nil
+	r.memo.attempt = attempt{}
 	r.run.Settled = true
 	r.settle()
 	return nil

@@ -1,11 +1,13 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"time"
+	"slices"
 
+	rcommon "helm.sh/helm/v4/pkg/release/common"
 	relv1 "helm.sh/helm/v4/pkg/release/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
@@ -24,52 +26,97 @@ var errDeleted = errors.New("the HelmRelease is being deleted")
 // uninstalled, its HelmChart goes. It always ends: without the account to act as
 // the release is left, and said.
 func (r *releasing) remove(ctx context.Context) report.Report {
-	rep := report.Report{Unit: r.h.Key(), Finalize: true}
 	if op := r.ops.of(r.h.Key()); op != nil {
 		if op.stamp != leaving {
 			op.cancel(errDeleted)
 		}
 		return r.goingOn(op.title)
 	}
-	var done finished
-	ends := r.ops.ended(r.h.Key(), "")
-	last := len(ends) > 0
-	if last {
-		done = ends[len(ends)-1]
-		r.ops.forget(r.h.Key())
-	}
+	rep := report.Report{Unit: r.h.Key(), Finalize: true}
+	left := r.lastWords()
 	switch {
 	case r.h.Spec.Suspend:
+		r.ops.forget(r.h.Key())
 		return rep
-	case last && done.op.stamp == leaving && done.done.Err != nil:
-		return r.retryRemoval(done.done.Err)
-	case last && done.op.stamp == leaving:
+	case left != nil && left.done.Err != nil:
+		r.ops.without(r.h.Key(), leaving)
+		return report.ReleaseStays(r.h, left.done.Err, r.now)
+	case left != nil:
 		rep.Events = append(rep.Events, report.ReleaseRemoved(r.h, nil))
-	case r.h.Status.StorageNamespace == "" || r.h.Status.History.Latest() == nil:
-		// nothing was installed, or nothing is known of it
 	default:
-		if ok, err := r.canAct(ctx); err != nil {
-			return r.retryRemoval(err)
-		} else if !ok {
+		at, known, err := r.place(ctx)
+		switch {
+		case errors.Is(err, errNobody) && known:
 			rep.Events = append(rep.Events, report.ReleaseLeft(r.h, r.as.User))
-			break
+		case errors.Is(err, errNobody):
+		case err != nil:
+			return report.ReleaseStays(r.h, err, r.now)
+		case known:
+			return r.uninstall(at)
 		}
-		return r.uninstall()
 	}
 	if err := r.deleteChart(ctx); err != nil {
-		return r.retryRemoval(err)
+		return report.ReleaseStays(r.h, err, r.now)
 	}
 	r.ops.forget(r.h.Key())
 	return rep
 }
 
+// lastWords takes up what the status does not tell yet, so that a release which
+// was just made is not forgotten, and returns how the uninstallation ended, if
+// there was one.
+func (r *releasing) lastWords() (left *finished) {
+	for _, f := range r.ops.ended(r.h.Key(), historyOf(r.h.Status)) {
+		if f.op.stamp == leaving {
+			left = &f
+			continue
+		}
+		r.takeUp(f)
+	}
+	r.h.Status = r.run.Status
+	return left
+}
+
+// errNobody tells that the account is gone that the unit acts as.
+var errNobody = errors.New("the ServiceAccount to act as is gone")
+
+// place returns where the release is that must be uninstalled, and whether there
+// is one. Where the status tells of none, because a process ended before it was
+// written, Helm's storage is asked for one whose objects carry our labels.
+func (r *releasing) place(ctx context.Context) (helm.Place, bool, error) {
+	at := helm.PlaceOf(&r.h.HelmRelease)
+	latest := r.h.Status.History.Latest()
+	if latest != nil {
+		at = helm.Place{StorageNamespace: cmp.Or(r.h.Status.StorageNamespace, at.StorageNamespace), Name: latest.Name}
+	}
+	switch ok, err := r.canAct(ctx); {
+	case err != nil:
+		return at, latest != nil, err
+	case !ok:
+		return at, latest != nil, errNobody
+	case latest != nil:
+		return at, true, nil
+	}
+	stored, err := r.driver.Observe(ctx, at)
+	switch {
+	case apierrors.IsForbidden(err), apierrors.IsNotFound(err):
+		return at, false, nil // who may not look has not installed
+	case err != nil:
+		return at, false, err
+	case len(stored) == 0:
+		return at, false, nil
+	}
+	newest := slices.MaxFunc(stored, byVersion)
+	namespace, name := helm.Origin(newest)
+	ours := namespace == r.h.Namespace && name == r.h.Name && newest.Info.Status != rcommon.StatusUninstalled
+	return at, ours, nil
+}
+
 // leaving is the stamp of the operation that uninstalls for good.
 const leaving = "uninstall for good"
 
-// uninstall begins to uninstall the release that the status tells of.
-func (r *releasing) uninstall() report.Report {
-	latest := r.h.Status.History.Latest()
-	at := helm.Place{StorageNamespace: r.h.Status.StorageNamespace, Name: latest.Name}
+// uninstall begins to uninstall the release that is kept at a place.
+func (r *releasing) uninstall(at helm.Place) report.Report {
 	job := helm.Job{Object: r.h.DeepCopy(), Log: func(line string) { r.log().Debug("helm", "unit", r.h.Key(), "line", line) }}
 	op := &operation{title: title(release.Uninstall, r.timeout(release.Uninstall)), stamp: leaving, req: r.req}
 	key, driver := r.h.Key(), r.driver
@@ -86,13 +133,6 @@ func (r *releasing) uninstall() report.Report {
 func (r *releasing) goingOn(what string) report.Report {
 	rep := report.Report{Unit: r.h.Key()}
 	rep.Summary = report.Summary{Ready: "Unknown", Reason: report.ReasonProgressing, Message: what}
-	return rep
-}
-
-func (r *releasing) retryRemoval(err error) report.Report {
-	rep := report.Report{Unit: r.h.Key(), Next: r.now.Add(time.Minute)}
-	rep.Events = []report.Event{report.ReleaseRemoved(r.h, err)}
-	rep.Summary = report.Summary{Ready: "False", Reason: report.ReasonUninstallFailed, Message: err.Error()}
 	return rep
 }
 

@@ -25,11 +25,15 @@ import (
 // artifact returns the artifact that holds the chart: of the HelmChart made for
 // spec.chart, which is brought up to date first, or of what spec.chartRef names.
 func (r *releasing) artifact(ctx context.Context) (*meta.Artifact, error) {
-	if err := r.template(ctx); err != nil {
+	made, err := r.template(ctx)
+	if err != nil {
 		return nil, err
 	}
 	key := r.h.ChartSource()
 	obj, err := r.view.get(ctx, unit.Ref(key))
+	if made != nil && err == nil {
+		obj = made // what was read may be from before
+	}
 	switch {
 	case err != nil:
 		return nil, report.Retry(report.ReasonArtifactFailed, fmt.Errorf("could not get Source object: %w", err))
@@ -73,8 +77,8 @@ func notReady(obj *unstructured.Unstructured, s unit.Status) string {
 }
 
 // template sees to the HelmChart of spec.chart, and takes one away that is no
-// longer meant.
-func (r *releasing) template(ctx context.Context) error {
+// longer meant. It returns what it wrote, nil where that was not needed.
+func (r *releasing) template(ctx context.Context) (*unstructured.Unstructured, error) {
 	want := ""
 	if r.h.Spec.Chart != nil {
 		key := r.h.OwnChart()
@@ -82,28 +86,29 @@ func (r *releasing) template(ctx context.Context) error {
 	}
 	if had := r.h.Status.HelmChart; had != "" && had != want {
 		if err := r.deleteChart(ctx); err != nil {
-			return report.Retry(report.ReasonArtifactFailed, err)
+			return nil, report.Retry(report.ReasonArtifactFailed, err)
 		}
 	}
 	r.run.Status.HelmChart = want
 	if want == "" {
-		return nil
+		return nil, nil
 	}
 	desired, err := r.helmChart()
 	if err != nil {
-		return report.Stall(report.ReasonInvalidSpec, err)
+		return nil, report.Stall(report.ReasonInvalidSpec, err)
 	}
 	live, err := r.view.get(ctx, unit.Ref(r.h.OwnChart()))
 	if err != nil {
-		return report.Retry(report.ReasonArtifactFailed, err)
+		return nil, report.Retry(report.ReasonArtifactFailed, err)
 	}
 	if live != nil && isAs(live, desired) {
-		return nil
+		return nil, nil
 	}
-	if _, err := r.own.Apply(ctx, world.Apply{Object: desired, Manager: object.ManagerHelm, Force: true}); err != nil {
-		return report.Retry(report.ReasonArtifactFailed, fmt.Errorf("apply %s: %w", object.KeyOf(desired), err))
+	made, err := r.own.Apply(ctx, world.Apply{Object: desired, Manager: object.ManagerHelm, Force: true})
+	if err != nil {
+		return nil, report.Retry(report.ReasonArtifactFailed, fmt.Errorf("apply %s: %w", object.KeyOf(desired), err))
 	}
-	return nil
+	return made, nil
 }
 
 // isAs tells whether live says what desired asks for.

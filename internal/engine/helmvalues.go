@@ -24,16 +24,19 @@ func (r *releasing) compose(ctx context.Context) error {
 	r.hidden = release.Sensitive(r.h.Spec.ValuesFrom, lookup)
 	r.values, err = release.Compose(r.h.GetValues(), r.h.Spec.ValuesFrom, lookup)
 	var bad *release.ValuesError
+	if errors.As(err, &bad) {
+		bad.Namespace = r.h.Namespace
+	}
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &bad) && bad.Missing:
+	case bad != nil && bad.Missing:
 		on := object.Key{Kind: bad.Kind, Namespace: r.h.Namespace, Name: bad.Name}
 		if _, there := found[on]; !there {
 			return report.Missing(report.ReasonValues, err, on.String())
 		}
 		return report.Wait(report.ReasonValues, err, on.String())
-	case errors.As(err, &bad) && bad.Name != "":
+	case bad != nil && bad.Name != "":
 		return report.Wait(report.ReasonValues, err, object.Key{Kind: bad.Kind, Namespace: r.h.Namespace, Name: bad.Name}.String())
 	default:
 		return report.Stall(report.ReasonValues, err)

@@ -2,7 +2,7 @@ package engine
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -15,6 +15,8 @@ import (
 // operation is one action on a release that goes on in the background. Actions
 // wait for hooks and for health, minutes long; a run does not.
 type operation struct {
+	action release.Action
+	moved  string // what part of the target moved, so that the release is uninstalled
 	title  string // for people: "Running 'install' action with timeout of 5m0s"
 	stamp  string // the inputs it was begun for
 	req    release.Request
@@ -56,7 +58,8 @@ type operations struct {
 }
 
 // errObsolete ends an operation whose inputs changed while it only waited.
-var errObsolete = errors.New("a newer revision came while it waited for health")
+// It did not fail, and counts as no attempt.
+var errObsolete = fmt.Errorf("a newer revision came while it waited for health: %w", context.Canceled)
 
 // start gives the operations the context that they end with, and how many may
 // work at a time.
@@ -94,6 +97,13 @@ func (o *operations) recorded(key object.Key, n int, history string) {
 	for i := range min(n, len(o.ends[key])) {
 		o.ends[key][i].recorded = history
 	}
+}
+
+// without drops how the operations of a stamp ended.
+func (o *operations) without(key object.Key, stamp string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ends[key] = slices.DeleteFunc(o.ends[key], func(f finished) bool { return f.op.stamp == stamp })
 }
 
 // forget drops how an operation ended of a unit that is gone.

@@ -33,11 +33,17 @@ type ValuesError struct {
 	// Missing tells that the object or its key does not exist.
 	Missing bool
 	Err     error
+	// Namespace is where it was looked for, if the caller says so.
+	Namespace string
 }
 
 // Error returns a text like that of Flux.
 func (e *ValuesError) Error() string {
-	return fmt.Sprintf("could not resolve %s chart values reference '%s' with key '%s': %v", e.Kind, e.Name, e.Key, e.Err)
+	name := e.Name
+	if e.Namespace != "" {
+		name = e.Namespace + "/" + name
+	}
+	return fmt.Sprintf("could not resolve %s chart values reference '%s' with key '%s': %v", e.Kind, name, e.Key, e.Err)
 }
 
 // Unwrap returns the cause.
@@ -73,7 +79,7 @@ func Compose(inline map[string]any, refs []meta.ValuesReference, lookup Lookup) 
 }
 
 func valuesError(ref meta.ValuesReference, missing bool, err error) error {
-	return &ValuesError{ref.Kind, ref.Name, ref.GetValuesKey(), missing, err}
+	return &ValuesError{Kind: ref.Kind, Name: ref.Name, Key: ref.GetValuesKey(), Missing: missing, Err: err}
 }
 
 // read returns the bytes that ref names; nil if they are missing and optional.

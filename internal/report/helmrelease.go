@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -24,13 +25,16 @@ type HelmReleaseRun struct {
 	Chart                        release.Chart
 	// Outcome is how the action ended that an earlier run began; nil for none.
 	Outcome *ReleaseOutcome
-	// Running names the action under way; empty for none.
+	// Running names the action under way, and Action says which that is; empty
+	// for none.
 	Running string
+	Action  release.Action
 	// Moved says what part of the release's target changed, if it did.
 	Moved string
 	State release.State
 	// Settled: the release is as it should be. Again: another attempt follows.
-	Settled, Again bool
+	// Suspended: nothing is begun; only what ended is told.
+	Settled, Again, Suspended bool
 	// After is when the next attempt follows, where it does not do so at once.
 	After time.Duration
 	// Compared tells that the cluster was compared with the manifest, Drift what
@@ -59,16 +63,21 @@ type ReleaseOutcome struct {
 // HelmRelease folds a run into its report.
 func HelmRelease(h *unit.HelmRelease, run HelmReleaseRun, now time.Time) Report {
 	next := run.Status.DeepCopy()
-	if at := unit.Requested(h.Annotations); at != "" {
+	if at := unit.Requested(h.Annotations); at != "" && !run.Suspended {
 		next.LastHandledReconcileAt = at
 	}
 	conds := edit(h.Status.Conditions, h.Generation, now)
 	rep := Report{Unit: h.Key(), Reads: run.Reads, Next: now.Add(h.Interval())}
 	rep.Summary.Revision = run.Revision
 	told := outcome(h, run, next, conds)
-	if run.Err == nil {
+	switch {
+	case run.Suspended:
+		rep.Next = time.Time{}
+		conds.drop(Reconciling)
+		summarize(h, next, conds, run.Simulated)
+	case run.Err == nil:
 		releaseSettled(h, run, &rep, next, conds, now)
-	} else {
+	default:
 		releaseFailed(h, run, &rep, next, conds, now)
 	}
 	told = append(told, drift(h, run, conds)...)
@@ -79,10 +88,35 @@ func HelmRelease(h *unit.HelmRelease, run HelmReleaseRun, now time.Time) Report 
 	for _, e := range told {
 		rep.Summary.Changed = append(rep.Summary.Changed, firstLine(e.Message))
 	}
-	if status, err := unit.Encode(next); err == nil {
-		rep.Status = status
-	}
+	rep.Status = releaseStatus(next)
 	return rep
+}
+
+// releaseStatus encodes a status as the API gives it back: without the nulls of
+// times that are not set, which would be news in every run.
+func releaseStatus(s *v2.HelmReleaseStatus) map[string]any {
+	status, err := unit.Encode(s)
+	if err != nil {
+		return nil // unreachable: it came as JSON
+	}
+	history, _ := status["history"].([]any)
+	for _, entry := range history {
+		if snapshot, ok := entry.(map[string]any); ok {
+			maps.DeleteFunc(snapshot, func(_ string, v any) bool { return v == nil })
+			withoutNulls(snapshot["testHooks"])
+		}
+	}
+	return status
+}
+
+// withoutNulls drops the nulls of a map of maps.
+func withoutNulls(v any) {
+	all, _ := v.(map[string]any)
+	for _, one := range all {
+		if m, ok := one.(map[string]any); ok {
+			maps.DeleteFunc(m, func(_ string, v any) bool { return v == nil })
+		}
+	}
 }
 
 func firstLine(s string) string {
@@ -123,17 +157,28 @@ func releaseFailed(h *unit.HelmRelease, run HelmReleaseRun, rep *Report, next *v
 		rep.Next = time.Time{}
 		conds.drop(StalledCondition)
 		conds.yes(Reconciling, ReasonProgressing, p.Error())
-		if ready := conds.get(Ready); run.Outcome == nil || ready == nil || ready.Status == metav1.ConditionTrue {
+		if run.Outcome != nil {
+			summarize(h, next, conds, run.Simulated)
+		}
+		switch run.Action {
+		case release.Test, release.Rollback, release.Correct, release.Unlock:
+			conds.keep(Ready) // of what is tested, remedied, or put right
+		default:
+			if run.Action != release.Uninstall || run.Moved != "" {
+				conds.unknown(Ready, ReasonProgressing, p.Error())
+			}
+		}
+		if conds.get(Ready) == nil {
 			conds.unknown(Ready, ReasonProgressing, p.Error())
 		}
 		return
 	case Stalled:
 		rep.Next = time.Time{}
 		conds.drop(Reconciling)
-		conds.yes(StalledCondition, p.Reason, p.Error())
 		if summarize(h, next, conds, false); run.Outcome == nil && run.State == "" || conds.get(Ready) == nil || conds.get(Ready).Status == metav1.ConditionTrue {
 			conds.no(Ready, p.Reason, p.Error())
 		}
+		conds.yes(StalledCondition, p.Reason, p.Error()) // after all that says it is well
 		next.ObservedGeneration = h.Generation
 		return
 	case Waiting:
@@ -146,6 +191,12 @@ func releaseFailed(h *unit.HelmRelease, run HelmReleaseRun, rep *Report, next *v
 		conds.yes(Reconciling, ReasonRetrying, "Retrying, or running when something it read changes")
 	}
 	conds.drop(StalledCondition)
+	if out := run.Outcome; out != nil && out.Fruitless {
+		summarize(h, next, conds, false)
+		if ready := conds.get(Ready); ready != nil && ready.Reason == p.Reason {
+			return // it says what failed, and of which release
+		}
+	}
 	conds.no(Ready, p.Reason, p.Error())
 }
 
@@ -185,10 +236,11 @@ func summarize(h *unit.HelmRelease, next *v2.HelmReleaseStatus, conds *condition
 	next.ObservedPostRenderersDigest = release.PostRenderersDigest(h.Spec.PostRenderers)
 	next.ObservedCommonMetadataDigest = release.CommonMetadataDigest(h.Spec.CommonMetadata)
 	for _, kind := range of {
-		c := conds.get(kind)
-		if c == nil {
+		found := conds.get(kind)
+		if found == nil {
 			continue
 		}
+		c := *found // the list moves
 		message := c.Message
 		if simulated && c.Status == metav1.ConditionTrue {
 			message += " (on simulated pods)"
@@ -324,48 +376,11 @@ func drift(h *unit.HelmRelease, run HelmReleaseRun, conds *conditions) []Event {
 		name = cur.FullReleaseName()
 	}
 	message := fmt.Sprintf("Cluster state of release %s has drifted from the desired state:\n%s", name, strings.Join(run.Drift, "\n"))
+	before := conds.get(DriftedCondition)
+	known := before != nil && before.Status == metav1.ConditionTrue && before.Message == message
 	conds.yes(DriftedCondition, ReasonDrift, message)
+	if known && h.GetDriftDetection().GetMode() == v2.DriftDetectionWarn {
+		return nil // nobody puts it right, and it was told
+	}
 	return []Event{{Warning: true, Reason: ReasonDrift, Message: message}}
-}
-
-// releaseTrouble tells why a run could not go on, once.
-func releaseTrouble(h *unit.HelmRelease, run HelmReleaseRun) []Event {
-	if run.Err == nil {
-		return nil
-	}
-	p := AsProblem(run.Err, ReasonReconcileError)
-	before := unit.Condition(h.Status.Conditions, Ready)
-	switch {
-	case p.Class == Progressing, run.Outcome != nil && run.Outcome.Fruitless:
-		return nil
-	case before != nil && before.Message == p.Error() && before.Reason == p.Reason:
-		return nil
-	case p.Class == Stalled && unit.Condition(h.Status.Conditions, StalledCondition) != nil &&
-		unit.Condition(h.Status.Conditions, StalledCondition).Message == p.Error():
-		return nil
-	}
-	return []Event{{Warning: p.Class != Waiting, Reason: p.Reason, Message: p.Error()}}
-}
-
-// ReleaseRemoved tells that the release of a deleted HelmRelease was
-// uninstalled, or why not.
-func ReleaseRemoved(h *unit.HelmRelease, err error) Event {
-	cur := h.Status.History.Latest()
-	name, chart := release.Name(&h.HelmRelease), ""
-	if cur != nil {
-		name, chart = cur.FullReleaseName(), cur.VersionedChartName()
-	}
-	if err != nil {
-		return Event{Warning: true, Reason: ReasonUninstallFailed, Message: fmt.Sprintf(
-			"Helm uninstall failed for release %s with chart %s: %s", name, chart, strings.TrimSpace(err.Error()))}
-	}
-	return Event{Reason: ReasonUninstallSucceeded, Message: fmt.Sprintf("Helm uninstall succeeded for release %s with chart %s", name, chart)}
-}
-
-// ReleaseLeft tells that a release stays because the account that it would be
-// uninstalled as is gone.
-func ReleaseLeft(h *unit.HelmRelease, user string) Event {
-	return Event{Warning: true, Reason: ReasonUninstallFailed, Message: fmt.Sprintf(
-		"unable to uninstall release %s: %s is gone; its objects and its Secrets in namespace %s were left behind",
-		release.Name(&h.HelmRelease), user, h.Status.StorageNamespace)}
 }
