@@ -130,7 +130,7 @@ func (s *stand) suspend(name string, suspend bool) {
 
 // abandon lets what the test left be deleted although no engine runs any more.
 func (s *stand) abandon() {
-	for _, k := range []string{"Kustomization/", "GitRepository/"} {
+	for _, k := range []string{"Kustomization/", "GitRepository/", "HelmRelease/", "HelmChart/"} {
 		c := s.client(s.key(k+"x").GroupKind(), s.ns)
 		list, err := c.List(context.Background(), metav1.ListOptions{})
 		if err != nil {
