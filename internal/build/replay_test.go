@@ -77,7 +77,7 @@ func edit(t testing.TB, rng *rand.Rand, tr tree.Tree, paths []string) (tree.Tree
 func TestReplayEqualsFresh(t *testing.T) {
 	edits := 200
 	if testing.Short() {
-		edits = 20
+		edits = 6
 	}
 	hits, misses := 0, 0
 	eachFleet(t, func(t *testing.T, f fleet) {
