@@ -163,3 +163,24 @@ func TestFluxBytes(t *testing.T) {
 	})
 	t.Logf("%d recipes compared, %d of them fail in both, %d need a remote", total-remote, failing, remote)
 }
+
+// Substitutions in substitutions come out as Flux's library writes them, however
+// deep: the defaults of a bomb as those of a person.
+func TestNestedSubstitutionsAsFlux(t *testing.T) {
+	for _, op := range []string{":=", ":-", "=", "-", "/x/", "//x/", ":+", ":?", "?", "#", ":0:", "^^"} {
+		for _, depth := range []int{2, 200} {
+			text := strings.Repeat("${a"+op, depth) + "x" + strings.Repeat("}", depth)
+			body := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: '" + text + "'}\n"
+			r := Recipe{Path: ".", Substitute: map[string]string{"other": "1"}}
+			got, err := ours(files(t, map[string]string{"a.yaml": body}), r, Options{})
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, "a.yaml"), []byte(body), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			want, wantErr := flux(dir, r)
+			if got != want || (err == nil) != (wantErr == nil) {
+				t.Errorf("%s, %d deep: got %.200q, %v; want %.200q, %v", op, depth, got, err, want, wantErr)
+			}
+		}
+	}
+}
