@@ -10,6 +10,7 @@ import (
 	"github.com/leat-dev/leat/embedded/child"
 	"github.com/leat-dev/leat/embedded/verb"
 	"github.com/leat-dev/leat/internal/cli"
+	"github.com/leat-dev/leat/internal/report"
 )
 
 // childEnv tells the test binary to be a control plane.
@@ -58,6 +59,8 @@ type row struct {
 	Message   string   `json:"message"`
 	On        []string `json:"waitingOn"`
 	Simulated bool     `json:"simulated"`
+
+	Warnings []report.Warning `json:"warnings"`
 }
 
 type cause struct {

@@ -30,6 +30,34 @@ func table(r result) []string {
 	for _, c := range r.Causes {
 		out = append(out, c.lines()...)
 	}
+	return append(out, warnings(r)...)
+}
+
+// owners is a warning about two units that want one object: which of them came
+// first differs from run to run.
+var owners = regexp.MustCompile(`is wanted by two units: (\S+) keeps it, (\S+) leaves it alone`)
+
+// warnings are a line each, sorted, notes left out; what several units say is
+// said once.
+func warnings(r result) []string {
+	var out []string
+	for _, u := range r.Rows {
+		for _, w := range u.Warnings {
+			text := stable(w.Message)
+			if m := owners.FindStringSubmatch(text); m != nil {
+				units := []string{m[1], strings.TrimSuffix(m[2], ";")}
+				slices.Sort(units)
+				text = fmt.Sprintf("%s is wanted by two units: %s and %s", w.Object, units[0], units[1])
+			}
+			if !w.Note {
+				out = append(out, strings.TrimSpace("warns "+text))
+			}
+		}
+	}
+	slices.Sort(out)
+	if out = slices.Compact(out); len(out) > 0 {
+		out = append([]string{""}, out...)
+	}
 	return out
 }
 
