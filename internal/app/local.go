@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -51,9 +52,24 @@ func (l *LocalSources) Local(url string) bool {
 // Offline words the refusal of an address that is not on this machine.
 func (l *LocalSources) Offline(url string) error { return offline(report.ReasonGitFailed, url) }
 
-func offline(reason, url string) error {
+func offline(reason, address string) error {
+	at := shown(address)
 	return report.RetryOn(reason, fmt.Errorf(
-		"%s is not on this machine and the network is not used; pass --mirror %s=FOLDER, or --fetch", url, url), "--mirror "+url+"=FOLDER")
+		"%s is not on this machine and the network is not used; pass --mirror %s=FOLDER, or --fetch", at, at), "--mirror "+at+"=FOLDER")
+}
+
+// shown is an address without what may be secret in it.
+func shown(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.User == nil && u.RawQuery == "" {
+		return address // also host:path of ssh, which has no place for a secret
+	}
+	_, secret := u.User.Password()
+	if secret || u.Scheme != "ssh" {
+		u.User = nil
+	}
+	u.RawQuery = ""
+	return u.String()
 }
 
 // Fetch implements engine.Git.

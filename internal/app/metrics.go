@@ -59,3 +59,6 @@ func (m *metrics) request(r cluster.Request) {
 	}
 	m.requests.WithLabelValues(r.Verb, r.Group, r.Resource, dry).Inc()
 }
+
+// Metrics is what the engine counts.
+func (a *App) Metrics() prometheus.Gatherer { return a.registry }

@@ -153,6 +153,9 @@ func (c *kustomizing) variables(ctx context.Context) (map[string]string, error) 
 		}
 		for name, value := range data {
 			vars[name] = oneLine(value)
+			if from.Kind == "Secret" {
+				c.secrets = append(c.secrets, value, vars[name])
+			}
 		}
 	}
 	for name, value := range c.k.Spec.PostBuild.Substitute {

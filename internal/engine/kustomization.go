@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -39,6 +40,7 @@ type kustomizing struct {
 	recorded  inventory.Inventory   // the same, and what was applied since and not written down
 	inventory inventory.Inventory   // what it will hold
 	digests   map[object.Key]string // of the artifacts of sources, as asked in this run
+	secrets   []string              // values of variables that come from Secrets
 }
 
 func (e *Engine) convergeKustomization(ctx context.Context, w world.World, obj *unstructured.Unstructured, now time.Time) report.Report {
@@ -62,8 +64,24 @@ func (e *Engine) convergeKustomization(ctx context.Context, w world.World, obj *
 	c.run.Started = now
 	c.run.Err = c.converge(ctx)
 	c.view.refusals(c.run.Err)
+	c.run.Err = c.hide(c.run.Err)
 	c.run.Reads = c.view.rec.Set()
 	return report.Kustomization(k, c.run, now)
+}
+
+// hide returns an error without the values of secret variables, which the API
+// and YAML echo from any object that they were substituted in.
+func (c *kustomizing) hide(err error) error {
+	if err == nil || len(c.secrets) == 0 {
+		return err
+	}
+	p := *report.AsProblem(err, report.ReasonReconcileFailed)
+	text := c.Options.Mask.Values(p.Error(), c.secrets...)
+	if text == p.Error() {
+		return err
+	}
+	p.Err = errors.New(text)
+	return &p
 }
 
 // converge is the story of a Kustomization.

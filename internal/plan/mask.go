@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -76,10 +77,25 @@ func (m Mask) Object(obj *unstructured.Unstructured) *unstructured.Unstructured 
 // secrets of those that are Secrets.
 func (m Mask) Text(text string, objs ...*unstructured.Unstructured) string {
 	for _, obj := range objs {
-		for _, clear := range secretsOf(obj) {
-			if strings.Contains(text, clear) {
-				text = strings.ReplaceAll(text, clear, m.Fingerprint([]byte(clear)))
-			}
+		text = m.without(text, secretsOf(obj))
+	}
+	return text
+}
+
+// Values returns a text without the values of secrets, such as of variables that
+// were substituted in objects which are no Secrets.
+func (m Mask) Values(text string, clear ...string) string {
+	found := echo{}
+	for _, value := range clear {
+		found.forms(value)
+	}
+	return m.without(text, found.sorted())
+}
+
+func (m Mask) without(text string, secrets []string) string {
+	for _, clear := range secrets {
+		if strings.Contains(text, clear) {
+			text = strings.ReplaceAll(text, clear, m.Fingerprint([]byte(clear)))
 		}
 	}
 	return text
@@ -95,12 +111,11 @@ func (m Mask) values(v any, decode func(string) []byte) any {
 		return m.Fingerprint(decode(v))
 	case map[string]any:
 		for key, value := range v {
-			v[key] = m.values(value, decode)
-		}
-		return v
-	case []any:
-		for i, value := range v {
-			v[i] = m.values(value, decode)
+			if text, ok := value.(string); ok {
+				v[key] = m.Fingerprint(decode(text))
+			} else if value != nil {
+				v[key] = m.Fingerprint(jsonText(value)) // the API refuses it; its keys may be secret
+			}
 		}
 		return v
 	default:
@@ -160,36 +175,54 @@ func secretsOf(obj *unstructured.Unstructured) []string {
 	if !isSecret(obj) {
 		return nil
 	}
-	found := map[string]bool{}
-	add := func(text string) {
-		if len(text) >= minEcho {
-			found[text] = true
-		}
-	}
-	addForms := func(clear string) {
-		add(clear)
-		add(base64.StdEncoding.EncodeToString([]byte(clear)))
-		if quoted := strconv.Quote(clear); len(quoted) > 2 {
-			add(quoted[1 : len(quoted)-1])
-		}
-		for line := range strings.Lines(clear) {
-			add(strings.TrimSpace(line))
-		}
-	}
-	eachText(obj.Object["data"], func(text string) {
-		add(text)
-		addForms(string(fromBase64(text)))
+	found := echo{}
+	eachValue(obj.Object["data"], func(text string) {
+		found.add(text)
+		found.forms(string(fromBase64(text)))
 	})
-	eachText(obj.Object["stringData"], addForms)
+	eachValue(obj.Object["stringData"], found.forms)
+	return found.sorted()
+}
 
-	secrets := make([]string, 0, len(found))
-	for text := range found {
-		secrets = append(secrets, text)
+// echo holds the texts by which a secret can be known.
+type echo map[string]bool
+
+func (e echo) add(text string) {
+	if len(text) >= minEcho {
+		e[text] = true
 	}
-	slices.SortFunc(secrets, func(a, b string) int {
+}
+
+// forms adds a value in clear, in base64, quoted, and line by line.
+func (e echo) forms(clear string) {
+	e.add(clear)
+	e.add(base64.StdEncoding.EncodeToString([]byte(clear)))
+	if quoted := strconv.Quote(clear); len(quoted) > 2 {
+		e.add(quoted[1 : len(quoted)-1])
+	}
+	for line := range strings.Lines(clear) {
+		e.add(strings.TrimSpace(line))
+	}
+}
+
+// sorted returns the texts, longest first.
+func (e echo) sorted() []string {
+	return slices.SortedFunc(maps.Keys(e), func(a, b string) int {
 		return cmp.Or(cmp.Compare(len(b), len(a)), strings.Compare(a, b))
 	})
-	return secrets
+}
+
+// eachValue finds the texts in the values of data; its keys are no secrets, but
+// those of a value that is a map, which the API refuses, may be.
+func eachValue(data any, do func(string)) {
+	values, ok := data.(map[string]any)
+	if !ok {
+		eachText(data, do)
+		return
+	}
+	for _, value := range values {
+		eachText(value, do)
+	}
 }
 
 func eachText(v any, do func(string)) {
@@ -198,7 +231,8 @@ func eachText(v any, do func(string)) {
 	case string:
 		do(v)
 	case map[string]any:
-		for _, value := range v {
+		for key, value := range v {
+			do(key)
 			eachText(value, do)
 		}
 	case []any:

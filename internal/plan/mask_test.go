@@ -199,3 +199,23 @@ func FuzzMask(f *testing.F) {
 		}
 	})
 }
+
+// What an API says of a Secret with values of the wrong shape, and of objects in
+// which a secret was substituted.
+func TestTextsOfOddSecrets(t *testing.T) {
+	const canary = "canary-7f3a9c51"
+	odd := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": "a"},
+		"data": map[string]any{"password": map[string]any{canary: int64(1)}, "list": []any{map[string]any{canary + "2": "x"}}}}}
+	text := `.data.password: expected string, got map{"` + canary + `": 1, "` + canary + `2"}`
+	got := Mask{}.Text(text, odd)
+	if strings.Contains(got, canary) || !strings.Contains(got, ".data.password: expected string") {
+		t.Errorf("got %q", got)
+	}
+	if shown := string(jsonText(Mask{}.Object(odd).Object)); strings.Contains(shown, canary) || !strings.Contains(shown, "password") {
+		t.Errorf("shown: %s", shown)
+	}
+	got = Mask{}.Values(".immutable: expected boolean, got &{"+canary+"} or "+base64.StdEncoding.EncodeToString([]byte(canary)), canary, "short", "")
+	if want := ".immutable: expected boolean, got &{«secret»} or «secret»"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
