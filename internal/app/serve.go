@@ -39,7 +39,11 @@ type ServeConfig struct {
 	// StateDir keeps the identity of this replica over restarts, so that one
 	// that comes back need not wait for its own lease to run out.
 	StateDir string
-	Log      *slog.Logger
+	// Grace is how long runs, and actions on releases, may take to end once the
+	// context has; a value from Hurry ends them at once.
+	Grace time.Duration
+	Hurry func() (<-chan os.Signal, func()) // begins to listen, and ends that; nil never hurries
+	Log   *slog.Logger
 }
 
 // RuntimeNamespace is where this process runs: its pod's namespace.
@@ -56,7 +60,7 @@ func Serve(ctx context.Context, a *App, cfg ServeConfig) error {
 	}
 	defer stop()
 	if !cfg.Leader.Enabled {
-		return a.Run(ctx)
+		return a.RunUntil(context.WithoutCancel(ctx), ctx.Done(), cfg)
 	}
 	return lead(ctx, a, cfg)
 }
@@ -113,7 +117,8 @@ func lead(ctx context.Context, a *App, cfg ServeConfig) error {
 		return err
 	}
 	defer release()
-	ctx, cancel := context.WithCancel(ctx)
+	stopped := ctx.Done()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // the lease is kept while runs end
 	defer cancel()
 	lock, err := resourcelock.New(resourcelock.LeasesResourceLock, RuntimeNamespace(), cfg.Lease, client.CoreV1(), client.CoordinationV1(),
 		resourcelock.ResourceLockConfig{Identity: at(id, os.Getenv("POD_IP"), a.files.listener)})
@@ -129,7 +134,7 @@ func lead(ctx context.Context, a *App, cfg ServeConfig) error {
 			OnStartedLeading: func(ctx context.Context) {
 				led.Store(true)
 				cfg.Log.Info("leading")
-				result <- a.Run(ctx)
+				result <- a.RunUntil(ctx, stopped, cfg)
 				cancel()
 			},
 			OnStoppedLeading: func() {},
@@ -141,6 +146,15 @@ func lead(ctx context.Context, a *App, cfg ServeConfig) error {
 	a.files.follow(elector.GetLeader)
 	a.files.serve()
 	defer a.files.close()
+	go func() {
+		select {
+		case <-stopped:
+			if !led.Load() {
+				cancel()
+			}
+		case <-ctx.Done():
+		}
+	}()
 	elector.Run(ctx)
 	if !led.Load() {
 		return nil

@@ -8,7 +8,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -83,7 +85,7 @@ func (f *controllerFlags) register(fs *pflag.FlagSet) {
 	fs.StringVar(&f.storagePath, "storage-path", cmp.Or(os.Getenv("STORAGE_PATH"), "/data"), "directory of fetched objects and artifacts")
 	fs.StringVar(&f.storageAddr, "storage-addr", cmp.Or(os.Getenv("STORAGE_ADDR"), ":9090"), "where artifacts are served")
 	fs.StringVar(&f.storageAdvAddr, "storage-adv-addr", os.Getenv("STORAGE_ADV_ADDR"), "host under which others fetch artifacts")
-	fs.DurationVar(&f.grace, "graceful-shutdown-timeout", 600*time.Second, "how long runs may take to end")
+	fs.DurationVar(&f.grace, "graceful-shutdown-timeout", 600*time.Second, "how long runs and actions on releases may take to end after SIGTERM; a second signal ends them at once")
 	f.leader.register(fs)
 	f.engine.register(fs)
 	ignored(fs)
@@ -157,8 +159,16 @@ func runController(ctx context.Context, env Env, f *controllerFlags) error {
 		return err
 	}
 	return app.Serve(ctx, a, app.ServeConfig{
-		REST: cfg, Metrics: f.metricsAddr, Health: f.healthAddr, Leader: f.leader.config(), Lease: leaseOf(f.components), StateDir: f.storagePath, Log: log,
+		REST: cfg, Metrics: f.metricsAddr, Health: f.healthAddr, Leader: f.leader.config(), Lease: leaseOf(f.components), StateDir: f.storagePath,
+		Grace: f.grace, Hurry: hurry, Log: log,
 	})
+}
+
+// hurry listens for the signal after the one that stopped the process.
+func hurry() (signals <-chan os.Signal, end func()) {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGINT, syscall.SIGTERM)
+	return c, func() { signal.Stop(c) }
 }
 
 func (f *engineFlags) options(log *slog.Logger) (engine.Options, error) {

@@ -159,6 +159,35 @@ func (c *Controller) Run(ctx context.Context) error {
 	return err
 }
 
+// Drain begins no more runs and returns when those under way, and what goes on
+// beside them, have ended and are written down, or when ctx ends. The caller then
+// ends Run.
+func (c *Controller) Drain(ctx context.Context) {
+	c.cfg.Engine.Drain()
+	c.loop.Send(sched.Drain{})
+	ended := make(chan struct{})
+	go func() { // ends with Run at the latest
+		defer close(ended)
+		c.cfg.Engine.Wait()
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		return
+	}
+	for {
+		snap, changed := c.loop.Look()
+		if snap.Idle {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // run does one run of a unit and says what it waits on.
 func (c *Controller) run(ctx context.Context, r sched.Run) sched.Finished {
 	began := time.Now()

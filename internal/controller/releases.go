@@ -54,7 +54,7 @@ func (c *Controller) startReleases(ctx context.Context) {
 	})
 	c.cfg.Engine.Stored = r.storage.look
 	c.cfg.Engine.Work(ctx, c.cfg.Limits["apply"], r.feed, func(key object.Key, why string) {
-		c.loop.Send(sched.Wake{Unit: key, Class: classOf(key), Priority: sched.Request, Why: why})
+		c.loop.Send(sched.Wake{Unit: key, Class: classOf(key), Priority: sched.Conclude, Why: why})
 	})
 }
 

@@ -54,6 +54,7 @@ type operations struct {
 	slots  chan struct{}
 	active map[object.Key]*operation
 	ends   map[object.Key][]finished
+	closed chan struct{} // when closed, nothing more begins
 	wait   sync.WaitGroup
 }
 
@@ -67,7 +68,26 @@ func (o *operations) start(ctx context.Context, atOnce int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.ctx, o.slots = ctx, make(chan struct{}, max(atOnce, 1))
+	o.closed = make(chan struct{})
 	o.active, o.ends = map[object.Key]*operation{}, map[object.Key][]finished{}
+}
+
+// drain lets nothing more begin; what has a slot goes on.
+func (o *operations) drain() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed != nil && !o.draining() {
+		close(o.closed)
+	}
+}
+
+func (o *operations) draining() bool {
+	select {
+	case <-o.closed:
+		return true
+	default:
+		return false
+	}
 }
 
 // of returns the operation that a unit has under way, or nil.
@@ -122,7 +142,7 @@ func (o *operations) begin(key object.Key, op *operation, do action, told func()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	parent := o.ctx
-	if parent == nil || parent.Err() != nil {
+	if parent == nil || parent.Err() != nil || o.draining() {
 		return // ending; the next process goes on
 	}
 	ctx, cancel := context.WithCancelCause(parent)
@@ -132,32 +152,38 @@ func (o *operations) begin(key object.Key, op *operation, do action, told func()
 	go func() {
 		defer o.wait.Done()
 		defer cancel(nil)
-		f := o.do(ctx, do)
+		f, begun := o.do(ctx, do)
 		f.op = op
 		o.mu.Lock()
 		delete(o.active, key)
-		o.ends[key] = append(o.ends[key], f)
+		if begun {
+			o.ends[key] = append(o.ends[key], f)
+		}
 		o.mu.Unlock()
-		told()
+		if begun {
+			told()
+		}
 	}()
 }
 
-// do runs an action in a slot.
-func (o *operations) do(ctx context.Context, do action) finished {
+// do runs an action in a slot, unless none comes free before everything ends.
+func (o *operations) do(ctx context.Context, do action) (f finished, begun bool) {
 	select {
 	case o.slots <- struct{}{}:
+	case <-o.closed:
+		return f, false
 	case <-ctx.Done():
-		return finished{done: release.Done{Err: context.Cause(ctx)}}
+		return finished{done: release.Done{Err: context.Cause(ctx)}}, true
 	}
 	var once sync.Once
 	idle := func() { once.Do(func() { <-o.slots }) }
 	defer idle()
 	began := time.Now()
-	f := safely(ctx, do, idle)
+	f = safely(ctx, do, idle)
 	if f.done.Took == 0 {
 		f.done.Took = time.Since(began)
 	}
-	return f
+	return f, true
 }
 
 // safely keeps a panic of a chart's template or of Helm to its own release.
@@ -177,6 +203,9 @@ func (e *Engine) Work(ctx context.Context, atOnce int, feed *Feed, ended func(un
 	e.ops.start(ctx, atOnce)
 	e.feed, e.tell = feed, ended
 }
+
+// Drain lets no more actions begin; those under way go on.
+func (e *Engine) Drain() { e.ops.drain() }
 
 // Wait returns when every action has ended.
 func (e *Engine) Wait() { e.ops.wait.Wait() }

@@ -74,6 +74,8 @@ func (l *Loop) keep(e Event) {
 		l.state.wake(e, l.Now())
 	case Removed:
 		l.state.remove(e.Unit)
+	case Drain:
+		l.state.drain()
 	case Moved, Finished, Tick: // nobody has read or run anything yet
 	}
 }

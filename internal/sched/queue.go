@@ -9,7 +9,7 @@ import (
 // queue holds units that wait to run: by priority, within it by class, within
 // it the tenants take turns, and a tenant's units are first come, first served.
 type queue struct {
-	levels [Request + 1]map[string]*ring // class → tenants
+	levels [Conclude + 1]map[string]*ring // class → tenants
 	size   int
 	where  map[*entry]spot
 }
@@ -69,7 +69,7 @@ func (q *queue) remove(u *entry) {
 
 // take removes and returns the next unit whose class may run, or nil.
 func (q *queue) take(free func(class string) bool) *entry {
-	for level := Request; level >= Interval; level-- {
+	for level := Conclude; level >= Interval; level-- {
 		for _, class := range sortedKeys(q.levels[level]) {
 			r := q.levels[level][class]
 			if len(r.order) == 0 || !free(class) {

@@ -32,11 +32,12 @@ const (
 	Released                 // something it waited for came
 	Revision                 // its content changed
 	Request                  // a person asked, or changed its spec
+	Conclude                 // what goes on beside runs has ended: it is to be told, even while the state drains
 )
 
 // String names the priority as logs do.
 func (p Priority) String() string {
-	names := [...]string{"interval", "follow", "drift", "released", "revision", "request"}
+	names := [...]string{"interval", "follow", "drift", "released", "revision", "request", "conclude"}
 	if p < 0 || int(p) >= len(names) {
 		return "unknown"
 	}
@@ -79,11 +80,16 @@ type Removed struct{ Unit object.Key }
 // Tick lets time pass.
 type Tick struct{}
 
+// Drain ends everything but the runs under way: from then on only wakes of
+// priority Conclude start runs.
+type Drain struct{}
+
 func (Wake) event()     {}
 func (Moved) event()    {}
 func (Finished) event() {}
 func (Removed) event()  {}
 func (Tick) event()     {}
+func (Drain) event()    {}
 
 // Run is the action of starting a unit's run.
 type Run struct {
@@ -107,6 +113,7 @@ type State struct {
 	runs   map[string]int // by class
 	inRun  int
 	seq    uint64
+	drains bool
 }
 
 type entry struct {
@@ -149,6 +156,8 @@ func (s *State) Step(e Event, now time.Time) []Run {
 		s.finish(e, now)
 	case Removed:
 		s.remove(e.Unit)
+	case Drain:
+		s.drain()
 	case Tick:
 	}
 	s.expire(now)
@@ -185,6 +194,9 @@ func (s *State) wake(w Wake, now time.Time) {
 }
 
 func (s *State) enqueue(u *entry, p Priority, why string, now time.Time) {
+	if s.drains && p < Conclude {
+		return
+	}
 	if !u.pending {
 		u.pending, u.priority, u.why, u.since = true, p, nil, now
 	}
@@ -250,6 +262,17 @@ func due(next, now time.Time) time.Time {
 		return next
 	}
 	return now.Add(max(next.Sub(now), soonest))
+}
+
+// drain forgets whatever waits to run.
+func (s *State) drain() {
+	s.drains = true
+	for _, u := range s.units {
+		if u.pending && u.priority < Conclude {
+			s.queue.remove(u)
+			u.pending = false
+		}
+	}
 }
 
 func (s *State) subscribe(u *entry, subjects []string) {

@@ -25,7 +25,8 @@ func key(s string) object.Key {
 // script plays a little language, one event a line:
 //
 //	wake a [priority]      move s [priority]      done a [reads s,t] [next 5s]
-//	remove a               at 10s                  > a b   (the runs it must have started)
+//	remove a               at 10s                  drain
+//	> a b   (the runs it must have started)
 func script(t *testing.T, limits Limits, text string) {
 	t.Helper()
 	s := New(limits)
@@ -58,7 +59,7 @@ func script(t *testing.T, limits Limits, text string) {
 func parse(t *testing.T, f []string, now time.Time) (Event, time.Time) {
 	t.Helper()
 	priority := func() Priority {
-		for p := Interval; p <= Request; p++ {
+		for p := Interval; p <= Conclude; p++ {
 			if len(f) > 2 && f[2] == p.String() {
 				return p
 			}
@@ -70,6 +71,8 @@ func parse(t *testing.T, f []string, now time.Time) (Event, time.Time) {
 		return Wake{Unit: key(f[1]), Class: "c", Priority: priority()}, now
 	case "move":
 		return Moved{Subject: f[1], Priority: priority()}, now
+	case "drain":
+		return Drain{}, now
 	case "remove":
 		return Removed{Unit: key(f[1])}, now
 	case "at":
@@ -257,7 +260,7 @@ func TestNeverLosesAWakeAndNeverRunsTwice(t *testing.T) {
 			switch rapid.SampledFrom([]string{"wake", "move", "done"}).Draw(t, "event") {
 			case "wake":
 				owed[k] = true
-				step(Wake{Unit: k, Class: "c", Priority: Priority(rapid.IntRange(0, int(Request)).Draw(t, "p"))})
+				step(Wake{Unit: k, Class: "c", Priority: Priority(rapid.IntRange(0, int(Conclude)).Draw(t, "p"))})
 			case "move":
 				subject := rapid.SampledFrom(subjects).Draw(t, "subject")
 				for other, set := range reads {
@@ -344,4 +347,27 @@ func TestTheClockJumps(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A state that drains ends its runs, and tells what goes on beside them.
+func TestDrain(t *testing.T) {
+	script(t, Limits{"c": 2}, `
+		wake a
+		wake b
+		wake c
+		> a b
+		wake a
+		drain
+		done a reads s next 5s
+		move s
+		wake d
+		at 60s
+		>
+		wake b conclude
+		done b
+		> b
+		wake e conclude
+		> e
+		done b
+		done e`)
 }
