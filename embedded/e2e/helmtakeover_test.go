@@ -155,7 +155,7 @@ func TestProcessIsKilledDuringAnAction(t *testing.T) {
 			if got := s.kept("web"); strings.Contains(got, "pending") {
 				t.Errorf("left pending: %s", got)
 			}
-			s.tells("web", "PendingRelease", "Unlocked Helm release $ns/web.v")
+			s.tells("web", "PendingRelease", "Unlocked Helm release $ns/web")
 		})
 	}
 }

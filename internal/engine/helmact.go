@@ -117,7 +117,7 @@ func (r *releasing) obsolete(op *operation) {
 
 // wanted names what the release is to be made of.
 func (r *releasing) wanted() string {
-	return fmt.Sprintf("%s %d %s %s %s", r.h.UID, r.h.Generation, r.req.Chart.Version, r.req.Chart.OCIDigest, r.req.Config)
+	return fmt.Sprintf("%s %d %s %s %s %s", r.h.UID, r.h.Generation, r.req.Chart.Name, r.req.Chart.Version, r.req.Chart.OCIDigest, r.req.Config)
 }
 
 // ended takes up how the operations of earlier runs ended, and tells whether
