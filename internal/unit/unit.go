@@ -14,6 +14,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -101,20 +102,37 @@ func decode(u *unstructured.Unstructured, out any) error {
 func badDuration(u *unstructured.Unstructured) string {
 	for _, field := range durations {
 		if isBad(u, field) {
-			return "spec." + field + ": "
+			return "spec." + strings.Join(field, ".") + ": "
 		}
 	}
 	return ""
 }
 
-// durations are the fields that every kind keeps its durations in. Old versions
-// let anything be stored there.
-var durations = []string{"interval", "retryInterval", "timeout"}
+// durations are the fields of a spec in which the kinds keep durations; those of
+// one mean nothing in another. Old versions let anything be stored there.
+var durations = [][]string{
+	{"interval"},
+	{"retryInterval"},
+	{"timeout"},
+	// Of HelmReleases.
+	{"chart", "spec", "interval"},
+	{"install", "timeout"},
+	{"install", "strategy", "retryInterval"},
+	{"upgrade", "timeout"},
+	{"upgrade", "strategy", "retryInterval"},
+	{"rollback", "timeout"},
+	{"test", "timeout"},
+	{"uninstall", "timeout"},
+}
 
-func isBad(u *unstructured.Unstructured, field string) bool {
-	text, there, err := unstructured.NestedString(u.Object, "spec", field)
-	if err != nil || !there {
+func isBad(u *unstructured.Unstructured, field []string) bool {
+	value, there, err := unstructured.NestedFieldNoCopy(u.Object, append([]string{"spec"}, field...)...)
+	if err != nil || !there || value == nil {
 		return false
+	}
+	text, isText := value.(string)
+	if !isText {
+		return true
 	}
 	_, err = time.ParseDuration(text)
 	return err != nil
@@ -126,7 +144,7 @@ func Removable(u *unstructured.Unstructured) *unstructured.Unstructured {
 	for _, field := range durations {
 		if isBad(u, field) {
 			u = u.DeepCopy()
-			unstructured.RemoveNestedField(u.Object, "spec", field)
+			unstructured.RemoveNestedField(u.Object, append([]string{"spec"}, field...)...)
 		}
 	}
 	return u
