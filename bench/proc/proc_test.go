@@ -39,31 +39,34 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// TestUsageOfChildren burns time in a grandchild, which must be seen.
+// TestUsageOfChildren burns time in a grandchild, which must be seen once it says
+// that it has.
 func TestUsageOfChildren(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("needs /proc")
 	}
-	p, err := Start(Command{Name: "sh", Log: os.Stderr, Args: []string{
-		"sh", "-c", `sh -c 'i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; read x' & wait`,
+	said, log, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer said.Close()
+	p, err := Start(Command{Name: "sh", Log: log, Args: []string{
+		"sh", "-c", `sh -c 'i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; echo burnt; exec sleep 1000' & wait`,
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer p.Stop(5 * time.Second)
-	deadline := time.Now().Add(20 * time.Second)
-	for {
-		u, err := Read(p.PID())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if u.CPU >= 50*time.Millisecond && u.Peak > 0 && u.Now > 0 {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("usage is %+v", u)
-		}
-		time.Sleep(20 * time.Millisecond)
+	_ = log.Close() // the children have it
+	if _, err := said.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	u, err := Read(p.PID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if u.CPU <= 0 || u.Peak == 0 || u.Now == 0 {
+		t.Errorf("usage is %+v", u)
 	}
 }
 
