@@ -53,6 +53,7 @@ func (c *Controller) startReleases(ctx context.Context) {
 		c.loop.Send(sched.Moved{Subject: engine.StorageSubject(place), Priority: sched.Drift, Why: "Helm's storage of " + place + " changed"})
 	})
 	c.cfg.Engine.Stored = r.storage.look
+	c.soft.queued = c.cfg.Engine.Queued
 	c.cfg.Engine.Work(ctx, c.cfg.Limits["apply"], r.feed, func(key object.Key, why string) {
 		c.loop.Send(sched.Wake{Unit: key, Class: classOf(key), Priority: sched.Conclude, Why: why})
 	})

@@ -18,6 +18,9 @@ const softDelay = 3 * time.Second
 type soft struct {
 	after time.Duration
 	late  func(*unstructured.Unstructured, report.Report)
+	// queued tells of a unit whose turn has not come. Its status waits on, so that
+	// in a crowd nobody writes only that it stands in line.
+	queued func(object.Key) bool
 
 	mu      sync.Mutex
 	waiting map[object.Key]*pending
@@ -44,6 +47,10 @@ func (s *soft) later(key object.Key, obj *unstructured.Unstructured, rep report.
 	p.timer = time.AfterFunc(s.after, func() {
 		s.mu.Lock()
 		mine := s.waiting[key] == p && !s.stopped
+		if mine && s.queued != nil && s.queued(key) {
+			p.timer.Reset(s.after)
+			mine = false
+		}
 		if mine {
 			delete(s.waiting, key)
 			s.writing.Add(1)

@@ -25,8 +25,9 @@ func (r *releasing) start(d release.Decision) error {
 	if d.Target != nil {
 		target = d.Target.Version
 	}
-	found := r.memo.attempt.found
+	found, known := r.memo.attempt.found, r.known()
 	r.background(d.Action, func(ctx context.Context, job helm.Job) finished {
+		job.Stored = known()
 		return perform(ctx, driver, job, d.Action, target, found)
 	}, job)
 	return underWay(r)
@@ -159,7 +160,10 @@ func (r *releasing) takeUp(f finished) {
 	if f.left {
 		rec = release.Recorded{Status: release.Removed(req, f.done), Fruitless: f.done.Err != nil}
 	}
-	r.run.Status = rec.Status
+	r.run.Status, r.left = rec.Status, nil
+	if f.done.Err == nil && !f.left {
+		r.left = f.out.Stored
+	}
 	if errors.Is(f.done.Err, errObsolete) {
 		return // what is wanted now is begun instead
 	}

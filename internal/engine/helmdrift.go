@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	v2 "github.com/fluxcd/helm-controller/api/v2"
+	relv1 "helm.sh/helm/v4/pkg/release/v1"
 
 	"github.com/leat-dev/leat/internal/hash"
 	"github.com/leat-dev/leat/internal/helm"
@@ -36,22 +37,63 @@ func (r *releasing) idle() bool {
 
 // settle remembers the release as in sync with what is stored of it.
 func (r *releasing) settle() {
-	versions := make([]string, len(r.req.Stored))
-	for i, rel := range r.req.Stored {
+	r.memo.settled = r.inputs() + "\n" + textOf(r.req.Stored)
+	r.noteStorage()
+}
+
+// observe returns what Helm's storage holds of the release. The watch of storage
+// saves reading it where nothing was ever stored, and right after an action of
+// our own: should the watch show anything else later, that brings another run. A
+// ServiceAccount always reads once before it begins: one that may not is told
+// so, and nothing counts as failed.
+func (r *releasing) observe(ctx context.Context) ([]*relv1.Release, error) {
+	now, watched := r.storage()
+	switch {
+	case watched && r.left != nil:
+		return r.left, nil
+	case watched && now == "" && r.h.ServiceAccount(r.Options.DefaultServiceAccount) == "" && len(r.run.Status.History) == 0 && r.run.Outcome == nil:
+		return []*relv1.Release{}, nil
+	}
+	return r.driver.Observe(ctx, helm.PlaceOf(&r.h.HelmRelease))
+}
+
+// known returns what tells an action, when it begins, what was observed: nil,
+// which makes it read storage, where that has changed since.
+func (r *releasing) known() func() []*relv1.Release {
+	look, at := r.Stored, helm.PlaceOf(&r.h.HelmRelease)
+	stored := append([]*relv1.Release{}, r.req.Stored...)
+	return func() []*relv1.Release {
+		if look == nil {
+			return nil
+		}
+		if now, watched := look(at.StorageNamespace, at.Name); !watched || now != textOf(stored) {
+			return nil
+		}
+		return stored
+	}
+}
+
+// storage tells how the watch of Helm's storage sees the release.
+func (r *releasing) storage() (string, bool) {
+	if r.Stored == nil {
+		return "", false
+	}
+	at := helm.PlaceOf(&r.h.HelmRelease)
+	return r.Stored(at.StorageNamespace, at.Name)
+}
+
+func textOf(stored []*relv1.Release) string {
+	versions := make([]string, len(stored))
+	for i, rel := range stored {
 		versions[i] = StoredVersion(rel.Version, rel.Info.Status.String())
 	}
-	r.memo.settled = r.inputs() + "\n" + StoredText(versions)
-	r.noteStorage()
+	return StoredText(versions)
 }
 
 // standing names the inputs and the storage as they are now.
 func (r *releasing) standing() (string, bool) {
-	if r.Stored == nil {
-		return "", false
-	}
 	r.noteStorage()
-	h := &r.h.HelmRelease
-	stored, known := r.Stored(release.StorageNamespace(h), release.Name(h))
+	stored, known := r.storage()
 	return r.inputs() + "\n" + stored, known
 }
 

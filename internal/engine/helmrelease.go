@@ -57,7 +57,8 @@ type releasing struct {
 	source *unstructured.Unstructured
 	chart  *helmchart.Chart
 	values map[string]any
-	hidden []string // texts of Secrets among the values
+	hidden []string         // texts of Secrets among the values
+	left   []*relv1.Release // what an action left in storage that ended just now; nil for none
 	req    release.Request
 }
 
@@ -213,7 +214,7 @@ func (r *releasing) act(ctx context.Context) error {
 		r.run.Settled = true
 		return nil
 	}
-	stored, err := r.driver.Observe(ctx, helm.PlaceOf(&r.h.HelmRelease))
+	stored, err := r.observe(ctx)
 	if err != nil {
 		return report.Retry(report.ReasonReleaseState, fmt.Errorf("Could not determine release state: %w", err))
 	}

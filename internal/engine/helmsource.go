@@ -46,10 +46,14 @@ func (r *releasing) artifact(ctx context.Context) (*meta.Artifact, error) {
 		return nil, report.Wait(report.ReasonSourceNotReady, err, key.String())
 	}
 	if why := notReady(obj, status); why != "" {
+		r.run.Fresh = r.h.Spec.Chart != nil && why == unseen
 		return nil, report.Wait(report.ReasonSourceNotReady, fmt.Errorf("%s '%s/%s' is not ready: %s", key.Kind, key.Namespace, key.Name, why), key.String())
 	}
 	return status.Artifact, nil
 }
+
+// unseen is said of a source whose newest generation nobody has looked at.
+const unseen = "latest generation of object has not been reconciled"
 
 // notReady says why nothing can be made of a source; empty where it can, also
 // while its next artifact fails.
@@ -65,7 +69,7 @@ func notReady(obj *unstructured.Unstructured, s unit.Status) string {
 		if ready != nil && ready.Status == metav1.ConditionFalse {
 			return ready.Message
 		}
-		return "latest generation of object has not been reconciled"
+		return unseen
 	case unit.Condition(s.Conditions, meta.StalledCondition) != nil:
 		return unit.Condition(s.Conditions, meta.StalledCondition).Message
 	case s.Artifact == nil && ready != nil && ready.Status == metav1.ConditionFalse && ready.Message != "":

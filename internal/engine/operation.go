@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/leat-dev/leat/internal/helm"
@@ -21,6 +22,8 @@ type operation struct {
 	stamp  string // the inputs it was begun for
 	req    release.Request
 	cancel context.CancelCauseFunc
+
+	began atomic.Bool // its turn has come
 
 	mu    sync.Mutex
 	waits []string // what it waits to become healthy; nil while it works
@@ -97,6 +100,12 @@ func (o *operations) of(key object.Key) *operation {
 	return o.active[key]
 }
 
+// queued tells whether a unit has an operation whose turn has not come.
+func (o *operations) queued(key object.Key) bool {
+	op := o.of(key)
+	return op != nil && !op.began.Load()
+}
+
 // ended returns how the operations of a unit ended that its status, which has a
 // history, does not tell yet, first to last.
 func (o *operations) ended(key object.Key, history string) []finished {
@@ -152,7 +161,7 @@ func (o *operations) begin(key object.Key, op *operation, do action, told func()
 	go func() {
 		defer o.wait.Done()
 		defer cancel(nil)
-		f, begun := o.do(ctx, do)
+		f, begun := o.do(ctx, op, do)
 		f.op = op
 		o.mu.Lock()
 		delete(o.active, key)
@@ -167,9 +176,10 @@ func (o *operations) begin(key object.Key, op *operation, do action, told func()
 }
 
 // do runs an action in a slot, unless none comes free before everything ends.
-func (o *operations) do(ctx context.Context, do action) (f finished, begun bool) {
+func (o *operations) do(ctx context.Context, op *operation, do action) (f finished, begun bool) {
 	select {
 	case o.slots <- struct{}{}:
+		op.began.Store(true)
 	case <-o.closed:
 		return f, false
 	case <-ctx.Done():
@@ -206,6 +216,10 @@ func (e *Engine) Work(ctx context.Context, atOnce int, feed *Feed, ended func(un
 
 // Drain lets no more actions begin; those under way go on.
 func (e *Engine) Drain() { e.ops.drain() }
+
+// Queued tells whether a unit has an action that waits for others to end: there
+// is nothing to tell of it yet.
+func (e *Engine) Queued(unit object.Key) bool { return e.ops.queued(unit) }
 
 // Wait returns when every action has ended.
 func (e *Engine) Wait() { e.ops.wait.Wait() }

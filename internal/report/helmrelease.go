@@ -25,6 +25,9 @@ type HelmReleaseRun struct {
 	Chart                        release.Chart
 	// Outcome is how the action ended that an earlier run began; nil for none.
 	Outcome *ReleaseOutcome
+	// Fresh tells that it waits for a HelmChart that it has made or changed itself
+	// and that nobody has looked at yet.
+	Fresh bool
 	// Running names the action under way, and Action says which that is; empty
 	// for none.
 	Running string
@@ -182,6 +185,7 @@ func releaseFailed(h *unit.HelmRelease, run HelmReleaseRun, rep *Report, next *v
 		next.ObservedGeneration = h.Generation
 		return
 	case Waiting:
+		rep.Soft = run.Fresh && run.Outcome == nil
 		conds.yes(Reconciling, ReasonRetrying, waitText(p.On))
 	case Retrying:
 		rep.Next = now.Add(Backoff(max(run.Failures, int(min(next.Failures, 32)))))
