@@ -233,6 +233,8 @@ func Broken(obj *unstructured.Unstructured, err error, now time.Time) Report {
 		conds.yes(StalledCondition, p.Reason, p.Error())
 		status["observedGeneration"] = obj.GetGeneration()
 	} else {
+		conds.drop(StalledCondition)
+		conds.yes(Reconciling, ReasonRetrying, "the run failed; retrying")
 		rep.Next = now.Add(time.Minute)
 	}
 	var list struct {
