@@ -36,6 +36,7 @@ var works = map[string]Work{
 		if _, err := ask([]byte(strconv.Itoa(os.Getpid()))); err != nil {
 			return nil, err
 		}
+		//lint:ignore SA5002 it is to spin
 		for {
 		}
 	},
@@ -66,6 +67,7 @@ func hog([]byte, Ask) ([]byte, error) {
 	}
 }
 
+//lint:ignore SA5007 it is to overflow the stack
 func deeper(n int) int { return deeper(n+1) + 1 }
 
 func pool(t *testing.T, children int) *Pool {
