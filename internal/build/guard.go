@@ -16,7 +16,7 @@ const (
 	maxYAMLBytes = 16 << 20
 	maxYAMLDepth = 200
 	maxYAMLDocs  = 10_000
-	maxYAMLItems = 1_000_000 // lines and commas, which bound the nodes of a file
+	maxYAMLItems = 1_000_000 // lines and commas, which bound the nodes of a file, and of all that one build reads
 	maxYAMLNodes = 1_000_000 // with every alias replaced by what it stands for
 )
 
@@ -26,7 +26,7 @@ func guard(name string, data []byte) error {
 	if len(data) > maxYAMLBytes {
 		return fmt.Errorf("read %s: %d bytes of YAML are more than the limit of %d", name, len(data), maxYAMLBytes)
 	}
-	if items := bytes.Count(data, []byte{'\n'}) + bytes.Count(data, []byte{','}); items > maxYAMLItems {
+	if items := itemsOf(data); items > maxYAMLItems {
 		return fmt.Errorf("read %s: %d lines and list entries of YAML are more than the limit of %d", name, items, maxYAMLItems)
 	}
 	if !suspicious(data) {
@@ -46,6 +46,11 @@ func guard(name string, data []byte) error {
 			return fmt.Errorf("read %s:%d: %w", name, w.line, err)
 		}
 	}
+}
+
+// itemsOf counts lines and commas.
+func itemsOf(data []byte) int {
+	return bytes.Count(data, []byte{'\n'}) + bytes.Count(data, []byte{','})
 }
 
 // suspicious tells whether a file can break a bound at all, from its text

@@ -55,6 +55,16 @@ func TestGuards(t *testing.T) {
 			t.Errorf("got %v, want the bomb refused", err)
 		}
 	})
+	t.Run("together", func(t *testing.T) {
+		part := func(name string) string {
+			return strings.Replace(manifest, "name: a", "name: "+name, 1) + "  v: [" + strings.Repeat("1,", 400_000) + "]\n"
+		}
+		tr := files(t, map[string]string{"a.yaml": part("a"), "b.yaml": part("b"), "c.yaml": part("c"), "kustomization.yaml": "resources: [a.yaml, b.yaml, c.yaml]\n"})
+		_, _, err := Run(context.Background(), tr, Recipe{}, Options{})
+		if err == nil || !strings.Contains(err.Error(), "c.yaml: more than 1000000 lines") {
+			t.Errorf("got %v, want three large files refused together", err)
+		}
+	})
 	t.Run("content", func(t *testing.T) {
 		tr := files(t, map[string]string{"a.yaml": bomb, "kustomization.yaml": "configMapGenerator: [{name: a, files: [a.yaml]}]\n"})
 		if _, _, err := Run(context.Background(), tr, Recipe{}, Options{}); err != nil {

@@ -28,7 +28,7 @@ func (p *port) attempt(dir string, r Recipe) (docs []document, err error) {
 			docs, err = nil, fmt.Errorf("kustomize build failed: recovered from kustomize build panic: %v", v)
 		}
 	}()
-	p.reads, p.readBytes = make(map[string]int), 0
+	p.reads, p.readBytes, p.items = make(map[string]int), 0, 0
 	k := krusty.MakeKustomizer(&krusty.Options{
 		LoadRestrictions: types.LoadRestrictionsNone,
 		PluginConfig:     types.DisabledPluginConfig(),
