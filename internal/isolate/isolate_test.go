@@ -37,7 +37,8 @@ var works = map[string]Work{
 			return nil, err
 		}
 		//lint:ignore SA5002 it is to spin
-		for {
+		for n := 0; ; n++ {
+			turns = n
 		}
 	},
 	"recurse": func(in []byte, _ Ask) ([]byte, error) { return make([]byte, deeper(len(in))), nil },
@@ -58,7 +59,10 @@ var works = map[string]Work{
 	},
 }
 
-var kept []byte
+var (
+	kept  []byte
+	turns int
+)
 
 func hog([]byte, Ask) ([]byte, error) {
 	text := "x"
@@ -68,7 +72,12 @@ func hog([]byte, Ask) ([]byte, error) {
 }
 
 //lint:ignore SA5007 it is to overflow the stack
-func deeper(n int) int { return deeper(n+1) + 1 }
+func deeper(n int) int {
+	if n < 0 {
+		return 0
+	}
+	return deeper(n+1) + 1
+}
 
 func pool(t *testing.T, children int) *Pool {
 	t.Helper()
