@@ -36,7 +36,6 @@ var works = map[string]Work{
 		if _, err := ask([]byte(strconv.Itoa(os.Getpid()))); err != nil {
 			return nil, err
 		}
-		//lint:ignore SA5002 it is to spin
 		for n := 0; ; n++ {
 			turns = n
 		}
@@ -71,7 +70,6 @@ func hog([]byte, Ask) ([]byte, error) {
 	}
 }
 
-//lint:ignore SA5007 it is to overflow the stack
 func deeper(n int) int {
 	if n < 0 {
 		return 0
