@@ -228,6 +228,11 @@ func (u *Up) Run(ctx context.Context) error {
 		defer close(watched)
 		u.watch(ctx)
 	}()
+	mirrored := make(chan struct{})
+	go func() {
+		defer close(mirrored)
+		u.watchMirrors(ctx)
+	}()
 	followed := make(chan struct{})
 	go func() {
 		defer close(followed)
@@ -236,6 +241,7 @@ func (u *Up) Run(ctx context.Context) error {
 	err := u.App.Run(ctx)
 	cancel()
 	<-watched
+	<-mirrored
 	<-followed
 	return err
 }
