@@ -124,10 +124,11 @@ func (l *lab) detectDrift(ctx context.Context) error {
 	return nil
 }
 
-// driftsOfHelm are those drifts that Flux corrects in a Helm release: labels,
-// fields and items that somebody adds stay, and there are no owner labels.
+// driftsOfHelm are those drifts that an apply as Helm's corrects: labels and
+// items that somebody adds stay, there are no owner labels, and what a list is
+// keyed by cannot be renamed.
 func driftsOfHelm() []drift {
 	return slices.DeleteFunc(slices.Clone(drifts), func(d drift) bool {
-		return d.owner || d.extra != "" || d.name == "Service: port added by kubectl"
+		return d.owner || d.extra != "" || d.name == "Service: port added by kubectl" || d.name == "Service: port"
 	})
 }

@@ -25,12 +25,3 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "fleet.serviceAccountName" -}}
 {{- ternary (include "fleet.fullname" .) "default" .Values.serviceAccount.enabled -}}
 {{- end -}}
-
-{{/* A probe of the HTTP port. */}}
-{{- define "fleet.probe" -}}
-initialDelaySeconds: {{ .initialDelaySeconds }}
-timeoutSeconds: {{ .timeoutSeconds }}
-httpGet:
-  path: {{ .path }}
-  port: {{ .port }}
-{{- end -}}
