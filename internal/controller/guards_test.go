@@ -2,6 +2,7 @@ package controller
 
 import (
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,11 +13,32 @@ import (
 	"github.com/leat-dev/leat/internal/object"
 )
 
+// diary keeps what was told; timers tell from goroutines of their own.
+type diary[T any] struct {
+	mu  sync.Mutex
+	all []T
+}
+
+func (d *diary[T]) write(one T) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.all = append(d.all, one)
+}
+
+// tear returns what was told and begins anew.
+func (d *diary[T]) tear() []T {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	out := d.all
+	d.all = nil
+	return out
+}
+
 // stage is the guards of a cluster, fed by hand: sinks by resource, and what
 // they told.
-func stage() (*guards, map[string]*guardSink, *[]string) {
-	told := &[]string{}
-	g := &guards{held: map[string]int{}, echo: newEcho(func(subject, _ string) { *told = append(*told, subject) })}
+func stage() (*guards, map[string]*guardSink, *diary[string]) {
+	told := &diary[string]{}
+	g := &guards{held: map[string]int{}, echo: newEcho(func(subject, _ string) { told.write(subject) })}
 	sinks := map[string]*guardSink{}
 	for _, one := range slices.Concat(rehearsed, consulted) {
 		sinks[one.Resource] = &guardSink{g: g, guard: one}
@@ -67,13 +89,14 @@ func TestGuardsTellWhoWasRefused(t *testing.T) {
 		want := func(when string, want ...string) {
 			t.Helper()
 			synctest.Wait()
-			slices.Sort(*told)
-			if got := slices.Compact(*told); !slices.Equal(got, want) {
+			got := told.tear()
+			slices.Sort(got)
+			if got = slices.Compact(got); !slices.Equal(got, want) {
 				t.Errorf("%s: got %q, want %q", when, got, want)
 			}
 			time.Sleep(3 * echoAfter)
 			synctest.Wait()
-			*told = nil
+			told.tear()
 		}
 		cluster, apps, others := engine.GuardSubject(""), engine.GuardSubject("apps"), engine.GuardSubject("others")
 		quotas, roles := sinks["resourcequotas"], sinks["rolebindings"]
@@ -99,8 +122,8 @@ func TestGuardsTellWhoWasRefused(t *testing.T) {
 func TestEcho(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		var got []time.Duration
-		e := newEcho(func(string, string) { got = append(got, time.Since(began)/echoAfter) })
+		var told diary[time.Duration]
+		e := newEcho(func(string, string) { told.write(time.Since(began) / echoAfter) })
 		e.changed("a", "once")
 		time.Sleep(10 * echoAfter)
 		for range 25 {
@@ -109,6 +132,7 @@ func TestEcho(t *testing.T) {
 		}
 		time.Sleep(10 * echoAfter)
 		synctest.Wait()
+		got := told.tear()
 		if want := []time.Duration{0, 1, 10, 11, 12, 13, 14}; !slices.Equal(got, want) {
 			t.Errorf("told after: got %v, want %v", got, want)
 		}
