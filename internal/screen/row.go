@@ -138,9 +138,14 @@ func parentOf(obj *unstructured.Unstructured, byUID map[string]object.Key) objec
 	return parent
 }
 
+// messageOf is what a status says of the health that it rests on: a
+// Kustomization in Healthy, a HelmRelease in Released's summary.
 func messageOf(s unit.Status) string {
 	if c := unit.Condition(s.Conditions, report.Healthy); c != nil {
 		return c.Message
+	}
+	if c := unit.Condition(s.Conditions, report.Released); c != nil && s.Ready() != nil {
+		return s.Ready().Message
 	}
 	return ""
 }
