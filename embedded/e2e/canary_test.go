@@ -58,6 +58,7 @@ func TestCase38Canary(t *testing.T) {
 	s.commit(files{"immutable/a.yaml": strings.Replace(secret, "name: s", "name: fixed", 1) + "}\nimmutable: true\nstringData: {a: " + canary + "2}\n"})
 	s.fails("immutable", "ReconciliationFailed")
 	s.idle()
+	s.stop() // which writes the events that are still gathered
 	for where, text := range s.exposed() {
 		for _, form := range []string{canary, garbled, encoded, strings.TrimRight(encoded, "=")} {
 			if at := strings.Index(text, form); at >= 0 {
