@@ -4,12 +4,15 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 
@@ -190,7 +193,16 @@ func TestAggregatedAPIBecomesAvailable(t *testing.T) {
 		conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
 		return len(conditions) == 1 && conditions[0].(map[string]any)["status"] == "True"
 	})
-	list, err := client.Discovery().ServerResourcesForGroupVersion("metrics.k8s.io/v1beta1")
+	// The aggregator acts upon that condition by a watch of its own.
+	var list *metav1.APIResourceList
+	err = wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
+		var err error
+		list, err = client.Discovery().ServerResourcesForGroupVersion("metrics.k8s.io/v1beta1")
+		if apierrors.IsServiceUnavailable(err) {
+			return false, nil
+		}
+		return true, err
+	})
 	if err != nil || len(list.APIResources) != 0 {
 		t.Errorf("discovery: got %v, %v, want an empty list", list, err)
 	}
