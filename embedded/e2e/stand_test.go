@@ -47,10 +47,22 @@ type stand struct {
 // content is the namespace of the stand.
 type files map[string]string
 
+// quick are the tests of the quick suite: the life of a unit and of a release,
+// drift, owners, secrets, and that nothing polls.
+var quick = map[string]bool{
+	"TestHelmReleaseIsInstalled": true, "TestHelmReleaseIsUpgraded": true, "TestDriftOfAReleaseIsCorrected": true,
+	"TestChartsOfARepository": true, "TestFirstOfTwoOwnersKeepsTheObject": true, "TestCase38Canary": true,
+	"TestReleasesOfFluxAreInSync": true, "TestCycleIsStalledAndPrinted": true, "TestImmutableFields": true,
+	"TestDeletedReleaseIsUninstalled": true,
+}
+
 // up gives the test a namespace, an empty repository and a running engine. Such
 // tests run beside each other.
 func up(t *testing.T, options ...func(*app.Config)) *stand {
 	t.Helper()
+	if testing.Short() && !quick[t.Name()] {
+		t.Skip("not in the quick suite")
+	}
 	t.Parallel()
 	s := newStand(t)
 	for _, set := range options {
