@@ -39,6 +39,7 @@ var layers = map[string]layer{
 	"internal/unit": l2, "internal/build": l2, "internal/plan": l2, "internal/health": l2, "internal/report": l2,
 	"internal/inventory": l2, "internal/generate": l2, "internal/entry": l2, "internal/screen": l2, "internal/crd": l2,
 	"internal/world": l2, "internal/world/schema": l2, "internal/chart": l2, "internal/release": l2,
+	"internal/fleet": l2, "internal/change": l2, "internal/finding": l2, "internal/present": l2,
 
 	"internal/source/ignore": port, "internal/source/untar": port, "internal/source/git": port, "internal/source/git/wire": port,
 	"internal/source/artifact": port, "internal/source/oci": port, "internal/source/worktree": port, "internal/source/include": port, "internal/source/bases": port,
