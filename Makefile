@@ -36,4 +36,4 @@ image: ## an OCI image layout in dist/
 	GOWORK=off go run ./internal/image/cmd/mkimage
 
 clean:
-	rm -rf bin dist
+	rm -rf bin embedded/bin dist

@@ -24,6 +24,9 @@ import (
 // LogFile is the name of the components' log inside the data directory.
 const LogFile = "control-plane.log"
 
+// NoControllers as Options.Controllers leaves kube-controller-manager out.
+const NoControllers = "none"
+
 // Options are the flags of the verb control-plane, and Env; see controlplane.Options for
 // those of the same name.
 type Options struct {

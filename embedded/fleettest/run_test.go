@@ -8,34 +8,26 @@ import (
 	"testing"
 
 	"github.com/leat-dev/leat/embedded/child"
-	"github.com/leat-dev/leat/embedded/verb"
+	"github.com/leat-dev/leat/embedded/kubetest"
 	"github.com/leat-dev/leat/internal/cli"
 	"github.com/leat-dev/leat/internal/report"
 )
-
-// childEnv tells the test binary to be a control plane.
-const childEnv = "LEAT_FLEETTEST_CHILD"
 
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "isolated" { // `up` renders charts in children of its own program
 		os.Exit(cli.Main(context.Background(), os.Args[1:], cli.Env{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
 	}
-	if os.Getenv(childEnv) != "" {
-		os.Unsetenv(childEnv)
-		os.Exit(verb.ControlPlane(os.Args[1:]))
-	}
 	os.Exit(m.Run())
 }
 
-// start runs the test binary again as the control plane, as cmd/leat does with
-// itself.
+// start runs the control plane, as cmd/leat does with itself.
 func start(ctx context.Context, o cli.ControlPlaneOptions) (cli.ControlPlane, error) {
-	exe, err := os.Executable()
+	exe, err := kubetest.Program()
 	if err != nil {
 		return nil, err
 	}
 	p, err := child.Start(ctx, exe, nil, child.Options{
-		DataDir: o.DataDir, Port: o.Port, Nodes: o.Nodes, Remove: o.Remove, Env: []string{childEnv + "=1"},
+		DataDir: o.DataDir, Port: o.Port, Nodes: o.Nodes, Remove: o.Remove,
 	})
 	if err != nil {
 		return nil, err

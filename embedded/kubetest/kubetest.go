@@ -1,7 +1,7 @@
 // Package kubetest gives tests a real Kubernetes API server, with controllers,
 // a scheduler and simulated nodes. One control plane serves a whole test
 // binary; it starts with the first test that asks for it, in about a second, as
-// a child process of the test binary itself.
+// a child process (see Program).
 //
 //	func TestMain(m *testing.M) { kubetest.Main(m) }
 //
@@ -20,7 +20,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -29,12 +28,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/leat-dev/leat/embedded/child"
-	"github.com/leat-dev/leat/embedded/controlplane"
-	"github.com/leat-dev/leat/embedded/verb"
 )
-
-// childEnv tells the test binary to be a control plane.
-const childEnv = "LEAT_KUBETEST_CHILD"
 
 const (
 	startWithin = 2 * time.Minute
@@ -56,7 +50,7 @@ type Option func(*child.Options)
 
 // WithoutControllers leaves kube-controller-manager out: faster to start, no
 // garbage collection, no Deployment becomes Available.
-func WithoutControllers(o *child.Options) { o.Controllers = controlplane.None }
+func WithoutControllers(o *child.Options) { o.Controllers = child.NoControllers }
 
 // WithoutScheduler leaves kube-scheduler out.
 func WithoutScheduler(o *child.Options) { o.NoScheduler = true }
@@ -92,22 +86,12 @@ var shared struct {
 
 // Main is the body of TestMain. The options are those of the shared cluster.
 func Main(m *testing.M, options ...Option) {
-	RunIfChild()
 	shared.used, shared.options = true, options
 	code := m.Run()
 	if shared.cluster != nil {
 		shared.cluster.Stop()
 	}
 	os.Exit(code)
-}
-
-// RunIfChild turns this process into a control plane, and never returns, when it
-// was started for that. It is for a TestMain with more to do than Main; Main calls it.
-func RunIfChild() {
-	if os.Getenv(childEnv) != "" {
-		os.Unsetenv(childEnv)
-		os.Exit(verb.ControlPlane(os.Args[1:]))
-	}
 }
 
 // Shared returns the test binary's one cluster.
@@ -150,16 +134,12 @@ func New(options ...Option) (*Cluster, error) {
 		}
 		o.DataDir = dir
 	}
-	exe, err := os.Executable()
+	exe, err := Program()
 	if err != nil {
-		return nil, err
-	}
-	if exe, err = filepath.Abs(exe); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), startWithin)
 	defer cancel()
-	o.Env = []string{childEnv + "=1"}
 	p, err := child.Start(ctx, exe, nil, o)
 	if err != nil {
 		return nil, err
