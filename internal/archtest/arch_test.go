@@ -32,18 +32,18 @@ const (
 
 // layers places every package; one that is missing fails the test.
 var layers = map[string]layer{
-	"internal/archtest": l0, "internal/hash": l0, "internal/secret": l0, "internal/testkit": l0,
+	"internal/archtest": l0, "internal/hash": l0, "internal/words": l0, "internal/secret": l0, "internal/testkit": l0,
 
 	"internal/object": l1, "internal/record": l1, "internal/tree": l1, "internal/cel": l1, "internal/mirror": l1,
 
 	"internal/unit": l2, "internal/build": l2, "internal/plan": l2, "internal/health": l2, "internal/report": l2,
 	"internal/inventory": l2, "internal/generate": l2, "internal/entry": l2, "internal/screen": l2, "internal/crd": l2,
 	"internal/world": l2, "internal/world/schema": l2, "internal/chart": l2, "internal/release": l2,
-	"internal/fleet": l2, "internal/change": l2, "internal/finding": l2, "internal/present": l2,
+	"internal/fleet": l2, "internal/change": l2, "internal/finding": l2, "internal/provenance": l2, "internal/present": l2,
 
-	"internal/source/ignore": port, "internal/source/untar": port, "internal/source/git": port, "internal/source/git/wire": port,
+	"internal/source/ignore": port, "internal/source/fault": port, "internal/source/untar": port, "internal/source/git": port, "internal/source/git/wire": port,
 	"internal/source/artifact": port, "internal/source/oci": port, "internal/source/worktree": port, "internal/source/include": port, "internal/source/bases": port,
-	"internal/world/cluster": port, "internal/world/memory": port, "internal/world/overlay": port, "internal/world/live": port,
+	"internal/world/cluster": port, "internal/world/memory": port, "internal/world/overlay": port, "internal/world/live": port, "internal/world/serve": port,
 	"internal/world/worldtest": port, "internal/source/charts": port, "internal/isolate": port, "internal/image": port, "internal/image/cmd/mkimage": l5,
 
 	"internal/sched": l3, "internal/apply": l3, "internal/commit": l3, "internal/engine": l3, "internal/install": l3, "internal/helm": l3,
