@@ -6,8 +6,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/fluxcd/pkg/apis/meta"
-
 	"github.com/leat-dev/leat/internal/engine"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/record"
@@ -18,15 +16,11 @@ import (
 	"github.com/leat-dev/leat/internal/world/live"
 )
 
-// unitChanged turns a change of one of our own objects into wakes: of the unit
-// itself when a person changed it, and of everything that read it.
+// unitChanged turns a change of one of our own objects into wakes.
 func (c *Controller) unitChanged(old, now *unstructured.Unstructured) {
 	if now == nil {
 		key := object.KeyOf(old)
-		why := key.String() + " was deleted"
-		c.loop.Send(sched.Removed{Unit: key},
-			sched.Moved{Subject: engine.Subject(key), Priority: sched.Released, Why: why},
-			sched.Moved{Subject: engine.SourceSubject(key), Priority: sched.Released, Why: why})
+		c.loop.Send(engine.NewsOf(c.kindOf(key), old, nil).Events...)
 		c.cfg.Engine.Forget(key)
 		c.named.prune(func(key object.Key) bool { return c.loop.Subscribed(engine.Subject(key)) })
 		if c.cfg.Removed != nil {
@@ -35,23 +29,13 @@ func (c *Controller) unitChanged(old, now *unstructured.Unstructured) {
 		return
 	}
 	key := object.KeyOf(now)
-	k := c.kindOf(key)
-	var events []sched.Event
-	if why := asked(old, now); why != "" && k.Run {
-		priority := sched.Request
-		if old == nil {
-			priority = sched.Revision
-		}
-		events = append(events, sched.Wake{Unit: key, Class: k.Class, Priority: priority, Why: why})
+	n := engine.NewsOf(c.kindOf(key), old, now)
+	if n.Arrived != nil {
+		// One that is seen for the first time is not opened: nothing was built from it
+		// yet by this process, so it touches every unit.
+		c.impacts.push(key, artifact{n.Arrived, !n.First})
 	}
-	if k.Source {
-		events = append(events, c.sourceChanged(key, artifactOf(old), artifactOf(now))...)
-	}
-	if key.Kind == unit.HelmRepositoryKind && (old == nil || old.GetGeneration() != now.GetGeneration()) {
-		events = append(events, sched.Moved{Subject: engine.RepositoriesSubject(key.Namespace), Priority: sched.Released, Why: key.String() + " changed"})
-	}
-	events = append(events, sched.Moved{Subject: engine.Subject(key), Priority: sched.Released, Why: key.String() + " changed"})
-	c.loop.Send(events...)
+	c.loop.Send(n.Events...)
 }
 
 // kindOf is what this controller was told about a kind.
@@ -64,73 +48,13 @@ func (c *Controller) kindOf(key object.Key) unit.Kind {
 	return unit.Kind{}
 }
 
-// asked says what of a unit's own object asks for a run: being new, another
-// spec, a request by annotation, a deletion. Status and labels do not.
-func asked(old, now *unstructured.Unstructured) string {
-	switch {
-	case old == nil:
-		return "first seen"
-	case old.GetUID() != now.GetUID():
-		return "made anew"
-	case old.GetDeletionTimestamp() == nil && now.GetDeletionTimestamp() != nil:
-		return "deleted"
-	case old.GetGeneration() != now.GetGeneration():
-		return "its spec changed"
-	case unit.Requested(now.GetAnnotations()) != "" && unit.Requested(old.GetAnnotations()) != unit.Requested(now.GetAnnotations()):
-		return "requested"
-	case now.GetKind() == unit.ArtifactGeneratorKind && generatorMark(old) != generatorMark(now):
-		return "its reconcile annotation changed"
-	}
-	return ""
-}
-
-func generatorMark(obj *unstructured.Unstructured) string {
-	return obj.GetAnnotations()[object.GroupSourceExtensions+"/reconcile"]
-}
-
-func artifactOf(obj *unstructured.Unstructured) *meta.Artifact {
-	if obj == nil {
-		return nil
-	}
-	s, err := unit.StatusOf(obj)
-	if err != nil {
-		return nil
-	}
-	return s.Artifact
-}
-
-// sourceChanged wakes what builds from a source: by impact when there is a new
-// artifact, all who wait while there is none.
-func (c *Controller) sourceChanged(key object.Key, was, is *meta.Artifact) []sched.Event {
-	if is == nil {
-		return []sched.Event{sched.Moved{Subject: engine.SourceSubject(key), Priority: sched.Released, Why: key.String() + " changed"}}
-	}
-	return c.impact(key, was, is)
-}
-
-// impact wakes what builds from a source whose artifact changed; the units that
-// build from its tree are looked for beside the watch.
-func (c *Controller) impact(source object.Key, was, is *meta.Artifact) []sched.Event {
-	if is == nil || was != nil && was.Revision == is.Revision && was.Digest == is.Digest {
-		return nil
-	}
-	if source.Kind == unit.HelmRepositoryKind || source.Kind == unit.HelmChartKind { // files, from which no Kustomization builds
-		return []sched.Event{sched.Moved{Subject: engine.SourceSubject(source), Priority: sched.Revision, Why: source.String() + " is at " + is.Revision}}
-	}
-	// One that is seen for the first time is not opened: nothing was built from it
-	// yet by this process, so it touches every unit.
-	c.impacts.push(source, artifact{is, was != nil})
-	return nil
-}
-
 // concerned wakes the units that build from a source which has a new artifact:
 // those that it touches first, the others when there is time. A tree that is not
 // known touches all.
 func (c *Controller) concerned(ctx context.Context, source object.Key, a artifact, t *tree.Tree) {
 	var out, follow []sched.Event
-	for _, obj := range c.views.all() {
-		key := object.KeyOf(obj)
-		if key.Kind != unit.KustomizationKind || !c.kindOf(key).Run || !buildsFrom(obj, source) {
+	for _, key := range engine.Concerned(c.views.all(), source) {
+		if !c.kindOf(key).Run {
 			continue
 		}
 		w := sched.Wake{Unit: key, Class: classOf(key), Priority: sched.Revision, Why: source.String() + " is at " + a.is.Revision}
@@ -152,15 +76,6 @@ func (c *Controller) concerned(ctx context.Context, source object.Key, a artifac
 // headStart is what units that a commit touches have before the others write
 // down that they have seen it: the API server is theirs for so long.
 const headStart = 200 * time.Millisecond
-
-func buildsFrom(obj *unstructured.Unstructured, source object.Key) bool {
-	field := func(name string) string {
-		v, _, _ := unstructured.NestedString(obj.Object, "spec", "sourceRef", name)
-		return v
-	}
-	return field("kind") == source.Kind && field("name") == source.Name &&
-		unit.SourceKey(field("kind"), field("namespace"), field("name"), obj.GetNamespace()) == source
-}
 
 // managedMoved wakes the unit whose object moved, and those that await it.
 func (c *Controller) managedMoved(m live.Move) {
