@@ -205,7 +205,7 @@ func (a *App) engine(cfg Config) *engine.Engine {
 		Builds: build.NewCache(build.Limits{Bytes: buildMemory}),
 		Git:    router{local: cfg.Local, remote: &gitPort{a.pool, &checkouts{}}, offline: cfg.Offline},
 		OCI:    registries{local: cfg.Local, pool: a.images, offline: cfg.Offline},
-		Helm:   helmPort{a.helm},
+		Helm:   engine.Driving(a.helm),
 		Charts: chartRepositories{local: cfg.Local, pool: a.charts, offline: cfg.Offline},
 	}
 }

@@ -46,7 +46,7 @@ func (c *client) Build(reader io.Reader, _ bool) (helmkube.ResourceList, error) 
 	var errs []error
 	for _, obj := range objects {
 		info, err := c.info(obj)
-		if c.run.leaving && meta.IsNoMatchError(err) && c.run.cluster.complete() {
+		if c.run.leaving && meta.IsNoMatchError(err) && c.run.cluster.kinds.complete() {
 			c.run.notes = append(c.run.notes, fmt.Sprintf("skipped %s: its kind is not served any more", object.RefOf(obj)))
 			continue
 		}
@@ -69,7 +69,7 @@ func (c *client) BuildTable(reader io.Reader, validate bool) (helmkube.ResourceL
 // names none and needs one.
 func (c *client) info(obj *unstructured.Unstructured) (*resource.Info, error) {
 	gvk := obj.GroupVersionKind()
-	mapping, err := c.run.cluster.mapping(gvk)
+	mapping, err := c.run.cluster.kinds.mapping(gvk)
 	if err != nil {
 		return nil, fmt.Errorf("resource mapping not found for name: %q namespace: %q: %w; ensure CRDs are installed first", obj.GetName(), obj.GetNamespace(), err)
 	}
@@ -123,7 +123,7 @@ func (c *client) GetWaiter(strategy helmkube.WaitStrategy) (helmkube.Waiter, err
 
 // GetWaiterWithOptions is GetWaiter; the options are those of Helm's own ways.
 func (c *client) GetWaiterWithOptions(strategy helmkube.WaitStrategy, options ...helmkube.WaitOption) (helmkube.Waiter, error) {
-	if strategy == helmkube.LegacyStrategy {
+	if strategy == helmkube.LegacyStrategy && !c.run.cluster.assumes {
 		return c.Client.GetWaiterWithOptions(strategy, options...)
 	}
 	return &waiter{run: c.run, strategy: strategy}, nil

@@ -62,7 +62,7 @@ func (r *run) applyCRDs(conf *action.Configuration, policy v2.CRDsPolicy) error 
 		return err
 	}
 	// What templates see includes what was just defined.
-	conf.Capabilities, err = r.cluster.capabilities()
+	conf.Capabilities, err = r.cluster.kinds.capabilities()
 	return err
 }
 
@@ -76,8 +76,7 @@ func (r *run) served(crds helmkube.ResourceList) error {
 			obj := i.Object.(*unstructured.Unstructured)
 			group, _, _ := unstructured.NestedString(obj.Object, "spec", "group")
 			kind, _, _ := unstructured.NestedString(obj.Object, "spec", "names", "kind")
-			_, err := r.cluster.mapper.RESTMapping(schema.GroupKind{Group: group, Kind: kind})
-			return err == nil
+			return r.cluster.kinds.serves(schema.GroupKind{Group: group, Kind: kind})
 		}
 		if len(crds.Filter(known)) == len(crds) || rest > maxDiscovery {
 			return nil

@@ -150,7 +150,7 @@ func optedOut(obj *unstructured.Unstructured) bool {
 
 // helper returns the way to an object, as Helm's field manager.
 func (r *run) helper(obj *unstructured.Unstructured) (*resource.Helper, error) {
-	mapping, err := r.cluster.mapping(obj.GroupVersionKind())
+	mapping, err := r.cluster.kinds.mapping(obj.GroupVersionKind())
 	if err != nil {
 		return nil, err
 	}

@@ -277,7 +277,7 @@ func (r *run) unrecorded() error {
 
 func (r *run) outcome() Outcome {
 	out := Outcome{
-		Written: r.storage.newestFirst(), Stored: r.storage.present(), Notes: r.notes, Log: r.lines.String(),
+		Written: r.storage.newestFirst(), Stored: r.storage.present(), Notes: r.notes, Assumed: r.assumed, Log: r.lines.String(),
 		Took: time.Since(r.started), Requests: r.requests.Load(),
 	}
 	if len(out.Written) > 0 {

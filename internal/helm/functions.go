@@ -83,7 +83,7 @@ func steps(from, to, by int) error {
 // what the identity may not see is an error, as in Helm.
 func (r *run) lookup(apiVersion, kind, namespace, name string) (map[string]any, error) {
 	gvk := schema.FromAPIVersionAndKind(apiVersion, kind)
-	mapping, err := r.cluster.mapping(gvk)
+	mapping, err := r.cluster.kinds.mapping(gvk)
 	if err != nil {
 		return map[string]any{}, fmt.Errorf("look up %s %s: %w", apiVersion, kind, err)
 	}

@@ -81,6 +81,9 @@ type Outcome struct {
 	// Notes are things worth telling that are no errors: «skipped crds/x.yaml,
 	// which is no CustomResourceDefinition».
 	Notes []string
+	// Assumed are the objects that would have been awaited, and were taken as ready
+	// or, if hooks, as done: see Offline.
+	Assumed []object.Ref
 	// Log is the last lines of Helm, bounded, as Flux appends them to the
 	// event of a failure under "Last Helm logs:".
 	Log  string

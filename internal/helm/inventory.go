@@ -60,7 +60,7 @@ func (r *run) placed(obj *unstructured.Unstructured, namespace string) *unstruct
 	if obj.GetNamespace() != "" {
 		return obj
 	}
-	mapping, err := r.cluster.mapping(obj.GroupVersionKind())
+	mapping, err := r.cluster.kinds.mapping(obj.GroupVersionKind())
 	switch {
 	case err != nil:
 		r.notes = append(r.notes, fmt.Sprintf("failed to determine if %s is namespace scoped, skipping namespace: %v", obj.GetKind(), err))

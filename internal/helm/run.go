@@ -11,11 +11,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/release"
 	"helm.sh/helm/v4/pkg/action"
 	helmkube "helm.sh/helm/v4/pkg/kube"
 	"helm.sh/helm/v4/pkg/storage"
 	"helm.sh/helm/v4/pkg/storage/driver"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/cli-runtime/pkg/resource"
 	"k8s.io/client-go/discovery"
@@ -50,6 +52,7 @@ type run struct {
 	leaving    bool   // it is being uninstalled
 	undeleted  []error
 	notes      []string
+	assumed    []object.Ref
 
 	mu      sync.Mutex
 	clients map[schema.GroupVersion]resource.RESTClient
@@ -88,8 +91,8 @@ func (d *Driver) secrets(r *run, namespace string) (corev1.SecretInterface, erro
 		return &counting{to: to, count: &r.requests}
 	})
 	config.Timeout = storageTimeout
-	config.ContentType = "application/vnd.kubernetes.protobuf"
-	config.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
+	config.ContentType = d.cluster.encoding
+	config.AcceptContentTypes = d.cluster.encoding + "," + runtime.ContentTypeJSON
 	client, err := corev1.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("connect to Helm storage: %w", err)
@@ -104,7 +107,7 @@ func (r *run) bound(to http.RoundTripper) http.RoundTripper {
 
 // configuration is what Helm's actions work with.
 func (r *run) configuration() (*action.Configuration, error) {
-	caps, err := r.cluster.capabilities()
+	caps, err := r.cluster.kinds.capabilities()
 	if err != nil {
 		return nil, err
 	}
@@ -162,11 +165,15 @@ func (g getter) ToRESTConfig() (*rest.Config, error) { return g.run.config, nil 
 
 // ToDiscoveryClient returns the shared discovery.
 func (g getter) ToDiscoveryClient() (discovery.CachedDiscoveryInterface, error) {
-	return g.run.cluster.discovery, nil
+	found, _, err := g.run.cluster.kinds.clients()
+	return found, err
 }
 
 // ToRESTMapper returns the shared mapper.
-func (g getter) ToRESTMapper() (meta.RESTMapper, error) { return g.run.cluster.mapper, nil }
+func (g getter) ToRESTMapper() (meta.RESTMapper, error) {
+	_, mapper, err := g.run.cluster.kinds.clients()
+	return mapper, err
+}
 
 // ToRawKubeConfigLoader returns a loader that knows the release's namespace.
 func (g getter) ToRawKubeConfigLoader() clientcmd.ClientConfig {

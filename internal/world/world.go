@@ -55,6 +55,13 @@ type Reader interface {
 	Kind(ctx context.Context, gvk schema.GroupVersionKind) (Mapping, error)
 }
 
+// Catalog is what a World offers beside that can tell all that it serves.
+type Catalog interface {
+	// Kinds returns every kind in every version that is served, ordered by group,
+	// kind and preference.
+	Kinds(ctx context.Context) ([]Mapping, error)
+}
+
 // Selection narrows a List; its zero value takes everything.
 type Selection struct {
 	Namespace string

@@ -28,6 +28,7 @@ type discovery struct {
 
 	mu     sync.Mutex
 	groups map[string]*group
+	all    []world.Mapping // of every group; nil: not asked for, or something changed
 }
 
 // group is what is known of one API group.
@@ -63,12 +64,14 @@ func (d *discovery) forget(group string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.groups, group)
+	d.all = nil
 }
 
 func (d *discovery) forgetAll() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	clear(d.groups)
+	d.all = nil
 }
 
 // mapping answers from memory, else asks the server: one caller at a time per

@@ -80,6 +80,9 @@ func (w *World) Kind(ctx context.Context, gvk gvks.GroupVersionKind) (world.Mapp
 	return k.Mapping, nil
 }
 
+// Kinds returns every kind that is served.
+func (w *World) Kinds(ctx context.Context) ([]world.Mapping, error) { return w.store.Kinds(ctx) }
+
 // Schema returns what is known of a kind.
 func (w *World) Schema(ctx context.Context, gvk gvks.GroupVersionKind) (*schema.Kind, error) {
 	return w.store.Kind(ctx, gvk)

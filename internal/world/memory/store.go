@@ -29,6 +29,8 @@ type Store interface {
 	// only writes need.
 	Kind(ctx context.Context, gvk gvks.GroupVersionKind) (*schema.Kind, error)
 	Look(ctx context.Context, gvk gvks.GroupVersionKind) (*schema.Kind, error)
+	// Kinds returns how every kind is served in every version.
+	Kinds(ctx context.Context) ([]world.Mapping, error)
 	// Define adds the kinds of a definition that was written; Undefine takes
 	// them away.
 	Define(d *schema.Definition)
@@ -140,6 +142,13 @@ func (s *Map) Kind(_ context.Context, gvk gvks.GroupVersionKind) (*schema.Kind, 
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.kinds.Find(gvk)
+}
+
+// Kinds returns how every kind is served.
+func (s *Map) Kinds(context.Context) ([]world.Mapping, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.kinds.Served(), nil
 }
 
 // Define adds the kinds of a definition.

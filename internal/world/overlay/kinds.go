@@ -1,7 +1,10 @@
 package overlay
 
 import (
+	"cmp"
 	"context"
+	"slices"
+	"strings"
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -55,6 +58,34 @@ func (l *layer) known(ctx context.Context, gvk gvks.GroupVersionKind) (*schema.K
 		return k, m, nil
 	}
 	return nil, m, nil
+}
+
+// Kinds returns what was defined here and what is served below. A world below
+// that cannot tell what it serves is taken to serve what is built in.
+func (l *layer) Kinds(ctx context.Context) ([]world.Mapping, error) {
+	here, err := l.Map.Kinds(ctx)
+	if err != nil {
+		return nil, err
+	}
+	below := schema.Builtin().Served()
+	if catalog, ok := l.base.(world.Catalog); ok {
+		if below, err = catalog.Kinds(ctx); err != nil {
+			return nil, err
+		}
+	}
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	for _, m := range below {
+		if gk := m.GVK.GroupKind(); !l.defined[gk] && !l.cleared[gk] {
+			here = append(here, m)
+		}
+	}
+	slices.SortStableFunc(here, byKind)
+	return here, nil
+}
+
+func byKind(a, b world.Mapping) int {
+	return cmp.Or(strings.Compare(a.GVK.Group, b.GVK.Group), strings.Compare(a.GVK.Kind, b.GVK.Kind))
 }
 
 // versionBelow is the version to ask for below: the same where it is served

@@ -107,6 +107,19 @@ func (k *Kinds) All() []*Kind {
 	return all
 }
 
+// Served returns how every kind is served in every version, sorted by group and
+// kind, the preferred version first.
+func (k *Kinds) Served() []world.Mapping {
+	all := make([]world.Mapping, 0, len(k.byKind))
+	for _, gk := range slices.SortedFunc(maps.Keys(k.byKind), compareGroupKind) {
+		v := k.byKind[gk]
+		for _, version := range v.order {
+			all = append(all, v.kinds[version].Mapping)
+		}
+	}
+	return all
+}
+
 // With returns the set with the kinds of a definition in place of those that
 // had the same name.
 func (k *Kinds) With(d *Definition) *Kinds {

@@ -1,0 +1,79 @@
+package helm_test
+
+import (
+	"context"
+	"testing"
+
+	v2 "github.com/fluxcd/helm-controller/api/v2"
+	"helm.sh/helm/v4/pkg/chart/common"
+	chart "helm.sh/helm/v4/pkg/chart/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/leat-dev/leat/internal/helm"
+	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/world"
+	"github.com/leat-dev/leat/internal/world/memory"
+	"github.com/leat-dev/leat/internal/world/overlay"
+)
+
+// base holds a release; head, laid over it, upgrades it and base does not notice.
+func TestOfflineOverlay(t *testing.T) {
+	base := memory.New(memory.Options{})
+	install(t, base, "red")
+	head := overlay.New(base, overlay.Options{})
+	stored := upgrade(t, head, "blue")
+	if len(stored) != 2 {
+		t.Errorf("head holds %d versions, want the one below and its own", len(stored))
+	}
+	if got := value(t, base) + " " + value(t, head); got != "red blue" {
+		t.Errorf("base and head hold %q, want red blue", got)
+	}
+}
+
+func driver(t *testing.T, w world.World) *helm.Driver {
+	t.Helper()
+	cluster, err := helm.Offline(w, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cluster.As(helm.Identity{})
+}
+
+func job(color string) helm.Job {
+	c := &chart.Chart{Metadata: &chart.Metadata{APIVersion: "v2", Name: "demo", Version: "1.0.0"}, Templates: []*common.File{{
+		Name: "templates/a.yaml", Data: []byte("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: '{{ .Values.color }}'}\n"),
+	}}}
+	hr := &v2.HelmRelease{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "demo"}}
+	return helm.Job{Object: hr, Chart: c, Values: map[string]any{"color": color}}
+}
+
+func install(t *testing.T, w world.World, color string) {
+	t.Helper()
+	if _, err := driver(t, w).Install(t.Context(), job(color)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func upgrade(t *testing.T, w world.World, color string) []int {
+	t.Helper()
+	out, err := driver(t, w).Upgrade(t.Context(), job(color))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var versions []int
+	for _, rel := range out.Stored {
+		versions = append(versions, rel.Version)
+	}
+	return versions
+}
+
+func value(t *testing.T, w world.World) string {
+	t.Helper()
+	u, err := w.Get(context.Background(), object.Ref{Key: object.Key{Kind: "ConfigMap", Namespace: "default", Name: "a"}, Version: "v1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _, _ := unstructured.NestedString(u.Object, "data", "k")
+	return got
+}
