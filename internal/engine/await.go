@@ -11,6 +11,7 @@ import (
 	"github.com/leat-dev/leat/internal/health"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/report"
+	"github.com/leat-dev/leat/internal/unit"
 )
 
 // stageTimeout is how long a stage of definitions may take to become ready
@@ -129,14 +130,14 @@ func (c *kustomizing) healthOf(ctx context.Context, ref object.Ref) (health.Resu
 	passed := !seen.Health.Until.IsZero() && !c.now.Before(seen.Health.Until) // by time alone, which no watch tells
 	if followed && exists && !custom && !passed && c.mayKnow(ref.Key) {
 		c.view.health(ref.Key)
-		return c.simulated(ref, seen.Health), nil
+		return c.rested(ref, seen.Health), nil
 	}
 	v := view{c.w, c.view.rec}
 	obj, err := v.get(ctx, ref)
 	if err != nil {
 		return health.Result{}, err
 	}
-	return c.simulated(ref, health.Of(obj, health.Rules{Custom: c.checks, Now: c.now})), nil
+	return c.rested(ref, health.Of(obj, health.Rules{Custom: c.checks, Now: c.now})), nil
 }
 
 // mayKnow tells whether the engine's own watch may answer for the unit: what a
@@ -145,10 +146,25 @@ func (c *kustomizing) mayKnow(key object.Key) bool {
 	return c.k.ServiceAccount(c.Options.DefaultServiceAccount) == "" || c.inventory.Holds(key)
 }
 
-// simulated marks a health that rests on pods where all pods are simulated.
-func (c *kustomizing) simulated(ref object.Ref, r health.Result) health.Result {
+// rested says of a health what it rests on: on pods where all are simulated, or
+// on controllers where there are none.
+func (c *kustomizing) rested(ref object.Ref, r health.Result) health.Result {
 	r.Simulated = r.Simulated || c.Options.SimulatedPods && health.RestsOnPods(ref.GroupKind())
+	if c.Options.Alone {
+		return Assumed(ref.GroupKind(), r)
+	}
 	return r
+}
+
+// Assumed is a health in a world in which no controller works but this engine: an
+// object that one of the others would make ready counts as ready, unless it says
+// itself that it failed.
+func Assumed(gk schema.GroupKind, r health.Result) health.Result {
+	k, ours := unit.KindOf(gk)
+	if ours && k.Run || r.Status != health.InProgress && r.Status != health.Unknown {
+		return r
+	}
+	return health.Result{Status: health.Current, Assumed: true}
 }
 
 // vanishing are the built Jobs that delete themselves once they are done. Only

@@ -66,6 +66,9 @@ type Options struct {
 	// SimulatedPods says that no pod of the cluster is real, so that every health
 	// that rests on pods says so.
 	SimulatedPods bool
+	// Alone says that no controller works in the world beside this engine, so that
+	// health which others would bring is assumed.
+	Alone bool
 	// Rehearse tells which new objects are tried dry before they are made; nil
 	// is all.
 	Rehearse func(object.Ref) bool
@@ -201,6 +204,16 @@ func (e *Engine) Forget(key object.Key) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.memos, key)
+}
+
+// BuildReads returns what the last build of a unit read.
+func (e *Engine) BuildReads(key object.Key) record.Set {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if m := e.memos[key]; m != nil {
+		return m.reads
+	}
+	return nil
 }
 
 // Touches tells whether a new tree changes anything that the unit's last build

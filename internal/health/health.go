@@ -47,6 +47,9 @@ type Result struct {
 	// Simulated tells that the object says of itself that it ran on simulated
 	// nodes, so that Current means «would be».
 	Simulated bool
+	// Assumed tells that Current is taken for granted: whoever would bring it does
+	// not work in this world.
+	Assumed bool
 	// Until is when the same object may get another result just because time
 	// passes; zero means never.
 	Until time.Time

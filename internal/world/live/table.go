@@ -64,6 +64,8 @@ type Config struct {
 	Owner Owner
 	// Managers are ours and those that are taken over.
 	Managers plan.Managers
+	// Health judges an object; nil is health.Of at the present time.
+	Health func(*unstructured.Unstructured) health.Result
 	// Moved is told of moves, in order, on the goroutine of a watch.
 	Moved func(Move)
 	Log   *slog.Logger
@@ -173,7 +175,11 @@ func (t *Table) Note(obj *unstructured.Unstructured) {
 // judge reduces an object to its row.
 func (t *Table) judge(obj *unstructured.Unstructured) Seen {
 	s := t.judgeMeta(obj)
-	if !s.Deleting {
+	switch {
+	case s.Deleting:
+	case t.cfg.Health != nil:
+		s.Health = t.cfg.Health(obj)
+	default:
 		s.Health = health.Of(obj, health.Rules{Now: time.Now()})
 	}
 	return s
