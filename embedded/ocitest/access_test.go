@@ -15,6 +15,7 @@ import (
 
 	"github.com/leat-dev/leat/embedded/registrytest"
 	"github.com/leat-dev/leat/internal/secret"
+	"github.com/leat-dev/leat/internal/source/fault"
 	"github.com/leat-dev/leat/internal/source/oci"
 )
 
@@ -30,14 +31,14 @@ func access(t *testing.T, s oci.Secrets) oci.Access {
 func login(data map[string][]byte) oci.Secrets { return oci.Secrets{Pull: []map[string][]byte{data}} }
 
 // verdict pulls and compares the class of the error, "" for none.
-func verdict(t *testing.T, name string, r *oci.Repository, want oci.Class) {
+func verdict(t *testing.T, name string, r *oci.Repository, want fault.Class) {
 	t.Helper()
 	_, _, err := pull(t, r, oci.Ref{Tag: "1.0.0"})
-	if oci.ClassOf(err) != want || err != nil && strings.Contains(err.Error(), "canary") {
-		t.Errorf("%s: got %q: %v, want %q", name, oci.ClassOf(err), err, want)
+	if fault.ClassOf(err) != want || err != nil && strings.Contains(err.Error(), "canary") {
+		t.Errorf("%s: got %q: %v, want %q", name, fault.ClassOf(err), err, want)
 	}
-	if _, err := r.Tags(t.Context(), time.Now()); oci.ClassOf(err) != want {
-		t.Errorf("%s: tags: got %q: %v, want %q", name, oci.ClassOf(err), err, want)
+	if _, err := r.Tags(t.Context(), time.Now()); fault.ClassOf(err) != want {
+		t.Errorf("%s: tags: got %q: %v, want %q", name, fault.ClassOf(err), err, want)
 	}
 }
 
@@ -48,13 +49,13 @@ func TestLogin(t *testing.T) {
 			reg.Push("acme/app", "1.0.0", files("1"))
 			pool := oci.NewPool(oci.Options{})
 			in := func(s oci.Secrets) *oci.Repository { return openIn(t, pool, reg.URL("acme/app"), access(t, s)) }
-			verdict(t, "none", in(oci.Secrets{}), oci.Auth)
-			verdict(t, "wrong", in(login(reg.DockerConfig("u", "canary2"))), oci.Auth)
+			verdict(t, "none", in(oci.Secrets{}), fault.Auth)
+			verdict(t, "wrong", in(login(reg.DockerConfig("u", "canary2"))), fault.Auth)
 			verdict(t, "right", in(login(reg.DockerConfig("u", "canary"))), "")
 			verdict(t, "user name and password", in(login(map[string][]byte{"username": []byte("u"), "password": []byte("canary")})), "")
 			verdict(t, "of another host", in(login(map[string][]byte{".dockerconfigjson": []byte(
-				strings.ReplaceAll(string(reg.DockerConfig("u", "canary")[".dockerconfigjson"]), reg.Host(), "ghcr.io"))})), oci.Auth)
-			verdict(t, "none again: nothing is shared", in(oci.Secrets{}), oci.Auth)
+				strings.ReplaceAll(string(reg.DockerConfig("u", "canary")[".dockerconfigjson"]), reg.Host(), "ghcr.io"))})), fault.Auth)
+			verdict(t, "none again: nothing is shared", in(oci.Secrets{}), fault.Auth)
 		})
 	}
 }
@@ -67,11 +68,11 @@ func TestTLS(t *testing.T) {
 	verdict(t, "own CA", open(t, reg.URL("acme/app"), with(map[string][]byte{"ca.crt": reg.CA()})), "")
 	verdict(t, "legacy key", open(t, reg.URL("acme/app"), with(map[string][]byte{"caFile": reg.CA()})), "")
 	verdict(t, "insecure", open(t, reg.URL("acme/app"), oci.Access{Transport: oci.Insecure}), "")
-	verdict(t, "unknown authority", open(t, reg.URL("acme/app"), oci.Access{}), oci.Trust)
+	verdict(t, "unknown authority", open(t, reg.URL("acme/app"), oci.Access{}), fault.Trust)
 	wrong := with(map[string][]byte{"ca.crt": cert, "tls.crt": cert, "tls.key": key})
-	verdict(t, "wrong CA", open(t, reg.URL("acme/app"), wrong), oci.Trust)
+	verdict(t, "wrong CA", open(t, reg.URL("acme/app"), wrong), fault.Trust)
 	wrong.Transport = oci.Insecure
-	verdict(t, "wrong CA stays wrong with insecure", open(t, reg.URL("acme/app"), wrong), oci.Trust)
+	verdict(t, "wrong CA stays wrong with insecure", open(t, reg.URL("acme/app"), wrong), fault.Trust)
 }
 
 func TestClientCertificate(t *testing.T) {
@@ -79,7 +80,7 @@ func TestClientCertificate(t *testing.T) {
 	reg.Push("acme/app", "1.0.0", files("1"))
 	cert, key := pair(t)
 	verdict(t, "with", open(t, reg.URL("acme/app"), access(t, oci.Secrets{Cert: map[string][]byte{"ca.crt": reg.CA(), "tls.crt": cert, "tls.key": key}})), "")
-	verdict(t, "without", open(t, reg.URL("acme/app"), access(t, oci.Secrets{Cert: map[string][]byte{"ca.crt": reg.CA()}})), oci.Auth)
+	verdict(t, "without", open(t, reg.URL("acme/app"), access(t, oci.Secrets{Cert: map[string][]byte{"ca.crt": reg.CA()}})), fault.Auth)
 }
 
 func pair(t *testing.T) (cert, key []byte) {
@@ -99,11 +100,11 @@ func TestProxy(t *testing.T) {
 	if asked() == 0 {
 		t.Error("nothing went through the proxy")
 	}
-	verdict(t, "gone", open(t, reg.URL("acme/app"), oci.Access{Proxy: secret.Of("http://u:canary@127.0.0.1:1")}), oci.Unreachable)
+	verdict(t, "gone", open(t, reg.URL("acme/app"), oci.Access{Proxy: secret.Of("http://u:canary@127.0.0.1:1")}), fault.Unreachable)
 }
 
 func TestGone(t *testing.T) {
-	verdict(t, "gone", open(t, registrytest.Gone(t), oci.Access{}), oci.Unreachable)
+	verdict(t, "gone", open(t, registrytest.Gone(t), oci.Access{}), fault.Unreachable)
 }
 
 // A redirect takes the blob from elsewhere, and no credential goes there: not to

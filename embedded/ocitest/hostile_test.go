@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/leat-dev/leat/embedded/registrytest"
+	"github.com/leat-dev/leat/internal/source/fault"
 	"github.com/leat-dev/leat/internal/source/oci"
 )
 
@@ -21,15 +22,15 @@ var small = oci.Limits{Answer: 64 << 10, Tags: 500, Blob: 1 << 20, Tree: 4 << 20
 // Case 20: what a registry may answer that is too much, endless or a lie.
 func TestHostileRegistry(t *testing.T) {
 	for name, c := range map[string]struct {
-		class  oci.Class
+		class  fault.Class
 		text   string
 		answer func(w http.ResponseWriter, r *http.Request) bool
 	}{
-		"huge manifest": {oci.TooLarge, "limit of 65536", manifests(func(w http.ResponseWriter) {
+		"huge manifest": {fault.TooLarge, "limit of 65536", manifests(func(w http.ResponseWriter) {
 			w.Header().Set("Content-Type", "application/vnd.oci.image.manifest.v1+json")
 			_, _ = io.Copy(w, io.LimitReader(zeros{}, 1<<20))
 		})},
-		"endless manifest": {oci.TooLarge, "limit of 65536", manifests(func(w http.ResponseWriter) {
+		"endless manifest": {fault.TooLarge, "limit of 65536", manifests(func(w http.ResponseWriter) {
 			for range 1000 {
 				if _, err := w.Write(make([]byte, 64<<10)); err != nil {
 					return
@@ -37,14 +38,14 @@ func TestHostileRegistry(t *testing.T) {
 				w.(http.Flusher).Flush()
 			}
 		})},
-		"another manifest": {oci.Unreachable, "does not match requested digest", manifests(func(w http.ResponseWriter) {
+		"another manifest": {fault.Unreachable, "does not match requested digest", manifests(func(w http.ResponseWriter) {
 			_, _ = io.WriteString(w, `{"schemaVersion":2,"layers":[]}`)
 		})},
-		"another layer": {oci.Unsafe, "not what its digest says", blobs(func(w http.ResponseWriter, size int64) {
+		"another layer": {fault.Unsafe, "not what its digest says", blobs(func(w http.ResponseWriter, size int64) {
 			_, _ = w.Write(make([]byte, size))
 		})},
-		"shorter layer": {oci.Unsafe, "layer", blobs(func(w http.ResponseWriter, size int64) { _, _ = w.Write(make([]byte, size-1)) })},
-		"endless layer": {oci.Unsafe, "another size", blobs(func(w http.ResponseWriter, _ int64) {
+		"shorter layer": {fault.Unsafe, "layer", blobs(func(w http.ResponseWriter, size int64) { _, _ = w.Write(make([]byte, size-1)) })},
+		"endless layer": {fault.Unsafe, "another size", blobs(func(w http.ResponseWriter, _ int64) {
 			for range 1000 {
 				if _, err := w.Write(make([]byte, 64<<10)); err != nil {
 					return
@@ -52,14 +53,14 @@ func TestHostileRegistry(t *testing.T) {
 				w.(http.Flusher).Flush()
 			}
 		})},
-		"redirects without end": {oci.Unsafe, "redirects without end", func(w http.ResponseWriter, r *http.Request) bool {
+		"redirects without end": {fault.Unsafe, "redirects without end", func(w http.ResponseWriter, r *http.Request) bool {
 			if !strings.Contains(r.URL.Path, "/blobs/") {
 				return false
 			}
 			http.Redirect(w, r, r.URL.Path, http.StatusFound)
 			return true
 		}},
-		"asks to wait": {oci.Limited, "asked to wait 17s", func(w http.ResponseWriter, r *http.Request) bool {
+		"asks to wait": {fault.Busy, "asked to wait 17s", func(w http.ResponseWriter, r *http.Request) bool {
 			if strings.Contains(r.URL.Path, "/manifests/") {
 				w.Header().Set("Retry-After", "17")
 				w.WriteHeader(http.StatusTooManyRequests)
@@ -67,11 +68,11 @@ func TestHostileRegistry(t *testing.T) {
 			}
 			return false
 		}},
-		"down": {oci.Unreachable, "503", func(w http.ResponseWriter, r *http.Request) bool {
+		"down": {fault.Unreachable, "503", func(w http.ResponseWriter, r *http.Request) bool {
 			http.Error(w, strings.Repeat("long ", 5000), http.StatusServiceUnavailable)
 			return true
 		}},
-		"signed redirect to nobody": {oci.Unreachable, "connection refused", func(w http.ResponseWriter, r *http.Request) bool {
+		"signed redirect to nobody": {fault.Unreachable, "connection refused", func(w http.ResponseWriter, r *http.Request) bool {
 			if !strings.Contains(r.URL.Path, "/blobs/") {
 				return false
 			}
@@ -85,8 +86,8 @@ func TestHostileRegistry(t *testing.T) {
 			reg.Answer(c.answer)
 			pool := oci.NewPool(oci.Options{Limits: small})
 			_, _, err := pull(t, openIn(t, pool, reg.URL("acme/app"), oci.Access{}), oci.Ref{Digest: digest})
-			if oci.ClassOf(err) != c.class || !strings.Contains(err.Error(), c.text) || strings.Contains(err.Error(), "canary") || len(err.Error()) > 1000 {
-				t.Errorf("got %q: %v", oci.ClassOf(err), err)
+			if fault.ClassOf(err) != c.class || !strings.Contains(err.Error(), c.text) || strings.Contains(err.Error(), "canary") || len(err.Error()) > 1000 {
+				t.Errorf("got %q: %v", fault.ClassOf(err), err)
 			}
 		})
 	}
@@ -129,13 +130,13 @@ func TestRateLimit(t *testing.T) {
 		w.WriteHeader(http.StatusTooManyRequests)
 	}))
 	_, err := r.Resolve(t.Context(), oci.Ref{Tag: "1.0.0"}, now)
-	if oci.ClassOf(err) != oci.Limited || oci.After(err) != 30*time.Second {
-		t.Fatalf("got %q after %s: %v", oci.ClassOf(err), oci.After(err), err)
+	if fault.ClassOf(err) != fault.Busy || fault.After(err) != 30*time.Second {
+		t.Fatalf("got %q after %s: %v", fault.ClassOf(err), fault.After(err), err)
 	}
 	reg.Answer(nil)
 	reg.Asked()
 	now = now.Add(29 * time.Second)
-	if _, err := openIn(t, pool, reg.URL("acme/other"), oci.Access{}).Tags(t.Context(), now); oci.After(err) != time.Second {
+	if _, err := openIn(t, pool, reg.URL("acme/other"), oci.Access{}).Tags(t.Context(), now); fault.After(err) != time.Second {
 		t.Errorf("got %v", err)
 	}
 	if asked := reg.Asked(); len(asked) > 0 {
@@ -151,20 +152,20 @@ func TestRateLimit(t *testing.T) {
 func TestHostileTags(t *testing.T) {
 	page := 0
 	for name, c := range map[string]struct {
-		class oci.Class
+		class fault.Class
 		next  func(r *http.Request) (tags, link string)
 	}{
-		"endless": {oci.TooLarge, func(*http.Request) (string, string) {
+		"endless": {fault.TooLarge, func(*http.Request) (string, string) {
 			page++
 			return strings.Repeat(fmt.Sprintf(`"%d.0.0",`, page), 20) + `"x"`, fmt.Sprintf("/v2/acme/app/tags/list?last=%d", page)
 		}},
-		"circle": {oci.Unsafe, func(*http.Request) (string, string) { return `"1.0.0"`, "/v2/acme/app/tags/list?last=1" }},
-		"empty": {oci.Unsafe, func(*http.Request) (string, string) {
+		"circle": {fault.Unsafe, func(*http.Request) (string, string) { return `"1.0.0"`, "/v2/acme/app/tags/list?last=1" }},
+		"empty": {fault.Unsafe, func(*http.Request) (string, string) {
 			page++
 			return "", fmt.Sprintf("/v2/acme/app/tags/list?last=%d", page)
 		}},
-		"away": {oci.Unreachable, func(*http.Request) (string, string) { return `"1.0.0"`, "http://evil.example/v2/acme/app/tags/list" }},
-		"huge": {oci.TooLarge, func(*http.Request) (string, string) { return `"` + strings.Repeat("x", 100<<10) + `"`, "" }},
+		"away": {fault.Unreachable, func(*http.Request) (string, string) { return `"1.0.0"`, "http://evil.example/v2/acme/app/tags/list" }},
+		"huge": {fault.TooLarge, func(*http.Request) (string, string) { return `"` + strings.Repeat("x", 100<<10) + `"`, "" }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			reg := registrytest.Start(t, registrytest.Options{})
@@ -180,8 +181,8 @@ func TestHostileTags(t *testing.T) {
 				return true
 			})
 			r := openIn(t, oci.NewPool(oci.Options{Limits: small}), reg.URL("acme/app"), oci.Access{})
-			if _, err := r.Tags(t.Context(), time.Now()); oci.ClassOf(err) != c.class {
-				t.Errorf("got %q: %v", oci.ClassOf(err), err)
+			if _, err := r.Tags(t.Context(), time.Now()); fault.ClassOf(err) != c.class {
+				t.Errorf("got %q: %v", fault.ClassOf(err), err)
 			}
 		})
 	}
@@ -191,19 +192,19 @@ func TestHostileTags(t *testing.T) {
 func TestHostileLayers(t *testing.T) {
 	for name, c := range map[string]struct {
 		content []byte
-		class   oci.Class
+		class   fault.Class
 		text    string
 	}{
-		"bomb":         {bomb(t, 64<<20), oci.Unsafe, "more than 4194304 bytes"},
-		"upwards":      {archive(t, &tar.Header{Name: "../x", Typeflag: tar.TypeReg}), oci.Unsafe, "../x"},
-		"absolute":     {archive(t, &tar.Header{Name: "/etc/x", Typeflag: tar.TypeReg}), oci.Unsafe, "absolute"},
-		"device":       {archive(t, &tar.Header{Name: "x", Typeflag: tar.TypeBlock}), oci.Unsafe, "x"},
-		"hard link":    {archive(t, &tar.Header{Name: "x", Linkname: "/etc/passwd", Typeflag: tar.TypeLink}), oci.Unsafe, "x"},
+		"bomb":         {bomb(t, 64<<20), fault.Unsafe, "more than 4194304 bytes"},
+		"upwards":      {archive(t, &tar.Header{Name: "../x", Typeflag: tar.TypeReg}), fault.Unsafe, "../x"},
+		"absolute":     {archive(t, &tar.Header{Name: "/etc/x", Typeflag: tar.TypeReg}), fault.Unsafe, "absolute"},
+		"device":       {archive(t, &tar.Header{Name: "x", Typeflag: tar.TypeBlock}), fault.Unsafe, "x"},
+		"hard link":    {archive(t, &tar.Header{Name: "x", Linkname: "/etc/passwd", Typeflag: tar.TypeLink}), fault.Unsafe, "x"},
 		"link":         {archive(t, &tar.Header{Name: "x", Linkname: "/etc/passwd", Typeflag: tar.TypeSymlink}), "", ""},
 		"link, then x": {archive(t, &tar.Header{Name: "x", Linkname: "/etc", Typeflag: tar.TypeSymlink}, &tar.Header{Name: "x/y", Typeflag: tar.TypeReg}), "", ""},
 		"too many":     {archive(t, headers(1000)...), "", ""},
-		"no archive":   {[]byte("x"), oci.Unsafe, "failed to extract"},
-		"too large":    {bytes.Repeat([]byte{1}, 2<<20), oci.TooLarge, "limit of 1048576"},
+		"no archive":   {[]byte("x"), fault.Unsafe, "failed to extract"},
+		"too large":    {bytes.Repeat([]byte{1}, 2<<20), fault.TooLarge, "limit of 1048576"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			reg := registrytest.Start(t, registrytest.Options{})
@@ -212,8 +213,8 @@ func TestHostileLayers(t *testing.T) {
 			})
 			r := openIn(t, oci.NewPool(oci.Options{Limits: small}), reg.URL("acme/app"), oci.Access{})
 			_, tr, err := pull(t, r, oci.Ref{Tag: "1.0.0"})
-			if oci.ClassOf(err) != c.class || err != nil && !strings.Contains(err.Error(), c.text) {
-				t.Errorf("got %q: %v, %d files", oci.ClassOf(err), err, tr.Files())
+			if fault.ClassOf(err) != c.class || err != nil && !strings.Contains(err.Error(), c.text) {
+				t.Errorf("got %q: %v, %d files", fault.ClassOf(err), err, tr.Files())
 			}
 		})
 	}

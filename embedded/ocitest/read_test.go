@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/leat-dev/leat/embedded/registrytest"
+	"github.com/leat-dev/leat/internal/source/fault"
 	"github.com/leat-dev/leat/internal/source/oci"
 	"github.com/leat-dev/leat/internal/tree"
 )
@@ -92,22 +93,22 @@ func TestRefs(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		want  oci.Ref
-		class oci.Class
+		class fault.Class
 		text  string
 	}{
-		"no such tag":    {oci.Ref{Tag: "9"}, oci.NotFound, "MANIFEST_UNKNOWN"},
-		"no such range":  {oci.Ref{SemVer: "9.x"}, oci.NotFound, "no match found for semver: 9.x; tags: v1.1.0, nightly"},
-		"no such digest": {oci.Ref{Digest: "sha256:" + strings.Repeat("0", 64)}, oci.NotFound, "MANIFEST_UNKNOWN"},
-		"no range":       {oci.Ref{SemVer: "x.y.z!"}, oci.Invalid, "cannot be read"},
-		"no digest":      {oci.Ref{Digest: "sha256:zz"}, oci.Invalid, "sha256: and 64"},
-		"no tag":         {oci.Ref{Tag: "a b"}, oci.Invalid, `the tag "a b"`},
+		"no such tag":    {oci.Ref{Tag: "9"}, fault.NotFound, "MANIFEST_UNKNOWN"},
+		"no such range":  {oci.Ref{SemVer: "9.x"}, fault.NotFound, "no match found for semver: 9.x; tags: v1.1.0, nightly"},
+		"no such digest": {oci.Ref{Digest: "sha256:" + strings.Repeat("0", 64)}, fault.NotFound, "MANIFEST_UNKNOWN"},
+		"no range":       {oci.Ref{SemVer: "x.y.z!"}, fault.Invalid, "cannot be read"},
+		"no digest":      {oci.Ref{Digest: "sha256:zz"}, fault.Invalid, "sha256: and 64"},
+		"no tag":         {oci.Ref{Tag: "a b"}, fault.Invalid, `the tag "a b"`},
 	} {
-		if _, _, err := pull(t, r, c.want); oci.ClassOf(err) != c.class || !strings.Contains(err.Error(), c.text) {
-			t.Errorf("%s: got %q: %v", name, oci.ClassOf(err), err)
+		if _, _, err := pull(t, r, c.want); fault.ClassOf(err) != c.class || !strings.Contains(err.Error(), c.text) {
+			t.Errorf("%s: got %q: %v", name, fault.ClassOf(err), err)
 		}
 	}
-	if _, _, err := pull(t, open(t, reg.URL("acme/none"), oci.Access{}), oci.Ref{SemVer: "*"}); oci.ClassOf(err) != oci.NotFound {
-		t.Errorf("no such repository: got %q: %v", oci.ClassOf(err), err)
+	if _, _, err := pull(t, open(t, reg.URL("acme/none"), oci.Access{}), oci.Ref{SemVer: "*"}); fault.ClassOf(err) != fault.NotFound {
+		t.Errorf("no such repository: got %q: %v", fault.ClassOf(err), err)
 	}
 }
 
@@ -158,10 +159,10 @@ func TestLayers(t *testing.T) {
 	if b, err := r.Blob(t.Context(), layer); err != nil || string(b) != "x" {
 		t.Errorf("got %q, %v", b, err)
 	}
-	if _, _, err := r.Tree(t.Context(), layer); oci.ClassOf(err) != oci.Unsafe || !strings.Contains(err.Error(), "failed to extract") {
+	if _, _, err := r.Tree(t.Context(), layer); fault.ClassOf(err) != fault.Unsafe || !strings.Contains(err.Error(), "failed to extract") {
 		t.Errorf("unpacked what is no archive: %v", err)
 	}
-	if _, err := man.Layer("application/y"); oci.ClassOf(err) != oci.NotFound || !strings.Contains(err.Error(), "it has") {
+	if _, err := man.Layer("application/y"); fault.ClassOf(err) != fault.NotFound || !strings.Contains(err.Error(), "it has") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -187,7 +188,7 @@ func TestCharts(t *testing.T) {
 		t.Errorf("got %v, %v", tags, err)
 	}
 	reg.Push("charts/app", "1.0.0", files("no chart"))
-	if _, err := oci.PullChart(t.Context(), open(t, reg.URL("charts/app"), oci.Access{}), "1.0.0", time.Now()); oci.ClassOf(err) != oci.NotFound {
+	if _, err := oci.PullChart(t.Context(), open(t, reg.URL("charts/app"), oci.Access{}), "1.0.0", time.Now()); fault.ClassOf(err) != fault.NotFound {
 		t.Errorf("got %v", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/leat-dev/leat/internal/mirror"
 	"github.com/leat-dev/leat/internal/report"
 	"github.com/leat-dev/leat/internal/source/charts"
+	"github.com/leat-dev/leat/internal/source/fault"
 )
 
 // chartRepositories reads repositories of charts: on this machine, or through a
@@ -92,25 +93,25 @@ func chartRequest(r engine.ChartRequest) (charts.Request, string, error) {
 // describes.
 func indexProblem(err error) error {
 	err2 := fmt.Errorf("failed to fetch Helm repository index: %w", err)
-	switch charts.ClassOf(err) {
-	case charts.Auth, charts.Trust:
+	switch fault.ClassOf(err) {
+	case fault.Auth, fault.Trust:
 		return report.Retry(report.ReasonAuthFailed, err2)
-	case charts.Invalid:
+	case fault.Invalid:
 		return report.Stall(report.ReasonURLInvalid, err2)
 	default:
-		return report.RetryAfter(report.ReasonFailed, err2, charts.After(err))
+		return report.RetryAfter(report.ReasonFailed, err2, fault.After(err))
 	}
 }
 
 // chartProblem does so for a chart.
 func chartProblem(err error) error {
-	switch charts.ClassOf(err) {
+	switch fault.ClassOf(err) {
 	case "":
 		return err
-	case charts.Auth, charts.Trust:
+	case fault.Auth, fault.Trust:
 		return report.Retry(report.ReasonAuthFailed, fmt.Errorf("failed to authenticate with the Helm repository: %w", err))
 	default:
-		return report.RetryAfter(report.ReasonChartPull, fmt.Errorf("failed to download chart for remote reference: %w", err), charts.After(err))
+		return report.RetryAfter(report.ReasonChartPull, fmt.Errorf("failed to download chart for remote reference: %w", err), fault.After(err))
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/leat-dev/leat/internal/source/git"
 	"github.com/leat-dev/leat/internal/source/worktree"
 	"github.com/leat-dev/leat/internal/tree"
+	"github.com/leat-dev/leat/internal/words"
 )
 
 // LocalSources reads repositories from this machine: the fleet's own from the
@@ -106,7 +107,7 @@ func mirrored(m mirror.Mirror, rest string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("--mirror %s: %w", m.Text, err)
 	}
-	return "", fmt.Errorf("--mirror %s: there is no %q; there is %s", m.Text, rest, some(dirsOf(entries)))
+	return "", fmt.Errorf("--mirror %s: there is no %q; there is %s", m.Text, rest, words.Some(dirsOf(entries)))
 }
 
 func isRepository(dir string) bool {
@@ -136,7 +137,7 @@ func (l *LocalSources) folder(ctx context.Context, dir string, r engine.GitReque
 		}
 	}
 	return engine.GitResult{}, report.Retry(report.ReasonGitFailed, fmt.Errorf(
-		"the mirror of %s has no %q; it has %s", r.URL, branch, some(mirror.Branches(branches))))
+		"the mirror of %s has no %q; it has %s", r.URL, branch, words.Some(mirror.Branches(branches))))
 }
 
 // branchOf returns the name that a reference means in a folder of branches.
@@ -211,17 +212,4 @@ func dirsOf(entries []os.DirEntry) []string {
 		}
 	}
 	return out
-}
-
-// some lists names for a message, not too many of them.
-func some(names []string) string {
-	const few = 12
-	switch {
-	case len(names) == 0:
-		return "nothing"
-	case len(names) > few:
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
-	default:
-		return strings.Join(names, ", ")
-	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/leat-dev/leat/internal/source/git"
 	"github.com/leat-dev/leat/internal/source/oci"
 	"github.com/leat-dev/leat/internal/tree"
+	"github.com/leat-dev/leat/internal/words"
 )
 
 // registries opens repositories: on this machine, or through a pool.
@@ -90,7 +91,7 @@ func (l *LocalSources) ociFolder(m mirror.Mirror, rest, name string) (string, er
 	if _, err := os.Stat(m.Target); err != nil {
 		return "", fmt.Errorf("--mirror %s: %w", m.Text, err)
 	}
-	return "", fmt.Errorf("--mirror %s: there is neither a folder %q nor a chart %s-<version>.tgz; there is %s", m.Text, rest, name, some(there))
+	return "", fmt.Errorf("--mirror %s: there is neither a folder %q nor a chart %s-<version>.tgz; there is %s", m.Text, rest, name, words.Some(there))
 }
 
 func isChartOf(e os.DirEntry, name string) bool {

@@ -13,6 +13,7 @@ import (
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/report"
 	"github.com/leat-dev/leat/internal/source/artifact"
+	"github.com/leat-dev/leat/internal/source/fault"
 	"github.com/leat-dev/leat/internal/source/git"
 	"github.com/leat-dev/leat/internal/tree"
 )
@@ -68,14 +69,14 @@ func gitRef(r *sourcev1.GitRepositoryRef) git.Ref {
 
 // classify says of an error of the git port what ends the state it describes.
 func classify(err error) error {
-	switch git.ClassOf(err) {
-	case git.Auth, git.Trust:
+	switch fault.ClassOf(err) {
+	case fault.Auth, fault.Trust:
 		return report.Retry(report.ReasonAuthFailed, err)
-	case git.Empty:
+	case fault.Empty:
 		return report.Retry(report.ReasonEmptyRepository, err)
-	case git.Invalid:
+	case fault.Invalid:
 		return report.Stall(report.ReasonURLInvalid, err)
-	case git.Unsafe:
+	case fault.Unsafe:
 		return report.Retry(report.ReasonGitFailed, err)
 	default:
 		return report.Retry(report.ReasonGitFailed, err)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/Masterminds/semver/v3"
+
+	"github.com/leat-dev/leat/internal/words"
 )
 
 // Version is one version of one chart in a repository's index.
@@ -87,7 +89,7 @@ var ErrNotFound = errors.New("not in the repository")
 func (x *Index) Find(name, want string) (Version, error) {
 	list := x.entries[name]
 	if len(list) == 0 {
-		return Version{}, fmt.Errorf("there is no chart '%s': %w; it has %s", name, ErrNotFound, some(x.Charts()))
+		return Version{}, fmt.Errorf("there is no chart '%s': %w; it has %s", name, ErrNotFound, words.Some(x.Charts()))
 	}
 	for _, v := range list {
 		if want != "" && v.Version == want {
@@ -96,7 +98,7 @@ func (x *Index) Find(name, want string) (Version, error) {
 	}
 	i, err := Newest(list, want)
 	if err != nil {
-		return Version{}, fmt.Errorf("no '%s' chart with version matching '%s' found: %w; there are %s", name, want, err, some(versionsOf(list)))
+		return Version{}, fmt.Errorf("no '%s' chart with version matching '%s' found: %w; there are %s", name, want, err, words.Some(versionsOf(list)))
 	}
 	return list[i], nil
 }
@@ -141,19 +143,6 @@ func versionsOf(list []Version) []string {
 		out[i] = v.Version
 	}
 	return out
-}
-
-// some lists names for a message, not too many of them.
-func some(names []string) string {
-	const few = 8
-	switch {
-	case len(names) == 0:
-		return "nothing"
-	case len(names) > few:
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
-	default:
-		return strings.Join(names, ", ")
-	}
 }
 
 // usable tells whether an entry of an index can be a chart's version.

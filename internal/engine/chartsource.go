@@ -11,6 +11,7 @@ import (
 
 	"github.com/leat-dev/leat/internal/chart"
 	"github.com/leat-dev/leat/internal/report"
+	"github.com/leat-dev/leat/internal/source/fault"
 	"github.com/leat-dev/leat/internal/source/oci"
 	"github.com/leat-dev/leat/internal/unit"
 )
@@ -196,8 +197,8 @@ func (s repositoryReader) pull(ctx context.Context, ask chartQuestion) (fetched,
 		return fetched{}, pullError(err)
 	}
 	c, err := oci.PullChart(ctx, repo, ask.versions, s.since)
-	switch oci.ClassOf(err) {
-	case oci.NotFound, oci.Invalid:
+	switch fault.ClassOf(err) {
+	case fault.NotFound, fault.Invalid:
 		return fetched{}, report.Stall(report.ReasonChartReference, fmt.Errorf("invalid chart reference: '%s' from %s: %w", ask.name, s.r.Spec.URL, err))
 	}
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/record"
 	"github.com/leat-dev/leat/internal/report"
+	"github.com/leat-dev/leat/internal/source/fault"
 	"github.com/leat-dev/leat/internal/source/oci"
 	"github.com/leat-dev/leat/internal/tree"
 	"github.com/leat-dev/leat/internal/unit"
@@ -123,7 +124,7 @@ func (p *pulling) open(ctx context.Context) (oci.Reader, error) {
 		return nil, err
 	}
 	repo, err := p.OCI.Open(req)
-	if oci.ClassOf(err) == oci.InvalidURL {
+	if fault.ClassOf(err) == fault.InvalidURL {
 		return nil, registryProblem(report.ReasonURLInvalid, fmt.Errorf("URL validation failed for '%s': %w", p.o.Spec.URL, err))
 	}
 	if err != nil {
@@ -234,15 +235,15 @@ func registryProblem(reason string, err error) error {
 	if errors.As(err, &problem) {
 		return problem
 	}
-	switch oci.ClassOf(err) {
-	case oci.Auth, oci.Trust:
+	switch fault.ClassOf(err) {
+	case fault.Auth, fault.Trust:
 		return report.Retry(report.ReasonAuthFailed, err)
-	case oci.InvalidURL:
+	case fault.InvalidURL:
 		return report.Stall(report.ReasonURLInvalid, err)
-	case oci.Invalid:
+	case fault.Invalid:
 		return report.Stall(reason, err)
 	default:
-		return report.RetryAfter(reason, err, oci.After(err))
+		return report.RetryAfter(reason, err, fault.After(err))
 	}
 }
 

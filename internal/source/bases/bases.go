@@ -25,6 +25,7 @@ import (
 
 	"github.com/leat-dev/leat/internal/build"
 	"github.com/leat-dev/leat/internal/hash"
+	"github.com/leat-dev/leat/internal/source/fault"
 	"github.com/leat-dev/leat/internal/source/git"
 	"github.com/leat-dev/leat/internal/tree"
 )
@@ -163,7 +164,7 @@ func resolve(ctx context.Context, remote *git.Remote, ref string, since time.Tim
 		if first == nil {
 			first = err
 		}
-		if git.ClassOf(err) != git.NotFound {
+		if fault.ClassOf(err) != fault.NotFound {
 			break
 		}
 	}

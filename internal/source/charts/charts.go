@@ -25,6 +25,7 @@ import (
 	"github.com/leat-dev/leat/internal/chart"
 	"github.com/leat-dev/leat/internal/hash"
 	"github.com/leat-dev/leat/internal/secret"
+	"github.com/leat-dev/leat/internal/source/fault"
 )
 
 // Options of a Pool. The zero value is usable.
@@ -129,11 +130,11 @@ type repository struct {
 func (p *Pool) repository(r Request) (*repository, error) {
 	normal, err := chart.Normalize(r.URL)
 	if err != nil {
-		return nil, &Error{Class: Invalid, Err: err}
+		return nil, &fault.Error{Class: fault.Invalid, Err: err}
 	}
 	u, err := url.Parse(normal)
 	if err != nil || u.Scheme == "oci" {
-		return nil, &Error{Class: Invalid, Err: fmt.Errorf("the URL has the scheme %.20q: want http:// or https://", u.Scheme)}
+		return nil, &fault.Error{Class: fault.Invalid, Err: fmt.Errorf("the URL has the scheme %.20q: want http:// or https://", u.Scheme)}
 	}
 	cred := r.Credential.completed(u.User)
 	u.User = nil
@@ -184,7 +185,7 @@ func (p *Pool) Index(ctx context.Context, r Request) (Index, error) {
 	}
 	address, err := chart.IndexURL(repo.url.String())
 	if err != nil {
-		return Index{}, &Error{Class: Invalid, Err: err}
+		return Index{}, &fault.Error{Class: fault.Invalid, Err: err}
 	}
 	d := download{repo: repo, address: address, max: p.o.MaxIndex, flag: "--helm-index-max-size", compressed: true, keep: keepIndex}
 	p.mu.Lock()
@@ -212,11 +213,11 @@ func (p *Pool) Chart(ctx context.Context, r Request, v chart.Version) ([]byte, e
 		return nil, err
 	}
 	if len(v.URLs) == 0 {
-		return nil, &Error{Class: NotFound, URL: repo.url.String(), Err: fmt.Errorf("chart '%s' has no downloadable URLs", v.Name)}
+		return nil, &fault.Error{Class: fault.NotFound, URL: repo.url.String(), Err: fmt.Errorf("chart '%s' has no downloadable URLs", v.Name)}
 	}
 	address, err := chart.Resolve(repo.url.String(), v.URLs[0])
 	if err != nil {
-		return nil, &Error{Class: Invalid, Err: err}
+		return nil, &fault.Error{Class: fault.Invalid, Err: err}
 	}
 	d := download{repo: repo, address: address, max: p.o.MaxChart, flag: "--helm-chart-max-size", want: v.Digest, keep: keepIndex}
 	since := p.o.Now().Add(-keepIndex)
@@ -238,15 +239,15 @@ type answer struct {
 func (d download) checked(a answer) (answer, error) {
 	a.digest = hash.Of(a.data).String()
 	if d.want != "" && a.digest != "sha256:"+d.want {
-		return answer{}, d.fail(Corrupt, fmt.Errorf("the chart has the digest %s, the index says sha256:%s", a.digest, d.want))
+		return answer{}, d.fail(fault.Corrupt, fmt.Errorf("the chart has the digest %s, the index says sha256:%s", a.digest, d.want))
 	}
 	return a, nil
 }
 
-func (d download) fail(class Class, err error) error {
-	var e *Error
+func (d download) fail(class fault.Class, err error) error {
+	var e *fault.Error
 	if errors.As(err, &e) {
 		return err
 	}
-	return &Error{Class: class, URL: Shown(d.address), Err: err}
+	return &fault.Error{Class: class, URL: Shown(d.address), Err: err}
 }

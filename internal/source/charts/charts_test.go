@@ -18,6 +18,7 @@ import (
 	"github.com/leat-dev/leat/internal/hash"
 	"github.com/leat-dev/leat/internal/secret"
 	"github.com/leat-dev/leat/internal/source/charts"
+	"github.com/leat-dev/leat/internal/source/fault"
 )
 
 const index = "apiVersion: v1\nentries: {}\n"
@@ -80,7 +81,7 @@ func TestIndex(t *testing.T) {
 	}
 	wrong := strings.Replace(withUser, "canary-1", "canary-2", 1)
 	_, err = p.Index(t.Context(), charts.Request{URL: wrong})
-	if charts.ClassOf(err) != charts.Auth || strings.Contains(fmt.Sprint(err), "canary") {
+	if fault.ClassOf(err) != fault.Auth || strings.Contains(fmt.Sprint(err), "canary") {
 		t.Errorf("wrong password: got %v", err)
 	}
 }
@@ -142,7 +143,7 @@ func TestNobodyWaits(t *testing.T) {
 		<-started
 		cancel()
 	}()
-	if _, err := p.Index(ctx, charts.Request{URL: s.URL}); charts.ClassOf(err) != charts.Timeout {
+	if _, err := p.Index(ctx, charts.Request{URL: s.URL}); fault.ClassOf(err) != fault.Timeout {
 		t.Errorf("got %v", err)
 	}
 	<-ended
@@ -172,18 +173,18 @@ func TestChart(t *testing.T) {
 		t.Errorf("%d downloads of one digest", n)
 	}
 	v.Digest = hash.OfString("another").Hex()
-	if _, err := p.Chart(t.Context(), req, v); charts.ClassOf(err) != charts.Corrupt {
+	if _, err := p.Chart(t.Context(), req, v); fault.ClassOf(err) != fault.Corrupt {
 		t.Errorf("wrong digest: got %v", err)
 	}
-	for address, want := range map[string]charts.Class{
-		"absent.tgz": charts.NotFound, "file:///etc/passwd": charts.Invalid, "oci://x/y": charts.Invalid, "%zz": charts.Invalid,
+	for address, want := range map[string]fault.Class{
+		"absent.tgz": fault.NotFound, "file:///etc/passwd": fault.Invalid, "oci://x/y": fault.Invalid, "%zz": fault.Invalid,
 	} {
 		v := chart.Version{Name: "web", URLs: []string{address}}
-		if _, err := p.Chart(t.Context(), req, v); charts.ClassOf(err) != want {
+		if _, err := p.Chart(t.Context(), req, v); fault.ClassOf(err) != want {
 			t.Errorf("%s: got %v, want class %q", address, err, want)
 		}
 	}
-	if _, err := p.Chart(t.Context(), req, chart.Version{Name: "web"}); charts.ClassOf(err) != charts.NotFound {
+	if _, err := p.Chart(t.Context(), req, chart.Version{Name: "web"}); fault.ClassOf(err) != fault.NotFound {
 		t.Errorf("no address: got %v", err)
 	}
 }
@@ -263,7 +264,7 @@ func TestTLS(t *testing.T) {
 	t.Cleanup(s.Close)
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
 	p := pool(t, charts.Options{})
-	if _, err := p.Index(t.Context(), charts.Request{URL: s.URL}); charts.ClassOf(err) != charts.Trust {
+	if _, err := p.Index(t.Context(), charts.Request{URL: s.URL}); fault.ClassOf(err) != fault.Trust {
 		t.Errorf("unknown authority: got %v", err)
 	}
 	for _, c := range []struct {
@@ -297,7 +298,7 @@ func TestBadSecrets(t *testing.T) {
 		`"tls.crt" and "tls.key" are no pair`:   {{"certFile": []byte("x"), "keyFile": []byte("y")}, nil},
 	} {
 		_, _, err := charts.FromSecrets(data[0], data[1])
-		if charts.ClassOf(err) != charts.Auth || !strings.Contains(err.Error(), want) {
+		if fault.ClassOf(err) != fault.Auth || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
@@ -343,27 +344,27 @@ func TestBadAnswers(t *testing.T) {
 	})
 	p := pool(t, charts.Options{MaxIndex: 1000})
 	for name, c := range map[string]struct {
-		class charts.Class
+		class fault.Class
 		text  string
 		after time.Duration
 	}{
-		"short":     {charts.Unreachable, "broke off after 10 bytes", 0},
-		"long":      {charts.TooLarge, "more than the limit of 1000 bytes; raise --helm-index-max-size", 0},
-		"endless":   {charts.TooLarge, "more than the limit", 0},
-		"bomb":      {charts.TooLarge, "more than the limit", 0},
-		"busy":      {charts.Busy, "429 Too Many Requests", 2 * time.Minute},
-		"later":     {charts.Busy, "503", 15 * time.Minute},
-		"error":     {charts.Unreachable, "the server answered 500", 0},
-		"forbidden": {charts.Auth, "403", 0},
-		"absent":    {charts.NotFound, "404 Not Found", 0},
+		"short":     {fault.Unreachable, "broke off after 10 bytes", 0},
+		"long":      {fault.TooLarge, "more than the limit of 1000 bytes; raise --helm-index-max-size", 0},
+		"endless":   {fault.TooLarge, "more than the limit", 0},
+		"bomb":      {fault.TooLarge, "more than the limit", 0},
+		"busy":      {fault.Busy, "429 Too Many Requests", 2 * time.Minute},
+		"later":     {fault.Busy, "503", 15 * time.Minute},
+		"error":     {fault.Unreachable, "the server answered 500", 0},
+		"forbidden": {fault.Auth, "403", 0},
+		"absent":    {fault.NotFound, "404 Not Found", 0},
 	} {
 		_, err := p.Index(t.Context(), charts.Request{URL: s.URL + "/" + name})
-		if charts.ClassOf(err) != c.class || charts.After(err) != c.after || !strings.Contains(err.Error(), c.text) || strings.Contains(err.Error(), "canary") {
-			t.Errorf("%s: got %q %s %v", name, charts.ClassOf(err), charts.After(err), err)
+		if fault.ClassOf(err) != c.class || fault.After(err) != c.after || !strings.Contains(err.Error(), c.text) || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: got %q %s %v", name, fault.ClassOf(err), fault.After(err), err)
 		}
 	}
 	for _, address := range []string{"oci://x/y", "ftp://x/", "http://", "http://a b"} {
-		if _, err := p.Index(t.Context(), charts.Request{URL: address}); charts.ClassOf(err) != charts.Invalid {
+		if _, err := p.Index(t.Context(), charts.Request{URL: address}); fault.ClassOf(err) != fault.Invalid {
 			t.Errorf("%s: got %v", address, err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/leat-dev/leat/internal/hash"
 	"github.com/leat-dev/leat/internal/secret"
+	"github.com/leat-dev/leat/internal/source/fault"
 )
 
 // Credential is what a repository wants to know of us, and we of it. The zero
@@ -76,7 +77,7 @@ func (c *Credential) certificates(data map[string][]byte) bool {
 }
 
 func invalidAuth(format string, args ...any) error {
-	return &Error{Class: Auth, Err: fmt.Errorf(format, args...)}
+	return &fault.Error{Class: fault.Auth, Err: fmt.Errorf(format, args...)}
 }
 
 // completed fills in what the URL says.

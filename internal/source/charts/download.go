@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/leat-dev/leat/internal/source/fault"
 )
 
 // download is one file of a repository, or of where its index points.
@@ -30,10 +32,10 @@ type download struct {
 func (d download) run(ctx context.Context) (answer, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.address, nil)
 	if err != nil {
-		return answer{}, d.fail(Invalid, errors.New("the address cannot be read"))
+		return answer{}, d.fail(fault.Invalid, errors.New("the address cannot be read"))
 	}
 	if req.URL.Scheme != "http" && req.URL.Scheme != "https" {
-		return answer{}, d.fail(Invalid, fmt.Errorf("the index names an address with the scheme %.20q: want http or https", req.URL.Scheme))
+		return answer{}, d.fail(fault.Invalid, fmt.Errorf("the index names an address with the scheme %.20q: want http or https", req.URL.Scheme))
 	}
 	d.ask(req.Header)
 	client := &http.Client{Transport: d.courier(req.URL), CheckRedirect: redirected}
@@ -50,7 +52,7 @@ func (d download) run(ctx context.Context) (answer, error) {
 	}
 	data, err := d.body(res)
 	if err != nil {
-		return answer{}, d.fail(Unreachable, err)
+		return answer{}, d.fail(fault.Unreachable, err)
 	}
 	return d.checked(answer{data: data, etag: res.Header.Get("ETag"), modified: res.Header.Get("Last-Modified")})
 }
@@ -69,7 +71,7 @@ func (d download) ask(h http.Header) {
 
 // body reads an answer, no more than is allowed of it.
 func (d download) body(res *http.Response) ([]byte, error) {
-	tooLarge := &Error{Class: TooLarge, URL: Shown(d.address), Err: fmt.Errorf("more than the limit of %d bytes; raise %s", d.max, d.flag)}
+	tooLarge := &fault.Error{Class: fault.TooLarge, URL: Shown(d.address), Err: fmt.Errorf("more than the limit of %d bytes; raise %s", d.max, d.flag)}
 	if res.ContentLength > d.max {
 		return nil, tooLarge
 	}
@@ -95,14 +97,14 @@ func (d download) body(res *http.Response) ([]byte, error) {
 // refused says what a status means. The body is never told: it may be a page of
 // something inside that nobody should read.
 func (d download) refused(res *http.Response) error {
-	e := &Error{Class: Unreachable, URL: Shown(d.address), Err: fmt.Errorf("the server answered %d %s", res.StatusCode, http.StatusText(res.StatusCode))}
+	e := &fault.Error{Class: fault.Unreachable, URL: Shown(d.address), Err: fmt.Errorf("the server answered %d %s", res.StatusCode, http.StatusText(res.StatusCode))}
 	switch res.StatusCode {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired:
-		e.Class = Auth
+		e.Class = fault.Auth
 	case http.StatusNotFound, http.StatusGone:
-		e.Class = NotFound
+		e.Class = fault.NotFound
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		e.Class, e.After = Busy, retryAfter(res.Header)
+		e.Class, e.After = fault.Busy, retryAfter(res.Header)
 	}
 	return e
 }

@@ -13,7 +13,9 @@ import (
 
 	"github.com/leat-dev/leat/internal/chart"
 	"github.com/leat-dev/leat/internal/hash"
+	"github.com/leat-dev/leat/internal/source/fault"
 	"github.com/leat-dev/leat/internal/tree"
+	"github.com/leat-dev/leat/internal/words"
 )
 
 // Folder is a chart repository in a directory: an index.yaml with the charts
@@ -36,7 +38,7 @@ func (f Folder) Index() (Index, []string, error) {
 		data, notes, err = f.make()
 	}
 	if err != nil {
-		return Index{}, nil, &Error{Class: NotFound, Err: fmt.Errorf("read mirror %s: %w", f.Dir, err)}
+		return Index{}, nil, &fault.Error{Class: fault.NotFound, Err: fmt.Errorf("read mirror %s: %w", f.Dir, err)}
 	}
 	return Index{Digest: hash.Of(data).String(), Data: data}, notes, nil
 }
@@ -56,7 +58,7 @@ func (f Folder) withDefaults() Folder {
 func (f Folder) Chart(v chart.Version) ([]byte, error) {
 	f = f.withDefaults()
 	if len(v.URLs) == 0 {
-		return nil, &Error{Class: NotFound, Err: fmt.Errorf("chart '%s' has no downloadable URLs", v.Name)}
+		return nil, &fault.Error{Class: fault.NotFound, Err: fmt.Errorf("chart '%s' has no downloadable URLs", v.Name)}
 	}
 	name := v.URLs[0]
 	if strings.Contains(name, "://") {
@@ -65,10 +67,10 @@ func (f Folder) Chart(v chart.Version) ([]byte, error) {
 	}
 	data, err := f.read(name, f.MaxChart)
 	if err != nil {
-		return nil, &Error{Class: NotFound, Err: fmt.Errorf("the mirror %s has %s %s in its index, but %w; it has %s", f.Dir, v.Name, v.Version, err, f.some())}
+		return nil, &fault.Error{Class: fault.NotFound, Err: fmt.Errorf("the mirror %s has %s %s in its index, but %w; it has %s", f.Dir, v.Name, v.Version, err, f.some())}
 	}
 	if have := hash.Of(data).Hex(); v.Digest != "" && have != v.Digest {
-		return nil, &Error{Class: Corrupt, Err: fmt.Errorf("%s in the mirror %s has the digest sha256:%s, the index says sha256:%s", name, f.Dir, have, v.Digest)}
+		return nil, &fault.Error{Class: fault.Corrupt, Err: fmt.Errorf("%s in the mirror %s has the digest sha256:%s, the index says sha256:%s", name, f.Dir, have, v.Digest)}
 	}
 	return data, nil
 }
@@ -164,17 +166,13 @@ func (f Folder) list() ([]os.DirEntry, error) {
 // some names what is in the folder, not too much of it.
 func (f Folder) some() string {
 	entries, err := f.list()
-	if err != nil || len(entries) == 0 {
+	if err != nil {
 		return "nothing"
 	}
-	const few = 8
-	var names []string
-	for _, e := range entries {
-		names = append(names, e.Name())
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name()
 	}
 	slices.Sort(names)
-	if len(names) > few {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
-	}
-	return strings.Join(names, ", ")
+	return words.Some(names)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/leat-dev/leat/internal/chart"
 	"github.com/leat-dev/leat/internal/hash"
 	"github.com/leat-dev/leat/internal/source/charts"
+	"github.com/leat-dev/leat/internal/source/fault"
 )
 
 func packed(t *testing.T, name, version string) []byte {
@@ -89,7 +90,7 @@ func TestFolderWithIndex(t *testing.T) {
 		}
 	}
 	_, err := f.Chart(chart.Version{URLs: []string{"web-1.0.0.tgz"}, Digest: hash.OfString("x").Hex()})
-	if charts.ClassOf(err) != charts.Corrupt {
+	if fault.ClassOf(err) != fault.Corrupt {
 		t.Errorf("wrong digest: got %v", err)
 	}
 	f.MaxIndex = 5

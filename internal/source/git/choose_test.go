@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/leat-dev/leat/internal/source/fault"
 	"github.com/leat-dev/leat/internal/source/git/wire"
 )
 
@@ -43,7 +44,7 @@ func TestChoose(t *testing.T) {
 	cases := map[string]struct {
 		want  Ref
 		rev   string
-		class Class
+		class fault.Class
 		err   string
 	}{
 		"nothing asked":          {want: Ref{}, rev: rev("master", "2")},
@@ -55,8 +56,8 @@ func TestChoose(t *testing.T) {
 		"semver":                 {want: Ref{SemVer: ">=1.0.0"}, rev: rev("v1.1.0", "7")},
 		"semver before tag":      {want: Ref{SemVer: "1.0.x", Tag: "nightly"}, rev: rev("v1.0.0", "5")},
 		"pre-release":            {want: Ref{SemVer: ">=1.0.0-0"}, rev: rev("2.0.0-rc.1", "8")},
-		"three parts only":       {want: Ref{SemVer: "1.2.x"}, class: NotFound, err: `semver "1.2.x" is not there; tags: 2.0.0-rc.1, nightly, v0.9.0+b1, v0.9.0+b2, v1.0.0, v1.1.0, v1.2`},
-		"semver: nonsense":       {want: Ref{SemVer: "latest please"}, class: Invalid, err: "semver"},
+		"three parts only":       {want: Ref{SemVer: "1.2.x"}, class: fault.NotFound, err: `semver "1.2.x" is not there; tags: 2.0.0-rc.1, nightly, v0.9.0+b1, v0.9.0+b2, v1.0.0, v1.1.0, v1.2`},
+		"semver: nonsense":       {want: Ref{SemVer: "latest please"}, class: fault.Invalid, err: "semver"},
 		"name of a branch":       {want: Ref{Name: "refs/heads/main"}, rev: rev("refs/heads/main", "1")},
 		"name of a pull request": {want: Ref{Name: "refs/pull/7/head", SemVer: "*"}, rev: rev("refs/pull/7/head", "4")},
 		"name of a tag":          {want: Ref{Name: "refs/tags/v1.1.0"}, rev: rev("refs/tags/v1.1.0", "7")},
@@ -66,21 +67,21 @@ func TestChoose(t *testing.T) {
 		"commit":                 {want: Ref{Commit: commit, Tag: "v1.0.0"}, rev: rev("", "d")},
 		"commit in capitals":     {want: Ref{Commit: strings.ToUpper(commit)}, rev: rev("", "d")},
 		"commit and branch":      {want: Ref{Commit: commit, Branch: "main"}, rev: rev("main", "d")},
-		"commit and no branch":   {want: Ref{Commit: commit, Branch: "gone"}, class: NotFound, err: `branch "gone" is not there; branches: main, master, team/x`},
-		"short commit":           {want: Ref{Commit: "abc"}, class: Invalid, err: "40 hexadecimal digits"},
-		"no such branch":         {want: Ref{Branch: "mian"}, class: NotFound, err: `branch "mian" is not there; branches: main, master, team/x`},
-		"no such tag":            {want: Ref{Tag: "main"}, class: NotFound, err: `tag "main" is not there; tags:`},
-		"no such name":           {want: Ref{Name: "refs/pull/8/head"}, class: NotFound, err: `ref "refs/pull/8/head" is not there`},
-		"name with ..":           {want: Ref{Name: "refs/heads/../../etc"}, class: Invalid, err: "no valid name"},
-		"name with control":      {want: Ref{Name: "refs/heads/a\x1b[31m"}, class: Invalid, err: `"refs/heads/a\x1b[31m" is no valid name`},
-		"name with slash":        {want: Ref{Name: "/refs/heads/main"}, class: Invalid, err: "no valid name"},
+		"commit and no branch":   {want: Ref{Commit: commit, Branch: "gone"}, class: fault.NotFound, err: `branch "gone" is not there; branches: main, master, team/x`},
+		"short commit":           {want: Ref{Commit: "abc"}, class: fault.Invalid, err: "40 hexadecimal digits"},
+		"no such branch":         {want: Ref{Branch: "mian"}, class: fault.NotFound, err: `branch "mian" is not there; branches: main, master, team/x`},
+		"no such tag":            {want: Ref{Tag: "main"}, class: fault.NotFound, err: `tag "main" is not there; tags:`},
+		"no such name":           {want: Ref{Name: "refs/pull/8/head"}, class: fault.NotFound, err: `ref "refs/pull/8/head" is not there`},
+		"name with ..":           {want: Ref{Name: "refs/heads/../../etc"}, class: fault.Invalid, err: "no valid name"},
+		"name with control":      {want: Ref{Name: "refs/heads/a\x1b[31m"}, class: fault.Invalid, err: `"refs/heads/a\x1b[31m" is no valid name`},
+		"name with slash":        {want: Ref{Name: "/refs/heads/main"}, class: fault.Invalid, err: "no valid name"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			got, err := Choose(refs, c.want)
 			if c.err != "" {
-				if err == nil || !strings.Contains(err.Error(), c.err) || ClassOf(err) != c.class {
-					t.Errorf("got %v (%s), want %s with %q", err, ClassOf(err), c.class, c.err)
+				if err == nil || !strings.Contains(err.Error(), c.err) || fault.ClassOf(err) != c.class {
+					t.Errorf("got %v (%s), want %s with %q", err, fault.ClassOf(err), c.class, c.err)
 				}
 				return
 			}

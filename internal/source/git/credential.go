@@ -14,6 +14,7 @@ import (
 
 	"github.com/leat-dev/leat/internal/hash"
 	"github.com/leat-dev/leat/internal/secret"
+	"github.com/leat-dev/leat/internal/source/fault"
 )
 
 // The keys of the Secrets that a GitRepository may name.
@@ -127,17 +128,17 @@ func (p Proxy) URL() *url.URL {
 }
 
 func invalidAuth(format string, args ...any) error {
-	return &Error{Class: Auth, Err: fmt.Errorf(format, args...)}
+	return &fault.Error{Class: fault.Auth, Err: fmt.Errorf(format, args...)}
 }
 
 // parseURL takes the addresses that a GitRepository may have.
 func parseURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return nil, &Error{Class: Invalid, Err: errors.New("the URL cannot be read")} // its text may hold a password
+		return nil, &fault.Error{Class: fault.Invalid, Err: errors.New("the URL cannot be read")} // its text may hold a password
 	}
 	if !slices.Contains([]string{"http", "https", "ssh"}, u.Scheme) || u.Hostname() == "" {
-		return nil, &Error{Class: Invalid, Err: fmt.Errorf("the URL has the scheme %.20q: want http://, https:// or ssh:// and a host", u.Scheme)}
+		return nil, &fault.Error{Class: fault.Invalid, Err: fmt.Errorf("the URL has the scheme %.20q: want http://, https:// or ssh:// and a host", u.Scheme)}
 	}
 	return u, nil
 }

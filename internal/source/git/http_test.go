@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/leat-dev/leat/internal/secret"
+	"github.com/leat-dev/leat/internal/source/fault"
 )
 
 // authority issues certificates.
@@ -116,11 +117,11 @@ func TestHTTPAuth(t *testing.T) {
 	resolve(t, remote(t, p, strings.Replace(basic.repo(), "http://", "http://u:"+canary+"@", 1), Credential{}), Ref{Branch: "main"})
 	resolve(t, remote(t, p, bearer.repo(), Credential{BearerToken: secret.Of(canary)}), Ref{Branch: "main"})
 	for _, c := range []Credential{{}, {Username: "u", Password: secret.Of("wrong" + canary)}, {BearerToken: secret.Of(canary)}} {
-		fails(t, remote(t, p, basic.repo(), c), Ref{Branch: "main"}, Auth, "authentication failed: the server answers 401 Unauthorized: who are you?")
+		fails(t, remote(t, p, basic.repo(), c), Ref{Branch: "main"}, fault.Auth, "authentication failed: the server answers 401 Unauthorized: who are you?")
 	}
 	// What one credential fetched, another does not see.
 	head := u.git("rev-parse", "HEAD")
-	fails(t, remote(t, p, basic.repo(), Credential{}), Ref{Commit: head}, Auth, "authentication failed")
+	fails(t, remote(t, p, basic.repo(), Credential{}), Ref{Commit: head}, fault.Auth, "authentication failed")
 }
 
 // No error shows what was sent, whatever goes wrong.
@@ -148,17 +149,17 @@ func TestTLS(t *testing.T) {
 	p := newPool(t, Options{})
 	resolve(t, remote(t, p, srv.repo(), Credential{CA: ca.pem}), Ref{Branch: "main"})
 	// A CA that one tenant trusts is nobody else's.
-	fails(t, remote(t, p, srv.repo(), Credential{}), Ref{Branch: "main"}, Trust, "unknown authority")
-	fails(t, remote(t, p, srv.repo(), Credential{CA: other.pem}), Ref{Branch: "main"}, Trust, "unknown authority")
+	fails(t, remote(t, p, srv.repo(), Credential{}), Ref{Branch: "main"}, fault.Trust, "unknown authority")
+	fails(t, remote(t, p, srv.repo(), Credential{CA: other.pem}), Ref{Branch: "main"}, fault.Trust, "unknown authority")
 
 	late, _, _ := ca.issue(t, -time.Hour)
 	expired := newTLS(t, u.root, &tls.Config{Certificates: []tls.Certificate{late}})
-	fails(t, remote(t, p, expired.repo(), Credential{CA: ca.pem}), Ref{Branch: "main"}, Trust, "expired")
+	fails(t, remote(t, p, expired.repo(), Credential{CA: ca.pem}), Ref{Branch: "main"}, fault.Trust, "expired")
 	wrong, _, _ := ca.issue(t, time.Hour, "other.example.com")
 	elsewhere := newTLS(t, u.root, &tls.Config{Certificates: []tls.Certificate{wrong}})
-	fails(t, remote(t, p, elsewhere.repo(), Credential{CA: ca.pem}), Ref{Branch: "main"}, Trust, "127.0.0.1")
+	fails(t, remote(t, p, elsewhere.repo(), Credential{CA: ca.pem}), Ref{Branch: "main"}, fault.Trust, "127.0.0.1")
 	old := newTLS(t, u.root, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}) //nolint:gosec // the server to refuse
-	fails(t, remote(t, p, old.repo(), Credential{CA: ca.pem}), Ref{Branch: "main"}, Unreachable, "protocol version")
+	fails(t, remote(t, p, old.repo(), Credential{CA: ca.pem}), Ref{Branch: "main"}, fault.Unreachable, "protocol version")
 }
 
 func TestClientCertificate(t *testing.T) {
@@ -172,7 +173,7 @@ func TestClientCertificate(t *testing.T) {
 	_, cert, key := ca.issue(t, time.Hour)
 	p := newPool(t, Options{})
 	resolve(t, remote(t, p, srv.repo(), Credential{CA: ca.pem, ClientCert: cert, ClientKey: secret.Of(key)}), Ref{Branch: "main"})
-	fails(t, remote(t, p, srv.repo(), Credential{CA: ca.pem}), Ref{Branch: "main"}, Auth, "certificate required")
+	fails(t, remote(t, p, srv.repo(), Credential{CA: ca.pem}), Ref{Branch: "main"}, fault.Auth, "certificate required")
 }
 
 // A credential goes to the host it was given for and to no other.
@@ -211,11 +212,11 @@ func TestRedirects(t *testing.T) {
 	resolve(t, remote(t, newPool(t, Options{}), same.URL+"/old/"+repoName+"/.git", cred), Ref{Branch: "main"})
 
 	round := newServer(t, u.root, to("/old"))
-	fails(t, remote(t, newPool(t, Options{}), round.URL+"/old/"+repoName+"/.git", cred), Ref{}, Unreachable, "more than 5 redirects")
+	fails(t, remote(t, newPool(t, Options{}), round.URL+"/old/"+repoName+"/.git", cred), Ref{}, fault.Unreachable, "more than 5 redirects")
 	ca := newAuthority(t)
 	pair, _, _ := ca.issue(t, time.Hour)
 	down := newTLS(t, u.root, &tls.Config{Certificates: []tls.Certificate{pair}}, to(other.URL))
-	fails(t, remote(t, newPool(t, Options{}), down.URL+"/old/"+repoName+"/.git", Credential{CA: ca.pem}), Ref{}, Unreachable, "refused a redirect from https to http")
+	fails(t, remote(t, newPool(t, Options{}), down.URL+"/old/"+repoName+"/.git", Credential{CA: ca.pem}), Ref{}, fault.Unreachable, "refused a redirect from https to http")
 	// Only the listing is redirected, as in Git: a redirected POST is refused.
 	posts := newServer(t, u.root, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -226,7 +227,7 @@ func TestRedirects(t *testing.T) {
 			next.ServeHTTP(w, r)
 		})
 	})
-	fails(t, remote(t, newPool(t, Options{}), posts.repo(), cred), Ref{}, Unreachable, "307")
+	fails(t, remote(t, newPool(t, Options{}), posts.repo(), cred), Ref{}, fault.Unreachable, "307")
 }
 
 // httpProxy forwards requests and tunnels, and notes who asked for what.
@@ -359,5 +360,5 @@ func TestDialerDecides(t *testing.T) {
 		return nil, fmt.Errorf("the address %s is not allowed", addr)
 	}
 	r := remote(t, newPool(t, Options{Dial: refuse}), "http://169.254.169.254/latest", Credential{})
-	fails(t, r, Ref{}, Unreachable, "169.254.169.254:80 is not allowed")
+	fails(t, r, Ref{}, fault.Unreachable, "169.254.169.254:80 is not allowed")
 }

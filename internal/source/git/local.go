@@ -11,6 +11,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/go-git/go-git/v5/plumbing/storer"
 
+	"github.com/leat-dev/leat/internal/source/fault"
 	"github.com/leat-dev/leat/internal/source/git/wire"
 )
 
@@ -25,10 +26,10 @@ type local struct {
 func openLocal(dir string) (*store, *local, error) {
 	repo, err := gogit.PlainOpenWithOptions(dir, &gogit.PlainOpenOptions{EnableDotGitCommonDir: true})
 	if errors.Is(err, gogit.ErrRepositoryNotExists) {
-		return nil, nil, &Error{Class: NotFound, Err: fmt.Errorf("%s is no Git repository", dir)}
+		return nil, nil, &fault.Error{Class: fault.NotFound, Err: fmt.Errorf("%s is no Git repository", dir)}
 	}
 	if err != nil {
-		return nil, nil, &Error{Class: Unreachable, Err: fmt.Errorf("open %s: %w", dir, err)}
+		return nil, nil, &fault.Error{Class: fault.Unreachable, Err: fmt.Errorf("open %s: %w", dir, err)}
 	}
 	st := &store{objects: repo.Storer, blobs: map[Hash]blobInfo{}}
 	if s, ok := repo.Storer.(interface{ Reindex() }); ok {

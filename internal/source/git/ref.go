@@ -20,6 +20,7 @@ import (
 
 	"github.com/Masterminds/semver/v3"
 
+	"github.com/leat-dev/leat/internal/source/fault"
 	"github.com/leat-dev/leat/internal/source/git/wire"
 )
 
@@ -85,8 +86,8 @@ const (
 	peel  = "^{}"
 )
 
-// Choose returns what want means among refs. The error is an *Error of the
-// class NotFound when it is not there, Invalid when it can never be.
+// Choose returns what want means among refs. The error is an *fault.Error of the
+// class NotFound when it is not there, fault.Invalid when it can never be.
 func Choose(refs []AdvertisedRef, want Ref) (Target, error) {
 	switch {
 	case want.Commit != "":
@@ -106,7 +107,7 @@ func Choose(refs []AdvertisedRef, want Ref) (Target, error) {
 func chooseCommit(refs []AdvertisedRef, want Ref) (Target, error) {
 	h, err := wire.ParseHash(strings.ToLower(want.Commit))
 	if err != nil {
-		return Target{}, &Error{Class: Invalid, Err: err}
+		return Target{}, &fault.Error{Class: fault.Invalid, Err: err}
 	}
 	t := Target{Hash: h, Object: h}
 	if want.Branch != "" {
@@ -122,7 +123,7 @@ func chooseCommit(refs []AdvertisedRef, want Ref) (Target, error) {
 func chooseName(refs []AdvertisedRef, want Ref) (Target, error) {
 	name, peeled := strings.CutSuffix(want.Name, peel)
 	if !wire.ValidName(name) {
-		return Target{}, &Error{Class: Invalid, Err: fmt.Errorf("%q is no valid name of a ref", want.Name)}
+		return Target{}, &fault.Error{Class: fault.Invalid, Err: fmt.Errorf("%q is no valid name of a ref", want.Name)}
 	}
 	t, err := find(refs, want, name, want.Name)
 	if err == nil && peeled && !strings.HasPrefix(name, tags) {
@@ -134,7 +135,7 @@ func chooseName(refs []AdvertisedRef, want Ref) (Target, error) {
 func chooseSemVer(refs []AdvertisedRef, want Ref) (Target, error) {
 	in, err := semver.NewConstraint(want.SemVer)
 	if err != nil {
-		return Target{}, &Error{Class: Invalid, Err: fmt.Errorf("semver %q: %w", want.SemVer, err)}
+		return Target{}, &fault.Error{Class: fault.Invalid, Err: fmt.Errorf("semver %q: %w", want.SemVer, err)}
 	}
 	var best *semver.Version
 	var ties []Target
@@ -209,5 +210,5 @@ func notFound(refs []AdvertisedRef, want Ref) error {
 	} else if n > 0 {
 		list = strings.Join(there, ", ")
 	}
-	return &Error{Class: NotFound, Err: fmt.Errorf("%s is not there; %s: %s", want, kind, list)}
+	return &fault.Error{Class: fault.NotFound, Err: fmt.Errorf("%s is not there; %s: %s", want, kind, list)}
 }

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/leat-dev/leat/internal/source/fault"
 	"github.com/leat-dev/leat/internal/source/git/wire"
 )
 
@@ -79,7 +80,7 @@ func (r *Remote) Resolve(ctx context.Context, want Ref, since time.Time) (Commit
 // bring chooses among refs and fetches what is chosen.
 func (r *Remote) bring(ctx context.Context, refs []AdvertisedRef, want Ref) (Commit, error) {
 	if len(refs) == 0 && want.Name == "" {
-		return Commit{}, &Error{Class: Empty, URL: r.shown, Err: errors.New("the repository is empty: it has no branch and no tag")}
+		return Commit{}, &fault.Error{Class: fault.Empty, URL: r.shown, Err: errors.New("the repository is empty: it has no branch and no tag")}
 	}
 	t, err := Choose(refs, want)
 	if err != nil {
@@ -119,7 +120,7 @@ func (r *Remote) youngest(ctx context.Context, ties []Target) (Target, error) {
 func (r *Remote) pinned(ctx context.Context, want Ref, since time.Time) (Commit, error) {
 	h, err := wire.ParseHash(strings.ToLower(want.Commit))
 	if err != nil {
-		return Commit{}, r.at(&Error{Class: Invalid, Err: err})
+		return Commit{}, r.at(&fault.Error{Class: fault.Invalid, Err: err})
 	}
 	if r.objects().has(h) {
 		t := Target{Hash: h, Object: h, Label: want.Branch}
@@ -144,9 +145,9 @@ func (r *Remote) pinned(ctx context.Context, want Ref, since time.Time) (Commit,
 
 // at adds the address to an error that has none.
 func (r *Remote) at(err error) error {
-	var e *Error
+	var e *fault.Error
 	if errors.As(err, &e) && e.URL == "" {
-		return &Error{Class: e.Class, URL: r.shown, Err: err}
+		return &fault.Error{Class: e.Class, URL: r.shown, Err: err}
 	}
 	return classify(err, r.shown)
 }
@@ -213,7 +214,7 @@ func (r *Remote) receive(ctx context.Context, req wire.Request, targets []Target
 	var commits []Hash
 	for _, t := range targets {
 		if !st.has(t.Hash) {
-			return &Error{Class: Unreachable, URL: r.shown, Err: fmt.Errorf("fetch: the server sent a pack without %s", t.Hash)}
+			return &fault.Error{Class: fault.Unreachable, URL: r.shown, Err: fmt.Errorf("fetch: the server sent a pack without %s", t.Hash)}
 		}
 		commits = append(commits, t.Hash)
 	}
@@ -234,7 +235,7 @@ func (r *Remote) fetchPinned(ctx context.Context, refs []AdvertisedRef, t Target
 	if named || anyWant {
 		err := r.fetch(ctx, []Target{t})
 		if isMoved(err) {
-			return &Error{Class: NotFound, URL: r.shown, Err: fmt.Errorf("commit %s is not there: %w", t.Hash, err)}
+			return &fault.Error{Class: fault.NotFound, URL: r.shown, Err: fmt.Errorf("commit %s is not there: %w", t.Hash, err)}
 		}
 		return err
 	}
@@ -246,8 +247,8 @@ func (r *Remote) fetchPinned(ctx context.Context, refs []AdvertisedRef, t Target
 	}
 	return r.inTurn(ctx, func() error {
 		err := r.receive(ctx, req, []Target{t})
-		if err != nil && ClassOf(err) == Unreachable && !r.objects().has(t.Hash) {
-			return &Error{Class: NotFound, URL: r.shown, Err: fmt.Errorf("commit %s is in no branch that was searched, and %w", t.Hash, wire.ErrNotOffered)}
+		if err != nil && fault.ClassOf(err) == fault.Unreachable && !r.objects().has(t.Hash) {
+			return &fault.Error{Class: fault.NotFound, URL: r.shown, Err: fmt.Errorf("commit %s is in no branch that was searched, and %w", t.Hash, wire.ErrNotOffered)}
 		}
 		return err
 	})

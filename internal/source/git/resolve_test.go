@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/leat-dev/leat/internal/source/fault"
 	"github.com/leat-dev/leat/internal/tree"
 )
 
@@ -26,11 +27,11 @@ func resolve(t testing.TB, r *Remote, want Ref) Commit {
 	return c
 }
 
-func fails(t testing.TB, r *Remote, want Ref, class Class, text string) error {
+func fails(t testing.TB, r *Remote, want Ref, class fault.Class, text string) error {
 	t.Helper()
 	_, err := r.Resolve(context.Background(), want, time.Time{})
-	if ClassOf(err) != class || !strings.Contains(fmt.Sprint(err), text) {
-		t.Errorf("%s: got %q: %v, want %q with %q", want, ClassOf(err), err, class, text)
+	if fault.ClassOf(err) != class || !strings.Contains(fmt.Sprint(err), text) {
+		t.Errorf("%s: got %q: %v, want %q with %q", want, fault.ClassOf(err), err, class, text)
 	}
 	return err
 }
@@ -81,8 +82,8 @@ func TestResolve(t *testing.T) {
 					t.Errorf("%s: tag %+v", c.want, got.Tag)
 				}
 			}
-			fails(t, r, Ref{}, NotFound, `branch "master" is not there; branches: main, team/x`)
-			fails(t, r, Ref{Commit: strings.Repeat("e", 40)}, NotFound, "commit eeee")
+			fails(t, r, Ref{}, fault.NotFound, `branch "master" is not there; branches: main, team/x`)
+			fails(t, r, Ref{Commit: strings.Repeat("e", 40)}, fault.NotFound, "commit eeee")
 		})
 	}
 }
@@ -132,7 +133,7 @@ func TestForcePushAndDeletion(t *testing.T) {
 		t.Errorf("after the tag moved: %s", got.Hash)
 	}
 	u.git("branch", "-D", "side")
-	fails(t, r, Ref{Branch: "side"}, NotFound, "branches: fresh, main")
+	fails(t, r, Ref{Branch: "side"}, fault.NotFound, "branches: fresh, main")
 }
 
 func TestEmptyRepository(t *testing.T) {
@@ -140,7 +141,7 @@ func TestEmptyRepository(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			u := newUpstream(t)
 			r := remote(t, newPool(t, Options{}), newServer(t, u.root, guards...).repo(), Credential{})
-			fails(t, r, Ref{Branch: "main"}, Empty, "the repository is empty")
+			fails(t, r, Ref{Branch: "main"}, fault.Empty, "the repository is empty")
 			u.commit(map[string]string{"f": "1"})
 			resolve(t, r, Ref{Branch: "main"})
 		})
@@ -204,7 +205,7 @@ func TestPollOutlivesOne(t *testing.T) {
 	stays := r.join(time.Time{}, "")
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := r.Refs(ctx, time.Time{}); ClassOf(err) != Timeout || !errors.Is(err, context.Canceled) {
+	if _, err := r.Refs(ctx, time.Time{}); fault.ClassOf(err) != fault.Timeout || !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	close(hold)
@@ -228,7 +229,7 @@ func TestTimeout(t *testing.T) {
 	r := remote(t, newPool(t, Options{}), srv.repo(), Credential{})
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()
-	if _, err := r.Resolve(ctx, Ref{}, time.Time{}); ClassOf(err) != Timeout {
+	if _, err := r.Resolve(ctx, Ref{}, time.Time{}); fault.ClassOf(err) != fault.Timeout {
 		t.Errorf("got %v", err)
 	}
 }
@@ -255,9 +256,9 @@ func TestRefFlood(t *testing.T) {
 			resolve(t, r, Ref{Branch: "main"})
 			resolve(t, r, Ref{Name: "refs/pull/099999"})
 			flood("refs/heads/pull/")
-			fails(t, remote(t, newPool(t, Options{}), srv.repo(), Credential{}), Ref{Branch: "main"}, TooLarge, "more than 50000 refs")
+			fails(t, remote(t, newPool(t, Options{}), srv.repo(), Credential{}), Ref{Branch: "main"}, fault.TooLarge, "more than 50000 refs")
 			small := newPool(t, Options{Limits: Limits{RefBytes: 1 << 20}})
-			fails(t, remote(t, small, srv.repo(), Credential{}), Ref{Branch: "main"}, TooLarge, "more than")
+			fails(t, remote(t, small, srv.repo(), Credential{}), Ref{Branch: "main"}, fault.TooLarge, "more than")
 		})
 	}
 }
@@ -277,7 +278,7 @@ func TestHugePack(t *testing.T) {
 		"an object has 5242880 bytes, more than": {Object: 1 << 20},
 		"have more than 3000000 bytes":           {Unpacked: 3_000_000},
 	} {
-		fails(t, remote(t, newPool(t, Options{Limits: l}), srv.repo(), Credential{}), Ref{Branch: "main"}, TooLarge, name)
+		fails(t, remote(t, newPool(t, Options{Limits: l}), srv.repo(), Credential{}), Ref{Branch: "main"}, fault.TooLarge, name)
 	}
 	r := remote(t, newPool(t, Options{}), srv.repo(), Credential{})
 	checkTree(t, u, r, resolve(t, r, Ref{Branch: "main"}))
@@ -295,7 +296,7 @@ func TestHugeFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := out.Tree.ReadFile("disk.img"); ClassOf(err) != TooLarge || !strings.Contains(err.Error(), "spec.ignore") {
+	if _, err := out.Tree.ReadFile("disk.img"); fault.ClassOf(err) != fault.TooLarge || !strings.Contains(err.Error(), "spec.ignore") {
 		t.Errorf("got %v", err)
 	}
 	if rest, _ := out.Tree.Without("disk.img"); rest.Files() != 1 {
@@ -312,7 +313,7 @@ func TestSHA256Repository(t *testing.T) {
 			u.dir = filepath.Join(u.root, "other.git")
 			u.commit(map[string]string{"f": "1"})
 			srv := newServer(t, u.root, guards...)
-			fails(t, remote(t, newPool(t, Options{}), srv.URL+"/other.git/.git", Credential{}), Ref{Branch: "main"}, Invalid, "SHA-256")
+			fails(t, remote(t, newPool(t, Options{}), srv.URL+"/other.git/.git", Credential{}), Ref{Branch: "main"}, fault.Invalid, "SHA-256")
 		})
 	}
 }
@@ -321,23 +322,23 @@ func TestSHA256Repository(t *testing.T) {
 func TestNoGitServer(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer func(w http.ResponseWriter)
-		class  Class
+		class  fault.Class
 		err    string
 	}{
 		"a web page": {func(w http.ResponseWriter) {
 			w.Header().Set("Content-Type", "text/html")
 			io.WriteString(w, "<html>Sign in")
-		}, Unreachable, "is this the address of a repository?"},
-		"rubbish":    {func(w http.ResponseWriter) { advert(w, "zzzzzz") }, Unreachable, "does not speak Git's protocol"},
-		"cut off":    {func(w http.ResponseWriter) { advert(w, "001e# service=git-upload-pack\n0000009f") }, Unreachable, "unexpected EOF"},
-		"nothing":    {func(w http.ResponseWriter) { advert(w, "") }, Unreachable, "EOF"},
-		"an error":   {func(w http.ResponseWriter) { advert(w, "0017ERR no such thing\r\n") }, Unreachable, "the server says: no such thing"},
-		"long line":  {func(w http.ResponseWriter) { advert(w, "ffffxxxx") }, Unreachable, "length 65535"},
-		"not found":  {func(w http.ResponseWriter) { http.NotFound(w, nil) }, NotFound, "there is no such repository"},
-		"forbidden":  {func(w http.ResponseWriter) { http.Error(w, "no \x1b[31mentry", 403) }, Auth, "authentication failed: the server answers 403 Forbidden: no [31mentry"},
-		"broken":     {func(w http.ResponseWriter) { http.Error(w, "down", 503) }, Unreachable, "503 Service Unavailable: down"},
-		"redirected": {func(w http.ResponseWriter) { w.Header().Set("Location", "file:///etc/passwd"); w.WriteHeader(302) }, Unreachable, "refused a redirect to the scheme"},
-		"lost":       {func(w http.ResponseWriter) { w.Header().Set("Location", "/login"); w.WriteHeader(302) }, Unreachable, "which is no Git repository"},
+		}, fault.Unreachable, "is this the address of a repository?"},
+		"rubbish":    {func(w http.ResponseWriter) { advert(w, "zzzzzz") }, fault.Unreachable, "does not speak Git's protocol"},
+		"cut off":    {func(w http.ResponseWriter) { advert(w, "001e# service=git-upload-pack\n0000009f") }, fault.Unreachable, "unexpected EOF"},
+		"nothing":    {func(w http.ResponseWriter) { advert(w, "") }, fault.Unreachable, "EOF"},
+		"an error":   {func(w http.ResponseWriter) { advert(w, "0017ERR no such thing\r\n") }, fault.Unreachable, "the server says: no such thing"},
+		"long line":  {func(w http.ResponseWriter) { advert(w, "ffffxxxx") }, fault.Unreachable, "length 65535"},
+		"not found":  {func(w http.ResponseWriter) { http.NotFound(w, nil) }, fault.NotFound, "there is no such repository"},
+		"forbidden":  {func(w http.ResponseWriter) { http.Error(w, "no \x1b[31mentry", 403) }, fault.Auth, "authentication failed: the server answers 403 Forbidden: no [31mentry"},
+		"broken":     {func(w http.ResponseWriter) { http.Error(w, "down", 503) }, fault.Unreachable, "503 Service Unavailable: down"},
+		"redirected": {func(w http.ResponseWriter) { w.Header().Set("Location", "file:///etc/passwd"); w.WriteHeader(302) }, fault.Unreachable, "refused a redirect to the scheme"},
+		"lost":       {func(w http.ResponseWriter) { w.Header().Set("Location", "/login"); w.WriteHeader(302) }, fault.Unreachable, "which is no Git repository"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			srv := newServer(t, t.TempDir(), func(http.Handler) http.Handler {
@@ -348,7 +349,7 @@ func TestNoGitServer(t *testing.T) {
 	}
 	gone := newServer(t, t.TempDir())
 	gone.Close()
-	fails(t, remote(t, newPool(t, Options{}), gone.repo(), Credential{}), Ref{}, Unreachable, "connection refused")
+	fails(t, remote(t, newPool(t, Options{}), gone.repo(), Credential{}), Ref{}, fault.Unreachable, "connection refused")
 }
 
 func advert(w http.ResponseWriter, body string) {

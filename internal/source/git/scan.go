@@ -9,6 +9,8 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/packfile"
+
+	"github.com/leat-dev/leat/internal/source/fault"
 )
 
 // scanned is what scan learns of a pack.
@@ -93,7 +95,7 @@ func scanObject(sc *packfile.Scanner, l Limits, kept *keeper) (int64, error) {
 }
 
 func tooLarge(format string, args ...any) error {
-	return &Error{Class: TooLarge, Err: fmt.Errorf(format, args...)}
+	return &fault.Error{Class: fault.TooLarge, Err: fmt.Errorf(format, args...)}
 }
 
 // meter counts what is read and ends at a limit or with its context.

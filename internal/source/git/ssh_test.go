@@ -18,6 +18,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/leat-dev/leat/internal/secret"
+	"github.com/leat-dev/leat/internal/source/fault"
 )
 
 // sshServer runs git-upload-pack for whoever has a key.
@@ -183,11 +184,11 @@ func TestSSH(t *testing.T) {
 			if got := resolve(t, r, Ref{Commit: first}); got.Hash.String() != first {
 				t.Errorf("got %s", got.Hash)
 			}
-			fails(t, r, Ref{Branch: "nope"}, NotFound, "branches: main")
+			fails(t, r, Ref{Branch: "nope"}, fault.NotFound, "branches: main")
 			missing := strings.Replace(srv.repo(), repoName, "missing.git", 1)
-			fails(t, remote(t, newPool(t, Options{}), missing, cred), Ref{}, NotFound, "there is no such repository")
+			fails(t, remote(t, newPool(t, Options{}), missing, cred), Ref{}, fault.NotFound, "there is no such repository")
 			odd := strings.Replace(srv.repo(), repoName, "it's;$(touch pwned).git", 1)
-			fails(t, remote(t, newPool(t, Options{}), odd, cred), Ref{}, NotFound, "there is no such repository")
+			fails(t, remote(t, newPool(t, Options{}), odd, cred), Ref{}, fault.NotFound, "there is no such repository")
 		})
 	}
 }
@@ -201,13 +202,13 @@ func TestSSHTrust(t *testing.T) {
 	strong, _ := newRSA(t, 2048)
 	keys := []ssh.PublicKey{pub}
 	srv := newSSHServer(t, u.root, sshOptions{keys: keys})
-	try := func(s *sshServer, url, known string) (Class, string) {
+	try := func(s *sshServer, url, known string) (fault.Class, string) {
 		t.Helper()
 		r, err := newPool(t, Options{}).Remote(url, Credential{Identity: secret.Of(key), KnownHosts: known})
 		if err == nil {
 			_, err = r.Resolve(context.Background(), Ref{Branch: "main"}, time.Time{})
 		}
-		return ClassOf(err), fmt.Sprint(err)
+		return fault.ClassOf(err), fmt.Sprint(err)
 	}
 	hostOf := func(s *sshServer) string { h, p, _ := net.SplitHostPort(s.addr); return "[" + h + "]:" + p }
 	weakHost := newSSHServer(t, u.root, sshOptions{keys: keys, host: weak})
@@ -218,20 +219,20 @@ func TestSSHTrust(t *testing.T) {
 		srv   *sshServer
 		url   string
 		known string
-		class Class
+		class fault.Class
 		err   string
 	}{
 		"known":                {srv: srv, known: srv.known()},
 		"known by many names":  {srv: srv, known: "# comment\n\n" + knownHost("github.com,"+hostOf(srv), srv.host)},
 		"RSA host":             {srv: rsaHost, known: rsaHost.known()},
 		"two types of key":     {srv: rsaHost, known: rsaHost.known() + knownHost(hostOf(rsaHost), stranger)},
-		"another key":          {srv: srv, known: knownHost(hostOf(srv), stranger), class: Trust, err: "someone may be in between"},
-		"another host":         {srv: srv, known: knownHost("github.com", srv.host), class: Trust, err: `is not in "known_hosts"`},
-		"revoked":              {srv: srv, known: "@revoked " + srv.known(), class: Trust, err: "revoked"},
-		"weak host key":        {srv: weakHost, known: weakHost.known(), class: Trust, err: "RSA with 1024 bits"},
-		"our key is not known": {srv: closed, known: closed.known(), class: Auth, err: "authentication failed"},
-		"another user":         {srv: srv, url: strings.Replace(srv.repo(), "ssh://", "ssh://root@", 1), known: srv.known(), class: Auth, err: "authentication failed"},
-		"no repository":        {srv: gone, known: gone.known(), class: NotFound, err: "there is no such repository"},
+		"another key":          {srv: srv, known: knownHost(hostOf(srv), stranger), class: fault.Trust, err: "someone may be in between"},
+		"another host":         {srv: srv, known: knownHost("github.com", srv.host), class: fault.Trust, err: `is not in "known_hosts"`},
+		"revoked":              {srv: srv, known: "@revoked " + srv.known(), class: fault.Trust, err: "revoked"},
+		"weak host key":        {srv: weakHost, known: weakHost.known(), class: fault.Trust, err: "RSA with 1024 bits"},
+		"our key is not known": {srv: closed, known: closed.known(), class: fault.Auth, err: "authentication failed"},
+		"another user":         {srv: srv, url: strings.Replace(srv.repo(), "ssh://", "ssh://root@", 1), known: srv.known(), class: fault.Auth, err: "authentication failed"},
+		"no repository":        {srv: gone, known: gone.known(), class: fault.NotFound, err: "there is no such repository"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.url == "" {
@@ -252,7 +253,7 @@ func TestSSHEndsWithContext(t *testing.T) {
 	r := remote(t, newPool(t, Options{}), srv.repo(), Credential{Identity: secret.Of(key), KnownHosts: srv.known()})
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
-	if _, err := r.client.AnyWant(ctx); ClassOf(classify(err, "")) != Timeout {
+	if _, err := r.client.AnyWant(ctx); fault.ClassOf(classify(err, "")) != fault.Timeout {
 		t.Errorf("got %v", err)
 	}
 }

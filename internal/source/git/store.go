@@ -18,6 +18,7 @@ import (
 	"github.com/go-git/go-git/v5/storage/filesystem"
 
 	"github.com/leat-dev/leat/internal/hash"
+	"github.com/leat-dev/leat/internal/source/fault"
 	"github.com/leat-dev/leat/internal/source/git/wire"
 )
 
@@ -134,7 +135,7 @@ func (st *store) objectLocked(kind plumbing.ObjectType, h Hash, limit int64) ([]
 		return nil, fmt.Errorf("%w: %s %s: %w", errGone, kind, h, err)
 	}
 	if o.Size() > limit {
-		return nil, &Error{Class: TooLarge, Err: fmt.Errorf("%s %s has %d bytes, more than %d", kind, h, o.Size(), limit)}
+		return nil, &fault.Error{Class: fault.TooLarge, Err: fmt.Errorf("%s %s has %d bytes, more than %d", kind, h, o.Size(), limit)}
 	}
 	r, err := o.Reader()
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/leat-dev/leat/internal/source/fault"
 	"github.com/leat-dev/leat/internal/tree"
 )
 
@@ -29,11 +30,11 @@ func (r *Remote) withSubmodules(ctx context.Context, out Checkout, modules []mod
 		return Checkout{}, unsafe("submodules are nested deeper than %d", maxSubmoduleDepth)
 	}
 	if len(modules) > maxSubmodules {
-		return Checkout{}, &Error{Class: TooLarge, Err: fmt.Errorf("%d submodules, more than %d", len(modules), maxSubmodules)}
+		return Checkout{}, &fault.Error{Class: fault.TooLarge, Err: fmt.Errorf("%d submodules, more than %d", len(modules), maxSubmodules)}
 	}
 	text, err := out.Tree.ReadFile(".gitmodules")
 	if err != nil {
-		return Checkout{}, &Error{Class: Invalid, Err: fmt.Errorf("submodule %s: there is no .gitmodules that says where it is", modules[0].path)}
+		return Checkout{}, &fault.Error{Class: fault.Invalid, Err: fmt.Errorf("submodule %s: there is no .gitmodules that says where it is", modules[0].path)}
 	}
 	urls, err := parseModules(text)
 	if err != nil {
@@ -57,7 +58,7 @@ func (r *Remote) withSubmodules(ctx context.Context, out Checkout, modules []mod
 
 func (r *Remote) submodule(ctx context.Context, m module, rawURL string, depth int) (Checkout, error) {
 	if rawURL == "" {
-		return Checkout{}, &Error{Class: Invalid, Err: errors.New(".gitmodules does not say where it is")}
+		return Checkout{}, &fault.Error{Class: fault.Invalid, Err: errors.New(".gitmodules does not say where it is")}
 	}
 	of, err := r.related(rawURL)
 	if err != nil {
@@ -84,7 +85,7 @@ func (r *Remote) related(raw string) (*Remote, error) {
 	if u.Scheme != r.url.Scheme || !strings.EqualFold(u.Host, r.url.Host) {
 		cred = Credential{CA: r.cred.CA, Proxy: r.cred.Proxy}
 		if u.Scheme == "ssh" {
-			return nil, &Error{Class: Auth, Err: fmt.Errorf("it is at ssh://%s, for which there is no credential", u.Host)}
+			return nil, &fault.Error{Class: fault.Auth, Err: fmt.Errorf("it is at ssh://%s, for which there is no credential", u.Host)}
 		}
 	}
 	u.User = nil // a URL in a repository is no place for a credential
@@ -94,7 +95,7 @@ func (r *Remote) related(raw string) (*Remote, error) {
 // moduleURL makes an address of what .gitmodules says: relative to the
 // repository, in scp's form, or absolute with a scheme that Flux allows.
 func (r *Remote) moduleURL(raw string) (*url.URL, error) {
-	refuse := &Error{Class: Unsafe, Err: fmt.Errorf("its address %.80q is refused: want https://, http://, ssh:// or a relative path", stripped(raw))}
+	refuse := &fault.Error{Class: fault.Unsafe, Err: fmt.Errorf("its address %.80q is refused: want https://, http://, ssh:// or a relative path", stripped(raw))}
 	if strings.HasPrefix(raw, "-") || strings.ContainsFunc(raw, func(c rune) bool { return c < ' ' || c == 0x7f }) {
 		return nil, refuse
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 
 	"github.com/leat-dev/leat/internal/hash"
+	"github.com/leat-dev/leat/internal/source/fault"
 	"github.com/leat-dev/leat/internal/tree"
 )
 
@@ -62,7 +63,7 @@ func (r *Remote) checkout(ctx context.Context, c Commit, o TreeOptions, depth in
 	}
 	for _, s := range w.only {
 		if !s.found {
-			return Checkout{}, &Error{Class: NotFound, Err: fmt.Errorf("sparseCheckout names %q, which is not in the repository", s.path)}
+			return Checkout{}, &fault.Error{Class: fault.NotFound, Err: fmt.Errorf("sparseCheckout names %q, which is not in the repository", s.path)}
 		}
 	}
 	t, err := w.b.Tree()
@@ -108,7 +109,7 @@ func (w *walk) sparse(dirs []string) error {
 	for _, d := range dirs {
 		clean, err := tree.Clean(strings.TrimPrefix(d, "./"))
 		if err != nil || strings.HasPrefix(d, "/") {
-			return &Error{Class: Invalid, Err: fmt.Errorf("sparseCheckout: %q is no directory of the repository", d)}
+			return &fault.Error{Class: fault.Invalid, Err: fmt.Errorf("sparseCheckout: %q is no directory of the repository", d)}
 		}
 		w.only = append(w.only, &wanted{path: clean, found: clean == "."})
 	}
@@ -227,11 +228,11 @@ type tooLong int64
 
 // Read implements tree.Content.
 func (n tooLong) Read() ([]byte, error) {
-	return nil, &Error{Class: TooLarge, Err: fmt.Errorf("the file has %d bytes, more than the limit of %d for one file; exclude it with spec.ignore or .sourceignore", int64(n), tree.MaxFileBytes)}
+	return nil, &fault.Error{Class: fault.TooLarge, Err: fmt.Errorf("the file has %d bytes, more than the limit of %d for one file; exclude it with spec.ignore or .sourceignore", int64(n), tree.MaxFileBytes)}
 }
 
 func unsafe(format string, args ...any) error {
-	return &Error{Class: Unsafe, Err: fmt.Errorf(format, args...)}
+	return &fault.Error{Class: fault.Unsafe, Err: fmt.Errorf(format, args...)}
 }
 
 // eachEntry decodes a tree object: «<octal mode> <name> NUL <20 bytes>» for

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/leat-dev/leat/internal/source/fault"
 	"github.com/leat-dev/leat/internal/tree"
 )
 
@@ -150,7 +151,7 @@ func TestHostileTrees(t *testing.T) {
 
 func TestMalformedTrees(t *testing.T) {
 	for _, b := range []string{"x", "100644 ", "100644 a", "100644 a\x00short", " a\x0012345678901234567890", "1234567 a\x0012345678901234567890", "100644 \x0012345678901234567890"} {
-		if err := eachEntry([]byte(b), func(_, _ string, _ Hash) error { return nil }); ClassOf(err) != Unsafe {
+		if err := eachEntry([]byte(b), func(_, _ string, _ Hash) error { return nil }); fault.ClassOf(err) != fault.Unsafe {
 			t.Errorf("%q: got %v", b, err)
 		}
 	}
@@ -342,8 +343,8 @@ func TestLocal(t *testing.T) {
 	} else {
 		checkTree(t, u, r, got)
 	}
-	fails(t, r, Ref{}, NotFound, "branches: main")
-	if _, err := p.Local(t.TempDir()); ClassOf(err) != NotFound {
+	fails(t, r, Ref{}, fault.NotFound, "branches: main")
+	if _, err := p.Local(t.TempDir()); fault.ClassOf(err) != fault.NotFound {
 		t.Errorf("got %v", err)
 	}
 }

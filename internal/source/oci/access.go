@@ -15,6 +15,7 @@ import (
 
 	"github.com/leat-dev/leat/internal/hash"
 	"github.com/leat-dev/leat/internal/secret"
+	"github.com/leat-dev/leat/internal/source/fault"
 )
 
 // The keys of the Secrets that are read here. The legacy ones stand second
@@ -98,7 +99,7 @@ func AccessOf(s Secrets) (Access, error) {
 	a.CA, a.ClientCert = string(pick(keyCA, keyCALegacy)), string(pick(keyCert, keyCertLegacy))
 	a.ClientKey = secret.OfBytes(pick(keyKey, keyKeyLegacy))
 	if s.Cert != nil && a.CA == "" && a.ClientCert == "" {
-		return a, fail(Auth, "the Secret of certSecretRef has neither %q nor %q with %q", keyCA, keyCert, keyKey)
+		return a, fail(fault.Auth, "the Secret of certSecretRef has neither %q nor %q with %q", keyCA, keyCert, keyKey)
 	}
 	_, err := a.tls()
 	return a, err
@@ -119,13 +120,13 @@ func loginsOf(data map[string][]byte) ([]Login, error) {
 	auths := map[string]entry{}
 	if b := data[keyDockerCfg]; len(b) > 0 {
 		if json.Unmarshal(b, &auths) != nil { // the error would quote the content
-			return nil, fail(Auth, "%q is not JSON of the form {\"host\": {\"auth\": …}}", keyDockerCfg)
+			return nil, fail(fault.Auth, "%q is not JSON of the form {\"host\": {\"auth\": …}}", keyDockerCfg)
 		}
 	}
 	if b := data[keyDockerConfig]; len(b) > 0 {
 		var config struct{ Auths map[string]entry }
 		if json.Unmarshal(b, &config) != nil {
-			return nil, fail(Auth, "%q is not JSON of the form {\"auths\": {\"host\": {\"auth\": …}}}", keyDockerConfig)
+			return nil, fail(fault.Auth, "%q is not JSON of the form {\"auths\": {\"host\": {\"auth\": …}}}", keyDockerConfig)
 		}
 		for key, e := range config.Auths {
 			auths[key] = e
@@ -148,7 +149,7 @@ func (e entry) login(key string) (Login, error) {
 		text, err := base64.StdEncoding.DecodeString(e.Auth)
 		user, password, ok := strings.Cut(string(text), ":")
 		if err != nil || !ok {
-			return Login{}, fail(Auth, "auth of %q is not base64 of user:password", key)
+			return Login{}, fail(fault.Auth, "auth of %q is not base64 of user:password", key)
 		}
 		e.Username, e.Password = user, strings.TrimRight(password, "\x00")
 	}
@@ -234,7 +235,7 @@ func (a Access) tls() (*tls.Config, error) {
 			pool = x509.NewCertPool()
 		}
 		if !pool.AppendCertsFromPEM([]byte(a.CA)) {
-			return nil, fail(Auth, "%q holds no certificate in PEM", keyCA)
+			return nil, fail(fault.Auth, "%q holds no certificate in PEM", keyCA)
 		}
 		conf.RootCAs = pool
 	}
@@ -242,11 +243,11 @@ func (a Access) tls() (*tls.Config, error) {
 		return conf, nil
 	}
 	if a.ClientCert == "" || a.ClientKey.IsZero() {
-		return nil, fail(Auth, "%q and %q must be given together", keyCert, keyKey)
+		return nil, fail(fault.Auth, "%q and %q must be given together", keyCert, keyKey)
 	}
 	pair, err := tls.X509KeyPair([]byte(a.ClientCert), []byte(a.ClientKey.Reveal()))
 	if err != nil {
-		return nil, fail(Auth, "%q and %q are no pair: %s", keyCert, keyKey, strings.TrimPrefix(err.Error(), "tls: "))
+		return nil, fail(fault.Auth, "%q and %q are no pair: %s", keyCert, keyKey, strings.TrimPrefix(err.Error(), "tls: "))
 	}
 	conf.Certificates = []tls.Certificate{pair}
 	return conf, nil
@@ -258,7 +259,7 @@ func (a Access) proxy() (*url.URL, error) {
 	}
 	u, err := url.Parse(a.Proxy.Reveal())
 	if err != nil || u.Host == "" {
-		return nil, fail(Auth, "the proxy's address is no URL")
+		return nil, fail(fault.Auth, "the proxy's address is no URL")
 	}
 	return u, nil
 }

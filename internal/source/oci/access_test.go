@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 
 	"github.com/leat-dev/leat/internal/secret"
+	"github.com/leat-dev/leat/internal/source/fault"
 )
 
 func pull(text string) map[string][]byte { return map[string][]byte{keyDockerConfig: []byte(text)} }
@@ -80,7 +81,7 @@ func TestAccessRefuses(t *testing.T) {
 		"empty":       {Cert: map[string][]byte{}},
 	} {
 		_, err := AccessOf(s)
-		if ClassOf(err) != Auth || strings.Contains(err.Error(), "canary") {
+		if fault.ClassOf(err) != fault.Auth || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/leat-dev/leat/internal/source/fault"
 )
 
 // Chart is a chart as a registry keeps it.
@@ -28,7 +30,7 @@ func PullChart(ctx context.Context, r Reader, version string, since time.Time) (
 	layer, err := man.Layer(ChartLayer)
 	if err != nil {
 		if layer, err = man.Layer(chartLayerLegacy); err != nil {
-			return Chart{}, fail(NotFound, "%s is no Helm chart: it has no layer of type %s", rev, ChartLayer)
+			return Chart{}, fail(fault.NotFound, "%s is no Helm chart: it has no layer of type %s", rev, ChartLayer)
 		}
 	}
 	b, err := r.Blob(ctx, layer)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"github.com/leat-dev/leat/internal/source/fault"
 )
 
 // Times of one connection and bounds of one question, which may take several
@@ -98,7 +100,7 @@ func (c *client) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	if req.Method != http.MethodHead && resp.ContentLength > limit {
 		resp.Body.Close()
-		return nil, fail(TooLarge, "the registry sends %d bytes, more than the limit of %d", resp.ContentLength, limit)
+		return nil, fail(fault.TooLarge, "the registry sends %d bytes, more than the limit of %d", resp.ContentLength, limit)
 	}
 	resp.Body = &capped{body: resp.Body, left: limit, limit: limit}
 	return resp, nil
@@ -110,7 +112,7 @@ func (c *client) admit(ctx context.Context) (limit int64, err error) {
 	if b, ok := ctx.Value(budgetKey{}).(*budget); ok {
 		limit = b.bytes
 		if b.requests.Add(-1) < 0 {
-			return 0, fail(Unsafe, "more than %d requests for one answer: the registry redirects without end", maxRequests)
+			return 0, fail(fault.Unsafe, "more than %d requests for one answer: the registry redirects without end", maxRequests)
 		}
 	}
 	if left := c.pause(); left > 0 {
@@ -120,7 +122,7 @@ func (c *client) admit(ctx context.Context) (limit int64, err error) {
 }
 
 func limited(wait time.Duration) error {
-	err := fail(Limited, "the registry answers 429 Too Many Requests: asked to wait %s", wait.Round(time.Second)).(*Error)
+	err := fail(fault.Busy, "the registry answers 429 Too Many Requests: asked to wait %s", wait.Round(time.Second)).(*fault.Error)
 	err.After = wait
 	return err
 }
@@ -160,7 +162,7 @@ func (r *capped) Read(p []byte) (int, error) {
 	}
 	n, err := r.body.Read(p)
 	if r.left -= int64(n); r.left < 0 {
-		return 0, fail(TooLarge, "the registry sends more than the limit of %d bytes", r.limit)
+		return 0, fail(fault.TooLarge, "the registry sends more than the limit of %d bytes", r.limit)
 	}
 	return n, err
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/leat-dev/leat/internal/source/artifact"
+	"github.com/leat-dev/leat/internal/source/fault"
 	"github.com/leat-dev/leat/internal/source/untar"
 	"github.com/leat-dev/leat/internal/tree"
 )
@@ -59,12 +60,12 @@ type inside struct {
 func (f *Folder) look() (inside, error) {
 	d, err := os.Open(f.Dir)
 	if err != nil {
-		return inside{}, fail(NotFound, "%w", err)
+		return inside{}, fail(fault.NotFound, "%w", err)
 	}
 	defer d.Close()
 	entries, err := d.ReadDir(maxMirrored)
 	if err != nil && err != io.EOF {
-		return inside{}, fail(NotFound, "%w", err)
+		return inside{}, fail(fault.NotFound, "%w", err)
 	}
 	in := inside{charts: map[string]string{}}
 	for _, e := range entries {
@@ -149,13 +150,13 @@ func (f *Folder) choose(in inside, want Ref) (tag, dir string, err error) {
 	tag = cmp.Or(want.Tag, "latest")
 	switch {
 	case len(tags) == 0 && in.files == 0:
-		return "", "", fail(NotFound, "%s is empty", f.Dir)
+		return "", "", fail(fault.NotFound, "%s is empty", f.Dir)
 	case len(in.charts) == 0 && want.MediaType == ChartLayer:
-		return "", "", fail(NotFound, "%s holds no chart %s-<version>.tgz", f.Dir, f.Name)
+		return "", "", fail(fault.NotFound, "%s holds no chart %s-<version>.tgz", f.Dir, f.Name)
 	case len(tags) == 0: // the folder is the artifact, whatever is asked for
 		return cmp.Or(want.Tag, want.SemVer, "latest"), ".", nil
 	case want.Digest != "" && len(tags) > 1:
-		return "", "", fail(NotFound, "a mirror knows no digests, and it has several tags: %s", some(tags))
+		return "", "", fail(fault.NotFound, "a mirror knows no digests, and it has several tags: %s", some(tags))
 	case want.Digest != "":
 		tag = tags[0]
 	case want.SemVer != "":
@@ -164,7 +165,7 @@ func (f *Folder) choose(in inside, want Ref) (tag, dir string, err error) {
 		}
 	}
 	if !slices.Contains(tags, tag) {
-		return "", "", fail(NotFound, "the mirror of %s has no tag %q; it has %s", f.Name, tag, some(tags))
+		return "", "", fail(fault.NotFound, "the mirror of %s has no tag %q; it has %s", f.Name, tag, some(tags))
 	}
 	if len(in.charts) > 0 {
 		return tag, "", nil
@@ -175,15 +176,15 @@ func (f *Folder) choose(in inside, want Ref) (tag, dir string, err error) {
 func (f *Folder) chart(file string) (piece, error) {
 	r, err := os.Open(filepath.Join(f.Dir, file))
 	if err != nil {
-		return piece{}, fail(NotFound, "%w", err)
+		return piece{}, fail(fault.NotFound, "%w", err)
 	}
 	defer r.Close()
 	b, err := io.ReadAll(io.LimitReader(r, untar.MaxPacked+1))
 	if err != nil {
-		return piece{}, fail(Unreachable, "read %s: %w", file, err)
+		return piece{}, fail(fault.Unreachable, "read %s: %w", file, err)
 	}
 	if len(b) > untar.MaxPacked {
-		return piece{}, fail(TooLarge, "%s has more than %d bytes", file, untar.MaxPacked)
+		return piece{}, fail(fault.TooLarge, "%s has more than %d bytes", file, untar.MaxPacked)
 	}
 	return piece{layer: layerOf(ChartLayer, b), bytes: b, file: file}, nil
 }
@@ -191,11 +192,11 @@ func (f *Folder) chart(file string) (piece, error) {
 func (f *Folder) plain(ctx context.Context, dir, mediaType string) (piece, error) {
 	t, err := f.Read(ctx, dir)
 	if err != nil {
-		return piece{}, fail(Unreachable, "read %s: %w", dir, err)
+		return piece{}, fail(fault.Unreachable, "read %s: %w", dir, err)
 	}
 	var packed bytes.Buffer
 	if _, err := artifact.Archive(&packed, t); err != nil {
-		return piece{}, fail(Unreachable, "pack %s: %w", dir, err)
+		return piece{}, fail(fault.Unreachable, "pack %s: %w", dir, err)
 	}
 	return piece{layer: layerOf(cmp.Or(mediaType, ContentLayer), packed.Bytes()), tree: &t, bytes: packed.Bytes()}, nil
 }
@@ -237,7 +238,7 @@ func (f *Folder) Tree(ctx context.Context, l Layer) (tree.Tree, []string, error)
 	}
 	t, notes, err := untar.Read(ctx, bytes.NewReader(p.bytes), untar.Options{Links: untar.SkipLinks})
 	if err != nil {
-		return t, nil, fail(Unsafe, "extract %s: %w", p.file, err)
+		return t, nil, fail(fault.Unsafe, "extract %s: %w", p.file, err)
 	}
 	return t, notes, nil
 }
@@ -250,5 +251,5 @@ func (f *Folder) piece(is func(digest string, p piece) bool) (piece, error) {
 			return p, nil
 		}
 	}
-	return piece{}, &Error{Class: NotFound, Err: fmt.Errorf("the mirror of %s changed meanwhile", f.Name)}
+	return piece{}, &fault.Error{Class: fault.NotFound, Err: fmt.Errorf("the mirror of %s changed meanwhile", f.Name)}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/leat-dev/leat/internal/source/fault"
 	"github.com/leat-dev/leat/internal/source/oci"
 	"github.com/leat-dev/leat/internal/source/worktree"
 	"github.com/leat-dev/leat/internal/tree"
@@ -47,10 +48,10 @@ func TestFolderOfCharts(t *testing.T) {
 		}
 	}
 	_, err := oci.PullChart(t.Context(), f, "7.0.0", time.Time{})
-	if oci.ClassOf(err) != oci.NotFound || !strings.Contains(err.Error(), `no tag "7.0.0"; it has 6.2.0_b1, 6.1.0`) {
+	if fault.ClassOf(err) != fault.NotFound || !strings.Contains(err.Error(), `no tag "7.0.0"; it has 6.2.0_b1, 6.1.0`) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := oci.PullChart(t.Context(), folder(t, "other-9.0.0.tgz"), "", time.Time{}); oci.ClassOf(err) != oci.NotFound {
+	if _, err := oci.PullChart(t.Context(), folder(t, "other-9.0.0.tgz"), "", time.Time{}); fault.ClassOf(err) != fault.NotFound {
 		t.Errorf("got %v", err)
 	}
 }
@@ -79,7 +80,7 @@ func TestFolderOfTags(t *testing.T) {
 	} {
 		rev, err := c.f.Resolve(t.Context(), c.want, time.Time{})
 		if c.err != "" {
-			if oci.ClassOf(err) != oci.NotFound || !strings.Contains(err.Error(), c.err) {
+			if fault.ClassOf(err) != fault.NotFound || !strings.Contains(err.Error(), c.err) {
 				t.Errorf("%s: got %v, want %q", name, err, c.err)
 			}
 			continue

@@ -10,6 +10,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
+	"github.com/leat-dev/leat/internal/source/fault"
 	"github.com/leat-dev/leat/internal/source/untar"
 	"github.com/leat-dev/leat/internal/tree"
 )
@@ -57,8 +58,8 @@ func (r *Repository) fetchManifest(ctx context.Context, digest string) (Manifest
 	}
 	m, err := manifestOf(desc)
 	if err != nil {
-		if ClassOf(classify(err)) == Unreachable { // it came, and is not what it should be
-			return Manifest{}, fail(Unsafe, "the manifest %s cannot be read: %s", digest, clip(plain(err)))
+		if fault.ClassOf(classify(err)) == fault.Unreachable { // it came, and is not what it should be
+			return Manifest{}, fail(fault.Unsafe, "the manifest %s cannot be read: %s", digest, clip(plain(err)))
 		}
 		return Manifest{}, classify(err)
 	}
@@ -90,9 +91,9 @@ func (m Manifest) Layer(mediaType string) (Layer, error) {
 		there = append(there, l.MediaType)
 	}
 	if len(m.Layers) == 0 {
-		return Layer{}, fail(NotFound, "no layers found in artifact")
+		return Layer{}, fail(fault.NotFound, "no layers found in artifact")
 	}
-	return Layer{}, fail(NotFound, "failed to find layer with media type '%s' in artifact; it has %s", mediaType, some(there))
+	return Layer{}, fail(fault.NotFound, "failed to find layer with media type '%s' in artifact; it has %s", mediaType, some(there))
 }
 
 // Blob returns a layer as it is stored, not to be changed. It has the digest
@@ -115,7 +116,7 @@ func (r *Repository) Blob(ctx context.Context, l Layer) ([]byte, error) {
 func (r *Repository) fetchBlob(ctx context.Context, l Layer) ([]byte, error) {
 	limit := r.c.pool.o.Limits.Blob
 	if l.Size > limit || l.Size < 0 {
-		return nil, fail(TooLarge, "the layer %s has %d bytes, more than the limit of %d", l.Digest, l.Size, limit)
+		return nil, fail(fault.TooLarge, "the layer %s has %d bytes, more than the limit of %d", l.Digest, l.Size, limit)
 	}
 	layer, err := r.puller.Layer(withBudget(ctx, max(l.Size, int64(r.c.pool.o.Limits.Answer))), r.repo.Digest(l.Digest))
 	if err != nil {
@@ -129,11 +130,11 @@ func (r *Repository) fetchBlob(ctx context.Context, l Layer) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(rc, l.Size+1)) // the reader checks the digest at its end
 	switch {
 	case err != nil && strings.Contains(err.Error(), "error verifying"): // go-containerregistry internal/verify
-		return nil, fail(Unsafe, "the layer %s is not what its digest says: %w", l.Digest, err)
+		return nil, fail(fault.Unsafe, "the layer %s is not what its digest says: %w", l.Digest, err)
 	case err != nil:
 		return nil, classify(fmt.Errorf("the layer %s broke off: %w", l.Digest, err))
 	case int64(len(b)) != l.Size:
-		return nil, fail(Unsafe, "the layer %s has another size than the manifest says, %d", l.Digest, l.Size)
+		return nil, fail(fault.Unsafe, "the layer %s has another size than the manifest says, %d", l.Digest, l.Size)
 	}
 	return b, nil
 }
@@ -165,7 +166,7 @@ func (r *Repository) unpack(ctx context.Context, l Layer) (unpacked, error) {
 	case ctx.Err() != nil:
 		return unpacked{}, classify(ctx.Err())
 	case err != nil:
-		return unpacked{}, fail(Unsafe, "failed to extract layer contents from artifact: %w", err)
+		return unpacked{}, fail(fault.Unsafe, "failed to extract layer contents from artifact: %w", err)
 	}
 	return unpacked{t, notes}, nil
 }

@@ -10,6 +10,9 @@ import (
 	"github.com/Masterminds/semver/v3"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/leat-dev/leat/internal/source/fault"
+	"github.com/leat-dev/leat/internal/words"
 )
 
 // Media types of Helm (helm.sh/helm/v4 pkg/registry/constants.go).
@@ -57,15 +60,15 @@ func ParseAddress(address string) (host, repository string, err error) {
 func parseAddress(address string, t Transport) (name.Repository, error) {
 	rest, ok := strings.CutPrefix(address, "oci://")
 	if !ok {
-		return name.Repository{}, fail(InvalidURL, "the URL must have the form oci://<domain>/<org>/<repo>")
+		return name.Repository{}, fail(fault.InvalidURL, "the URL must have the form oci://<domain>/<org>/<repo>")
 	}
 	rest = strings.TrimRight(rest, "/")
 	if _, p, _ := strings.Cut(rest, "/"); strings.ContainsAny(p, ":@") {
 		at := strings.IndexAny(p, ":@")
-		return name.Repository{}, fail(InvalidURL, "the URL must not contain a tag or a digest; remove '%s' and name it in spec.ref", p[at:])
+		return name.Repository{}, fail(fault.InvalidURL, "the URL must not contain a tag or a digest; remove '%s' and name it in spec.ref", p[at:])
 	}
 	if slices.ContainsFunc(strings.Split(rest, "/"), func(part string) bool { return part == "." || part == ".." }) {
-		return name.Repository{}, fail(InvalidURL, "the URL cannot be used: its path goes upwards")
+		return name.Repository{}, fail(fault.InvalidURL, "the URL cannot be used: its path goes upwards")
 	}
 	var opts []name.Option
 	if t == Insecure {
@@ -73,7 +76,7 @@ func parseAddress(address string, t Transport) (name.Repository, error) {
 	}
 	repo, err := name.NewRepository(rest, opts...)
 	if err != nil {
-		return repo, fail(InvalidURL, "the URL cannot be used: %w", err)
+		return repo, fail(fault.InvalidURL, "the URL cannot be used: %w", err)
 	}
 	return repo, nil
 }
@@ -81,7 +84,7 @@ func parseAddress(address string, t Transport) (name.Repository, error) {
 func parseDigest(text string) (v1.Hash, error) {
 	h, err := v1.NewHash(text)
 	if err != nil {
-		return h, fail(Invalid, "the digest %.100q cannot be used, want sha256: and 64 hexadecimal digits: %w", text, err)
+		return h, fail(fault.Invalid, "the digest %.100q cannot be used, want sha256: and 64 hexadecimal digits: %w", text, err)
 	}
 	return h, nil
 }
@@ -89,7 +92,7 @@ func parseDigest(text string) (v1.Hash, error) {
 func parseTag(repo name.Repository, text string) (name.Tag, error) {
 	tag, err := name.NewTag(repo.Name() + ":" + text)
 	if err != nil {
-		return name.Tag{}, fail(Invalid, "the tag %.100q cannot be used: %w", text, err)
+		return name.Tag{}, fail(fault.Invalid, "the tag %.100q cannot be used: %w", text, err)
 	}
 	return repo.Tag(tag.TagStr()), nil
 }
@@ -98,11 +101,11 @@ func parseTag(repo name.Repository, text string) (name.Tag, error) {
 func Choose(tags []string, want Ref) (string, error) {
 	in, err := semver.NewConstraint(want.SemVer)
 	if err != nil {
-		return "", fail(Invalid, "semver %q cannot be read: %w", want.SemVer, err)
+		return "", fail(fault.Invalid, "semver %q cannot be read: %w", want.SemVer, err)
 	}
 	filter, err := regexp.Compile(want.Filter)
 	if err != nil {
-		return "", fail(Invalid, "semverFilter %q cannot be read: %w", want.Filter, err)
+		return "", fail(fault.Invalid, "semverFilter %q cannot be read: %w", want.Filter, err)
 	}
 	var best *semver.Version
 	var tag string
@@ -116,7 +119,7 @@ func Choose(tags []string, want Ref) (string, error) {
 		}
 	}
 	if best == nil {
-		return "", fail(NotFound, "no match found for semver: %s%s; tags: %s", want.SemVer, filterText(want), some(tags))
+		return "", fail(fault.NotFound, "no match found for semver: %s%s; tags: %s", want.SemVer, filterText(want), some(tags))
 	}
 	return tag, nil
 }
@@ -158,18 +161,10 @@ func ChartRef(version string) Ref {
 	return Ref{SemVer: version, MediaType: ChartLayer}
 }
 
-// some lists names for a message, the last ones first, not too many of them.
+// some lists names for a message, the last ones first.
 func some(names []string) string {
-	const few = 10
 	names = slices.Clone(names)
 	slices.Sort(names)
 	slices.Reverse(names)
-	switch {
-	case len(names) == 0:
-		return "none"
-	case len(names) > few:
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
-	default:
-		return strings.Join(names, ", ")
-	}
+	return words.Some(names)
 }

@@ -3,6 +3,8 @@ package oci
 import (
 	"strings"
 	"testing"
+
+	"github.com/leat-dev/leat/internal/source/fault"
 )
 
 func TestParseAddress(t *testing.T) {
@@ -21,8 +23,8 @@ func TestParseAddress(t *testing.T) {
 		"oci://ghcr.io/a/../../b":           "cannot be used",
 	} {
 		host, repo, err := ParseAddress(address)
-		if err != nil && ClassOf(err) != InvalidURL {
-			t.Errorf("%s: class %q", address, ClassOf(err))
+		if err != nil && fault.ClassOf(err) != fault.InvalidURL {
+			t.Errorf("%s: class %q", address, fault.ClassOf(err))
 		}
 		if got := host + " " + repo; got != want && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: got %q, %v, want %q", address, got, err, want)

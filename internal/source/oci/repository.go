@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
+	"github.com/leat-dev/leat/internal/source/fault"
 	"github.com/leat-dev/leat/internal/tree"
 )
 
@@ -129,11 +130,11 @@ func (r *Repository) list(ctx context.Context) ([]string, error) {
 		out = append(out, page.Tags...)
 		switch {
 		case len(out) > limits.Tags:
-			return nil, fail(TooLarge, "%s has more than %d tags", r.repo, limits.Tags)
+			return nil, fail(fault.TooLarge, "%s has more than %d tags", r.repo, limits.Tags)
 		case page.Next != "" && (page.Next == next || len(page.Tags) == 0):
-			return nil, fail(Unsafe, "%s lists its tags in a circle", r.repo)
+			return nil, fail(fault.Unsafe, "%s lists its tags in a circle", r.repo)
 		case pages > limits.Tags/10:
-			return nil, fail(Unsafe, "%s lists its tags on more than %d pages", r.repo, limits.Tags/10)
+			return nil, fail(fault.Unsafe, "%s lists its tags on more than %d pages", r.repo, limits.Tags/10)
 		}
 		next = page.Next
 	}

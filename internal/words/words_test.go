@@ -1,0 +1,20 @@
+package words
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestSome(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                    "nothing",
+		"a":                   "a",
+		"a b c":               "a, b, c",
+		"a b c d e f g h":     "a, b, c, d, e, f, g, h",
+		"a b c d e f g h i j": "a, b, c, d, e, f, g, h and 2 more",
+	} {
+		if got := Some(strings.Fields(text)); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}
