@@ -107,7 +107,7 @@ func (t *treeText) line(r Row, indent string) string {
 		label = cut(label, t.style.Width)
 	}
 	pad := max(t.name-utf8.RuneCountInString(label), 0)
-	rest := fmt.Sprintf("  %-11s %-18s %7s  %s", r.State, shortRevision(r.Revision), took(r.Took), t.detail(r))
+	rest := fmt.Sprintf("  %-11s %-18s %7s  %s", r.State, ShortRevision(r.Revision), took(r.Took), t.detail(r))
 	room := cmp.Or(t.style.Width, max(maxLine, t.name+minDetail)) - utf8.RuneCountInString(label) - pad
 	if room < 2 {
 		return t.style.paint(colours[r.State], label)
@@ -175,8 +175,8 @@ func nameWidth(rows []Row, width int) int {
 	return min(w, most)
 }
 
-// shortRevision writes main@sha1:3f2a91bc… as main@3f2a91bc.
-func shortRevision(r string) string {
+// ShortRevision writes main@sha1:3f2a91bc… as main@3f2a91bc.
+func ShortRevision(r string) string {
 	label, sum, ok := strings.Cut(r, "@")
 	if !ok {
 		label, sum = "", r
@@ -250,7 +250,7 @@ func few(names []string) string {
 func (r Row) Line() string {
 	parts := []string{string(r.State), r.Key.String()}
 	if r.Revision != "" {
-		parts = append(parts, shortRevision(r.Revision))
+		parts = append(parts, ShortRevision(r.Revision))
 	}
 	if r.Took > 0 {
 		parts = append(parts, took(r.Took))
