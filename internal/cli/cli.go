@@ -13,12 +13,17 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/leat-dev/leat/internal/fluxcli"
 )
 
 // Env is what the command line stands in.
 type Env struct {
 	In       io.Reader
 	Out, Err io.Writer
+	// Program is the name that the program was called by; as flux it answers as
+	// flux does.
+	Program string
 	// ControlPlane starts the embedded Kubernetes; nil in a build without it.
 	ControlPlane StartControlPlane
 }
@@ -67,6 +72,9 @@ func usage(format string, args ...any) error { return &Exit{2, fmt.Errorf(format
 
 // Main runs a command line and returns the exit code.
 func Main(ctx context.Context, args []string, env Env) int {
+	if env.Program == "flux" {
+		return fluxcli.Main(ctx, args, fluxEnv(env))
+	}
 	root := newRoot(env)
 	root.SetArgs(args)
 	root.SetIn(env.In)
@@ -76,17 +84,38 @@ func Main(ctx context.Context, args []string, env Env) int {
 	if err == nil {
 		return 0
 	}
-	var exit *Exit
-	if !errors.As(err, &exit) {
-		exit = &Exit{1, err}
-		if isUsage(err) {
-			exit.Code = 2
-		}
-	}
+	exit := exitOf(err)
 	if exit.Err != nil {
 		fmt.Fprintln(env.Err, "leat: "+exit.Err.Error())
 	}
 	return exit.Code
+}
+
+// exitOf finds the exit code of an error.
+func exitOf(err error) *Exit {
+	var exit *Exit
+	var flux *fluxcli.Exit
+	switch {
+	case errors.As(err, &exit):
+		return exit
+	case errors.As(err, &flux):
+		return &Exit{flux.Code, flux.Err}
+	case isUsage(err):
+		return &Exit{2, err}
+	}
+	return &Exit{1, err}
+}
+
+// fluxEnv is what the verbs of Flux stand in.
+func fluxEnv(env Env) fluxcli.Env {
+	return fluxcli.Env{In: env.In, Out: env.Out, Err: env.Err, Version: Version}
+}
+
+// fluxVerbs are the verbs of Flux that leat has no verb of its own for.
+func fluxVerbs(env Env) []*cobra.Command {
+	of := fluxEnv(env)
+	of.Own = true
+	return fluxcli.Verbs(of, "install", "uninstall", "version")
 }
 
 // flagError marks errors of flags and arguments, which cobra does not class.
@@ -119,6 +148,7 @@ had, in one program, and brings a whole fleet to life on a laptop.`,
 		return flagError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
 	root.AddCommand(newUp(env), newDown(env), newController(env), newInstall(env), newUninstall(env), newVersion(env), newIsolated())
+	root.AddCommand(fluxVerbs(env)...)
 	return root
 }
 

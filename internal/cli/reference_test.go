@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/leat-dev/leat/internal/fluxcli"
 	"github.com/leat-dev/leat/internal/report"
 )
 
@@ -54,16 +55,9 @@ func reference(root *cobra.Command) string {
 			continue
 		}
 		fmt.Fprintf(&b, "\n## `leat %s`\n\n%s.\n", verb.Use, verb.Short)
-		rows := ""
-		verb.Flags().VisitAll(func(f *pflag.Flag) {
-			if !f.Hidden && f.Name != "help" {
-				rows += fmt.Sprintf("| `--%s` | %s | %s |\n", f.Name, defaultOf(f), cell(f.Usage))
-			}
-		})
-		if rows != "" {
-			b.WriteString("\n| flag | default | |\n|---|---|---|\n" + rows)
-		}
+		b.WriteString(flagTable(flagsBelow(verb)))
 	}
+	b.WriteString("\n## Flags of all verbs that act on a cluster's Flux objects\n" + flagTable(fluxcli.SharedFlags()))
 	list := func(title string, of map[string]string) {
 		fmt.Fprintf(&b, "\n## %s\n\n| | |\n|---|---|\n", title)
 		for _, name := range slices.Sorted(maps.Keys(of)) {
@@ -73,6 +67,36 @@ func reference(root *cobra.Command) string {
 	list("Conditions", report.Conditions)
 	list("Reasons of conditions and events", report.Reasons)
 	return b.String()
+}
+
+// flagsBelow are the flags of a verb and of the verbs below it, without those
+// that all verbs of Flux share.
+func flagsBelow(verb *cobra.Command) *pflag.FlagSet {
+	out, shared := pflag.NewFlagSet("", pflag.ContinueOnError), fluxcli.SharedFlags()
+	add := func(f *pflag.Flag) {
+		if have := shared.Lookup(f.Name); out.Lookup(f.Name) == nil && (have == nil || have.Usage != f.Usage) {
+			out.AddFlag(f)
+		}
+	}
+	verb.Flags().VisitAll(add)
+	verb.PersistentFlags().VisitAll(add)
+	for _, below := range verb.Commands() {
+		flagsBelow(below).VisitAll(add)
+	}
+	return out
+}
+
+func flagTable(flags *pflag.FlagSet) string {
+	rows := ""
+	flags.VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden && f.Name != "help" {
+			rows += fmt.Sprintf("| `--%s` | %s | %s |\n", f.Name, defaultOf(f), cell(f.Usage))
+		}
+	})
+	if rows == "" {
+		return ""
+	}
+	return "\n| flag | default | |\n|---|---|---|\n" + rows
 }
 
 func defaultOf(f *pflag.Flag) string {
