@@ -62,11 +62,8 @@ func (s *show) finished(r controller.Run) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	run := screen.Run{
-		On: rep.On, Missing: rep.Summary.Missing, Class: rep.Summary.Class, Took: r.Took, Why: rep.Summary.Why, Changed: rep.Summary.Changed,
-		Ready: rep.Summary.Ready, Reason: rep.Summary.Reason, Message: rep.Summary.Message, At: time.Now(), Revision: rep.Summary.Revision,
-		Warnings: rep.Summary.Warnings,
-	}
+	run := screen.RunOf(rep)
+	run.Took, run.At = r.Took, time.Now()
 	if before, ok := s.runs[r.Unit]; ok && before.Ready == run.Ready && before.Took > run.Took {
 		run.Took = before.Took // the run that did the work, not those that looked again
 	}

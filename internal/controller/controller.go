@@ -244,7 +244,7 @@ func (c *Controller) refresh(ctx context.Context, key object.Key) {
 
 // converge lets the engine work and commits what it reports.
 func (c *Controller) converge(ctx context.Context, obj *unstructured.Unstructured, now time.Time) (report.Report, error) {
-	finalizer := finalizerOf(obj)
+	finalizer := unit.Finalizer(obj)
 	deleting := obj.GetDeletionTimestamp() != nil
 	if deleting && !slices.Contains(obj.GetFinalizers(), finalizer) {
 		return report.Report{Unit: object.KeyOf(obj)}, nil
@@ -351,13 +351,6 @@ func (c *Controller) log(r sched.Run, rep report.Report, took time.Duration) {
 	default:
 		c.cfg.Log.Log(context.Background(), level, s.Message, args...)
 	}
-}
-
-func finalizerOf(obj *unstructured.Unstructured) string {
-	if obj.GetKind() == unit.ArtifactGeneratorKind {
-		return object.FinalizerGenerator
-	}
-	return object.Finalizer
 }
 
 func classOf(key object.Key) string {

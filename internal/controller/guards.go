@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -136,22 +135,12 @@ func (g *guards) watch(one guard) {
 // Rehearse tells whether making an object must be tried dry first. Until every
 // guard has been listed, everything is.
 func (g *guards) Rehearse(ref object.Ref) bool {
-	if !builtin(ref.Group) {
+	if !engine.Predictable(ref.Group) {
 		return true
 	}
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	return g.synced < len(rehearsed) || g.held[""] > 0 || g.held[ref.Namespace] > 0
-}
-
-// builtin tells whether a group is part of Kubernetes, whose schema refuses the
-// same here and there.
-func builtin(group string) bool {
-	return !strings.Contains(group, ".") || strings.HasSuffix(group, ".k8s.io") &&
-		slices.Contains([]string{
-			rbac, "networking.k8s.io", "storage.k8s.io", "scheduling.k8s.io", "node.k8s.io",
-			"policy", "discovery.k8s.io", "coordination.k8s.io", "events.k8s.io",
-		}, group)
 }
 
 // guardSink is the store that a reflector fills. It keeps the names of guards that

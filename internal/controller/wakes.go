@@ -79,12 +79,7 @@ const headStart = 200 * time.Millisecond
 
 // managedMoved wakes the unit whose object moved, and those that await it.
 func (c *Controller) managedMoved(m live.Move) {
-	// What became ready ends a run that was begun: it goes before runs not begun.
-	events := []sched.Event{sched.Moved{Subject: engine.HealthSubject(m.Key), Priority: sched.Request, Why: m.Why}}
-	if m.Drift {
-		events = append(events, sched.Moved{Subject: engine.ManagedSubject(m.Key), Priority: sched.Drift, Why: m.Why})
-	}
-	c.loop.Send(events...)
+	c.loop.Send(engine.NewsOfManaged(m)...)
 }
 
 func (c *Controller) namedMoved(key object.Key) {

@@ -7,6 +7,7 @@ import (
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/sched"
 	"github.com/leat-dev/leat/internal/unit"
+	"github.com/leat-dev/leat/internal/world/live"
 )
 
 // News is what a change of an object of one of our own kinds means: who is to
@@ -68,6 +69,16 @@ func (n *News) source(key object.Key, was, is *meta.Artifact) {
 	default:
 		n.Arrived, n.First = is, was == nil
 	}
+}
+
+// NewsOfManaged wakes the unit whose object moved, and those that await it.
+func NewsOfManaged(m live.Move) []sched.Event {
+	// What became ready ends a run that was begun: it goes before runs not begun.
+	events := []sched.Event{sched.Moved{Subject: HealthSubject(m.Key), Priority: sched.Request, Why: m.Why}}
+	if m.Drift {
+		events = append(events, sched.Moved{Subject: ManagedSubject(m.Key), Priority: sched.Drift, Why: m.Why})
+	}
+	return events
 }
 
 // Concerned returns the Kustomizations among objects that build from a source.

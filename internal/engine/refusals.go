@@ -2,6 +2,7 @@ package engine
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -112,4 +113,14 @@ func namespaceKey(name string) object.Key { return object.Key{Kind: "Namespace",
 
 func (v view) subject(name string) {
 	v.rec.Note(record.Read{Space: record.Object, Key: name})
+}
+
+// Predictable tells whether a group is part of Kubernetes, whose schema refuses the
+// same here and there.
+func Predictable(group string) bool {
+	return !strings.Contains(group, ".") || strings.HasSuffix(group, ".k8s.io") &&
+		slices.Contains([]string{
+			"rbac.authorization.k8s.io", "networking.k8s.io", "storage.k8s.io", "scheduling.k8s.io", "node.k8s.io",
+			"policy", "discovery.k8s.io", "coordination.k8s.io", "events.k8s.io",
+		}, group)
 }

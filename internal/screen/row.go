@@ -58,6 +58,15 @@ type Run struct {
 	Warnings []report.Warning
 }
 
+// RunOf reads what a report says beyond the status.
+func RunOf(rep report.Report) Run {
+	s := rep.Summary
+	return Run{
+		On: rep.On, Missing: s.Missing, Class: s.Class, Why: s.Why, Changed: s.Changed, Ready: s.Ready, Reason: s.Reason,
+		Message: s.Message, Revision: s.Revision, Warnings: s.Warnings,
+	}
+}
+
 // Row is one unit.
 type Row struct {
 	Key       object.Key    `json:"-"`

@@ -83,6 +83,14 @@ func Ref(key object.Key) object.Ref {
 	return object.Ref{Key: key, Version: k.Version}
 }
 
+// Finalizer returns the finalizer that the engine puts on a unit.
+func Finalizer(u *unstructured.Unstructured) string {
+	if u.GetKind() == ArtifactGeneratorKind {
+		return object.FinalizerGenerator
+	}
+	return object.Finalizer
+}
+
 // SourceKey returns the key of a source named from within a namespace. The
 // group of every kind of source is that of the source API.
 func SourceKey(kind, namespace, name, from string) object.Key {
