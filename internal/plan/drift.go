@@ -145,6 +145,12 @@ func valueAt(root map[string]any, path []string) Value {
 	if !ok {
 		return ""
 	}
+	return ValueOf(v)
+}
+
+// ValueOf writes a value of an object, null included. Secrets in it must be
+// masked already.
+func ValueOf(v any) Value {
 	text := jsonText(v)
 	if len(text) <= maxValueText {
 		return Value(text)

@@ -29,11 +29,31 @@ const (
 //
 // Secret are the values of data and stringData of a core Secret, its
 // last-applied annotation, and any other text of it that repeats such a value.
-type Mask struct{ key secret.Key }
+//
+// A mask that knows further secrets (Knowing) hides them in every object.
+type Mask struct {
+	key   secret.Key
+	known []string // longest first
+}
 
 // NewMask returns a mask whose fingerprints are made with key, which is to be
 // kept per repository or per cluster.
-func NewMask(key secret.Key) Mask { return Mask{bytes.Clone(key)} }
+func NewMask(key secret.Key) Mask { return Mask{key: bytes.Clone(key)} }
+
+// Knowing returns a mask that also hides the given secrets wherever they are
+// repeated: in objects that are no Secrets, and in texts. One of less than six
+// bytes is not looked for; it would be found by chance.
+func (m Mask) Knowing(clear ...string) Mask {
+	found := echo{}
+	for _, text := range m.known {
+		found[text] = true
+	}
+	for _, value := range clear {
+		found.forms(value)
+	}
+	m.known = found.sorted()
+	return m
+}
 
 // String tells nothing of the key.
 func (m Mask) String() string { return "mask" }
@@ -53,9 +73,9 @@ func (m Mask) Fingerprint(clear []byte) string {
 // object (and nil) as it is.
 func (m Mask) Object(obj *unstructured.Unstructured) *unstructured.Unstructured {
 	if !isSecret(obj) {
-		return obj
+		return m.other(obj)
 	}
-	secrets := secretsOf(obj)
+	secrets := append(secretsOf(obj), m.known...)
 	masked := obj.DeepCopy()
 	for field, value := range masked.Object {
 		switch field {
@@ -73,13 +93,47 @@ func (m Mask) Object(obj *unstructured.Unstructured) *unstructured.Unstructured 
 	return masked
 }
 
+// other is an object that is no Secret, without the secrets that are known.
+func (m Mask) other(obj *unstructured.Unstructured) *unstructured.Unstructured {
+	if obj == nil || len(m.known) == 0 {
+		return obj
+	}
+	return &unstructured.Unstructured{Object: m.Tree(obj.Object).(map[string]any)}
+}
+
+// Tree returns a copy of the values of an object in which every text, number
+// and key that repeats a secret that is known is replaced.
+func (m Mask) Tree(v any) any {
+	switch v := v.(type) {
+	case string:
+		return m.echoes(v, m.known)
+	case int64, float64:
+		if text := string(jsonText(v)); slices.Contains(m.known, text) {
+			return m.Fingerprint([]byte(text))
+		}
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for key, value := range v {
+			out[m.without(key, m.known)] = m.Tree(value)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, value := range v {
+			out[i] = m.Tree(value)
+		}
+		return out
+	}
+	return v
+}
+
 // Text returns a text about objs, such as an error of the API, without the
 // secrets of those that are Secrets.
 func (m Mask) Text(text string, objs ...*unstructured.Unstructured) string {
 	for _, obj := range objs {
 		text = m.without(text, secretsOf(obj))
 	}
-	return text
+	return m.without(text, m.known)
 }
 
 // Values returns a text without the values of secrets, such as of variables that

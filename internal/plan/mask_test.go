@@ -219,3 +219,25 @@ func TestTextsOfOddSecrets(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// A mask that knows secrets hides them in objects that are no Secrets.
+func TestMaskKnowing(t *testing.T) {
+	mask := testMask.Knowing("canary-7f3a9c51", "123456", "short", "")
+	obj := newObject("v1", "ConfigMap", "apps", "web")
+	obj.Object["data"] = map[string]any{
+		"url": "https://u:canary-7f3a9c51@db", "code": encoded("canary-7f3a9c51"), "pin": int64(123456), "key canary-7f3a9c51": "x",
+		"list": []any{"canary-7f3a9c51", "plain"}, "plain": "short",
+	}
+	text := printed(t, mask.Object(obj).Object, mask.Text("refused: canary-7f3a9c51"), mask.Object(newSecret(map[string]any{"a": "Yg=="})).Object)
+	for _, clear := range []string{"canary-7f3a9c51", encoded("canary-7f3a9c51"), "123456"} {
+		if strings.Contains(text, clear) {
+			t.Errorf("%s shows in\n%s", clear, text)
+		}
+	}
+	if !strings.Contains(text, "plain") || !strings.Contains(text, "short") {
+		t.Errorf("what is no secret is hidden:\n%s", text)
+	}
+	if data := obj.Object["data"].(map[string]any); data["pin"] != int64(123456) {
+		t.Error("the object itself was masked")
+	}
+}

@@ -34,7 +34,7 @@ func (b Board) Causes() []Cause {
 		if !r.State.Bad() {
 			continue
 		}
-		for _, of := range roots(r, byName, nil) {
+		for _, of := range roots(r, byName) {
 			c := causes[of]
 			if c == nil {
 				c = of.cause(byName)
@@ -97,33 +97,49 @@ func missingText(name string) string {
 }
 
 // roots follows what a unit waits on as far as it leads to units that are not
-// ready; a cycle ends where it began.
-func roots(r Row, byName map[string]Row, seen []string) []root {
-	name := r.Key.String()
-	switch {
-	case r.State == Unsupported:
-		return []root{{aKind, r.Kind}}
-	case slices.Contains(seen, name):
-		return []root{{aUnit, name}}
-	}
-	seen = append(seen, name)
-	var out []root
-	for _, on := range r.On {
-		other, known := byName[on]
-		switch {
-		case !known && r.State == Waiting && r.Missing:
-			out = append(out, root{aThing, on})
-		case known && other.State.Bad() && on != name:
-			out = append(out, roots(other, byName, seen)...)
-		}
-	}
-	if len(out) == 0 {
-		return []root{{aUnit, name}}
-	}
+// ready; a cycle ends where it began. No unit is looked at twice.
+func roots(r Row, byName map[string]Row) []root {
+	out := search{byName: byName, under: map[string]bool{}}.from(r)
 	slices.SortFunc(out, func(a, b root) int {
 		return cmp.Or(int(a.what-b.what), strings.Compare(a.name, b.name))
 	})
 	return slices.Compact(out)
+}
+
+// search walks along what units wait on; under holds those that were looked at:
+// true while the way leads through them.
+type search struct {
+	byName map[string]Row
+	under  map[string]bool
+}
+
+func (s search) from(r Row) []root {
+	name := r.Key.String()
+	if r.State == Unsupported {
+		return []root{{aKind, r.Kind}}
+	}
+	if under, seen := s.under[name]; under {
+		return []root{{aUnit, name}}
+	} else if seen {
+		return nil // its roots are told
+	}
+	s.under[name] = true
+	defer func() { s.under[name] = false }()
+	var out []root
+	ends := true
+	for _, on := range r.On {
+		other, known := s.byName[on]
+		switch {
+		case !known && r.State == Waiting && r.Missing:
+			out, ends = append(out, root{aThing, on}), false
+		case known && other.State.Bad() && on != name:
+			out, ends = append(out, s.from(other)...), false
+		}
+	}
+	if ends {
+		return []root{{aUnit, name}}
+	}
+	return out
 }
 
 // Counts returns how many units there are, and how many are ready.

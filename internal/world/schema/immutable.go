@@ -56,11 +56,28 @@ func validateBuiltin(obj, old *unstructured.Unstructured) field.ErrorList {
 		return nil
 	}
 	var errs field.ErrorList
-	for _, f := range immutables()[obj.GetKind()] {
-		if f.when.holds(old.Object) && !reflect.DeepEqual(at(old.Object, f.path), at(obj.Object, f.path)) {
-			path := field.NewPath(f.path[0], f.path[1:]...)
-			errs = append(errs, field.Invalid(path, at(obj.Object, f.path), "field is immutable"))
-		}
+	for _, path := range changedImmutables(obj, old) {
+		errs = append(errs, field.Invalid(field.NewPath(path[0], path[1:]...), at(obj.Object, path), "field is immutable"))
 	}
 	return errs
+}
+
+// Immutable returns the paths of the fields that differ between two states of an
+// object of a built-in kind and that the API never changes. Of other kinds
+// nothing is known.
+func Immutable(obj, old *unstructured.Unstructured) [][]string {
+	if !Builtin().Has(obj.GroupVersionKind().GroupKind()) {
+		return nil
+	}
+	return changedImmutables(obj, old)
+}
+
+func changedImmutables(obj, old *unstructured.Unstructured) [][]string {
+	var out [][]string
+	for _, f := range immutables()[obj.GetKind()] {
+		if f.when.holds(old.Object) && !reflect.DeepEqual(at(old.Object, f.path), at(obj.Object, f.path)) {
+			out = append(out, f.path)
+		}
+	}
+	return out
 }
