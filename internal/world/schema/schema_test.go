@@ -185,14 +185,14 @@ func TestImmutable(t *testing.T) {
 	object := func(apiVersion, kind, selector string) *unstructured.Unstructured {
 		return &unstructured.Unstructured{Object: map[string]any{"apiVersion": apiVersion, "kind": kind, "spec": map[string]any{"selector": selector}}}
 	}
-	got := Immutable(object("apps/v1", "Deployment", "a"), object("apps/v1", "Deployment", "b"))
-	if len(got) != 1 || strings.Join(got[0], ".") != "spec.selector" {
+	got := schema.Immutable(object("apps/v1", "Deployment", "a"), object("apps/v1", "Deployment", "b"))
+	if len(got) != 1 || !slices.Equal(got[0], []string{"spec", "selector"}) {
 		t.Errorf("got %v", got)
 	}
-	if got := Immutable(object("apps/v1", "Deployment", "a"), object("apps/v1", "Deployment", "a")); got != nil {
+	if got := schema.Immutable(object("apps/v1", "Deployment", "a"), object("apps/v1", "Deployment", "a")); got != nil {
 		t.Errorf("nothing differs: got %v", got)
 	}
-	if got := Immutable(object("example.com/v1", "Deployment", "a"), object("example.com/v1", "Deployment", "b")); got != nil {
+	if got := schema.Immutable(object("example.com/v1", "Deployment", "a"), object("example.com/v1", "Deployment", "b")); got != nil {
 		t.Errorf("a custom kind: got %v", got)
 	}
 }
