@@ -140,7 +140,7 @@ func Verbs(env Env, skip ...string) []*cobra.Command {
 // verbs are all verbs; each stands in a file of its name.
 func (p *program) verbs() []*cobra.Command {
 	return []*cobra.Command{
-		p.newGet(),
+		p.newGet(), p.newReconcile(), p.newSuspend(), p.newResume(), p.newDelete(),
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 
@@ -131,9 +132,9 @@ func (p *program) get(ctx context.Context, k flux.Kind, f *getFlags, args []stri
 
 // listed reads the objects that were asked for: one by name, or all.
 func (p *program) listed(ctx context.Context, w world.World, k flux.Kind, f *getFlags, args []string) ([]*unstructured.Unstructured, error) {
-	selector, err := labels.Parse(f.labels)
+	selector, err := f.selector()
 	if err != nil {
-		return nil, fmt.Errorf("unable to parse label selector: %w", err)
+		return nil, err
 	}
 	if len(args) > 0 && !f.allNamespaces {
 		obj, err := w.Get(ctx, object.Ref{Key: object.Key{Group: k.Group, Kind: k.Kind, Namespace: p.namespace(), Name: args[0]}, Version: k.Version})
@@ -157,6 +158,17 @@ func (p *program) listed(ctx context.Context, w world.World, k flux.Kind, f *get
 		}
 	}
 	return named, nil
+}
+
+func (f *getFlags) selector() (labels.Selector, error) {
+	if f.labels == "" {
+		return labels.Everything(), nil
+	}
+	parsed, err := metav1.ParseToLabelSelector(f.labels)
+	if err != nil {
+		return nil, fmt.Errorf("unable to parse label selector: %w", err)
+	}
+	return metav1.LabelSelectorAsSelector(parsed)
 }
 
 // nothing is the answer where there is no object.
