@@ -28,12 +28,17 @@ import (
 type LocalSources struct {
 	// Own are the addresses of the fleet's own repository.
 	Own     []string
-	Fleet   *worktree.Reader
+	Fleet   Snapshots
 	Mirrors []mirror.Mirror
 	Pool    *git.Pool // of mirrors that are repositories
 
 	mu      sync.Mutex
 	readers map[string]*worktree.Reader
+}
+
+// Snapshots is where the fleet itself is read: a directory, or one revision of it.
+type Snapshots interface {
+	Read(ctx context.Context) (worktree.Snapshot, error)
 }
 
 // isOwn tells whether an address is that of the fleet's own repository.
@@ -76,7 +81,7 @@ func shown(address string) string {
 // Fetch implements engine.Git.
 func (l *LocalSources) Fetch(ctx context.Context, r engine.GitRequest) (engine.GitResult, error) {
 	if l.isOwn(r.URL) {
-		return read(ctx, l.Fleet, branchOf(r.Ref), r)
+		return taken(ctx, l.Fleet, branchOf(r.Ref), r)
 	}
 	m, rest, ok := mirror.Find(l.Mirrors, r.URL)
 	if !ok {
@@ -171,7 +176,11 @@ func read(ctx context.Context, r *worktree.Reader, branch string, req engine.Git
 	if r == nil {
 		return engine.GitResult{}, report.Retry(report.ReasonGitFailed, errors.New("the directory cannot be read"))
 	}
-	snap, err := r.Read(ctx)
+	return taken(ctx, r, branch, req)
+}
+
+func taken(ctx context.Context, from Snapshots, branch string, req engine.GitRequest) (engine.GitResult, error) {
+	snap, err := from.Read(ctx)
 	if err != nil {
 		return engine.GitResult{}, report.Retry(report.ReasonGitFailed, err)
 	}

@@ -2,13 +2,8 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"maps"
-	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
@@ -26,7 +21,6 @@ import (
 	"github.com/leat-dev/leat/internal/source/worktree"
 	"github.com/leat-dev/leat/internal/tree"
 	"github.com/leat-dev/leat/internal/unit"
-	"github.com/leat-dev/leat/internal/world"
 )
 
 // UpConfig is what bringing a fleet up needs.
@@ -53,6 +47,7 @@ type Up struct {
 
 	cfg    UpConfig
 	tree   tree.Tree
+	fleet  *worktree.Reader
 	local  *LocalSources
 	mirror *git.Pool
 	beside *beside
@@ -78,7 +73,7 @@ func Prepare(ctx context.Context, cfg UpConfig) (*Up, error) {
 	}
 	cfg.Options.SimulatedPods = true
 	local := &LocalSources{Own: []string{e.URL()}, Fleet: reader, Mirrors: cfg.Mirrors, Pool: pool}
-	return &Up{Entry: e, cfg: cfg, tree: snap.Tree, local: local, mirror: pool}, nil
+	return &Up{Entry: e, cfg: cfg, tree: snap.Tree, fleet: reader, local: local, mirror: pool}, nil
 }
 
 // Install puts the ground, the inputs and the entry into a cluster and makes the
@@ -109,104 +104,10 @@ func (u *Up) Install(ctx context.Context, rc *rest.Config) error {
 }
 
 func (u *Up) lay(ctx context.Context) error {
-	steps := []func(context.Context) ([]string, error){
-		func(ctx context.Context) ([]string, error) {
-			return Ground(ctx, u.App.World, u.Entry.Kustomization.GetNamespace())
-		},
-		u.namespaces,
-	}
-	for _, step := range steps {
-		made, err := step(ctx)
-		if len(made) > 0 {
-			u.cfg.Say("made %s", strings.Join(made, ", "))
-		}
-		if err != nil {
-			return err
-		}
-	}
-	for _, file := range u.cfg.Inputs {
-		if err := u.input(ctx, file); err != nil {
-			return err
-		}
-	}
-	for _, obj := range []*unstructured.Unstructured{u.Entry.Repository, u.Entry.Kustomization} {
-		if _, err := u.App.World.Apply(ctx, world.Apply{Object: obj, Manager: manager, Force: true}); err != nil {
-			return fmt.Errorf("apply the entry %s: %w", object.KeyOf(obj), err)
-		}
-	}
-	return nil
-}
-
-// namespaces makes those that the entry's build uses and does not contain.
-func (u *Up) namespaces(ctx context.Context) ([]string, error) {
-	k, err := unit.DecodeKustomization(u.Entry.Kustomization)
-	if err != nil {
-		return nil, err
-	}
-	res, _, err := build.Run(ctx, u.tree, build.Recipe{
-		Path: k.Spec.Path, TargetNamespace: k.Spec.TargetNamespace, Patches: k.Spec.Patches, Components: k.Spec.Components,
-	}, build.Options{Remote: u.bases()})
-	if err != nil {
-		return nil, nil // the engine will say it better, on the unit
-	}
-	missing := missingNamespaces(res.Objects)
-	missing = slices.DeleteFunc(missing, func(ns string) bool {
-		return slices.Contains([]string{"default", "kube-system", "kube-public", "kube-node-lease"}, ns)
-	})
-	if !u.cfg.CreateNamespaces && len(missing) > 0 {
-		u.cfg.Say("not made, because of --create-namespaces=false: namespaces %s", strings.Join(missing, ", "))
-		return nil, nil
-	}
-	return Namespaces(ctx, u.App.World, missing)
-}
-
-func missingNamespaces(objects []build.Object) []string {
-	used := map[string]bool{}
-	for _, o := range objects {
-		if o.Ref.Namespace != "" {
-			used[o.Ref.Namespace] = true
-		}
-	}
-	for _, o := range objects {
-		if o.Ref.Group == "" && o.Ref.Kind == "Namespace" {
-			delete(used, o.Ref.Name)
-		}
-	}
-	return slices.Sorted(maps.Keys(used))
-}
-
-// input applies the objects of a file, making their namespaces.
-func (u *Up) input(ctx context.Context, file string) error {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return fmt.Errorf("--input: %w", err)
-	}
-	objs, err := entry.Decode(data)
-	if err != nil {
-		return fmt.Errorf("--input %s: %w", file, err)
-	}
-	spaces := map[string]bool{}
-	for _, obj := range objs {
-		if ns := obj.GetNamespace(); ns != "" {
-			spaces[ns] = true
-		}
-	}
-	if _, err := Namespaces(ctx, u.App.World, slices.Sorted(maps.Keys(spaces))); err != nil {
-		return err
-	}
-	for _, obj := range objs {
-		if obj.GroupVersionKind().GroupKind() == crdKind.GroupKind() {
-			if err := installDefinition(ctx, u.App.World, obj); err != nil {
-				return fmt.Errorf("--input %s: %s: %w", file, object.KeyOf(obj), err)
-			}
-			continue
-		}
-		if _, err := u.App.World.Apply(ctx, world.Apply{Object: obj, Manager: manager, Force: true}); err != nil {
-			return fmt.Errorf("--input %s: %s: %w", file, object.KeyOf(obj), err)
-		}
-	}
-	u.cfg.Say("applied %d objects of %s", len(objs), file)
-	return nil
+	return ground{
+		world: u.App.World, entry: u.Entry, tree: u.tree, bases: u.bases(), inputs: u.cfg.Inputs,
+		createNamespaces: u.cfg.CreateNamespaces, say: u.cfg.Say,
+	}.lay(ctx)
 }
 
 // bases brings what kustomizations name by URL, as far as it is allowed.
@@ -248,7 +149,7 @@ func (u *Up) Run(ctx context.Context) error {
 
 // watch wakes the repositories that read the fleet's directory when it changes.
 func (u *Up) watch(ctx context.Context) {
-	w, err := worktree.Watch(ctx, u.local.Fleet, worktree.WatchOptions{})
+	w, err := worktree.Watch(ctx, u.fleet, worktree.WatchOptions{})
 	if err != nil {
 		u.cfg.Say("saved files are not noticed: %v", err)
 		return

@@ -50,7 +50,7 @@ var layers = map[string]layer{
 
 	"internal/sched": l3, "internal/apply": l3, "internal/commit": l3, "internal/engine": l3, "internal/install": l3, "internal/helm": l3,
 
-	"internal/controller": l4,
+	"internal/controller": l4, "internal/preview": l4,
 
 	"internal/app": l5, "internal/cli": l5, "internal/fluxcli": l5, "cmd/leat": l5,
 }

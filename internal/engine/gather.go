@@ -203,9 +203,9 @@ func (v view) secretData(ctx context.Context, namespace, name string) (map[strin
 	return out, nil
 }
 
-// provided says why an object is the engine's and not the fleet's to apply: the
+// Provided says why an object is the engine's and not the fleet's to apply: the
 // CRDs of Flux's groups and Flux's own controllers.
-func provided(ref object.Ref, labels map[string]string) string {
+func Provided(ref object.Ref, labels map[string]string) string {
 	switch {
 	case ref.Group == "apiextensions.k8s.io" && isFluxCRD(ref.Name),
 		ref.Group == "apps" && ref.Kind == "Deployment" && labels["app.kubernetes.io/part-of"] == "flux" &&

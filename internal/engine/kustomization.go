@@ -119,7 +119,7 @@ func (c *kustomizing) apply(ctx context.Context) error {
 	res, err := apply.Run(ctx, apply.Input{
 		World: c.w, Live: c.Live, Objects: c.built.Objects, Managers: c.managers(), Owner: c.k.Key(),
 		Marks: c.memo.marks, Force: c.k.Spec.Force, Ignore: rules, Custom: c.Options.CustomStages,
-		Mask: c.Options.Mask, Provided: provided, Contested: c.contested, Rehearse: c.Options.Rehearse,
+		Mask: c.Options.Mask, Provided: Provided, Contested: c.contested, Rehearse: c.Options.Rehearse,
 		Verify: c.verify(), Trusted: c.trusted(), Expect: c.Expect,
 	})
 	c.applied = res

@@ -1,0 +1,166 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/leat-dev/leat/internal/build"
+	"github.com/leat-dev/leat/internal/engine"
+	"github.com/leat-dev/leat/internal/entry"
+	"github.com/leat-dev/leat/internal/fleet"
+	"github.com/leat-dev/leat/internal/helm"
+	"github.com/leat-dev/leat/internal/isolate"
+	"github.com/leat-dev/leat/internal/mirror"
+	"github.com/leat-dev/leat/internal/preview"
+	"github.com/leat-dev/leat/internal/provenance"
+	"github.com/leat-dev/leat/internal/source/bases"
+	"github.com/leat-dev/leat/internal/source/charts"
+	"github.com/leat-dev/leat/internal/source/git"
+	"github.com/leat-dev/leat/internal/source/oci"
+	"github.com/leat-dev/leat/internal/source/worktree"
+	"github.com/leat-dev/leat/internal/world/memory"
+)
+
+// PreviewConfig is what rendering fleets without a cluster needs.
+type PreviewConfig struct {
+	Inputs  []string // files of objects that live outside Git
+	Values  map[string]string
+	Mirrors []mirror.Mirror
+	Fetch   bool // allow the network
+	// CacheDir holds what was fetched; it is needed for mirrors that are
+	// repositories, and with Fetch.
+	CacheDir string
+	Options  engine.Options
+	Log      *slog.Logger
+	Say      func(format string, args ...any)
+	Isolate  *isolate.Config
+}
+
+// Previews renders revisions of fleets. What one of them built, loaded or
+// fetched serves the others.
+type Previews struct {
+	cfg      PreviewConfig
+	pool     *git.Pool
+	images   *oci.Pool
+	charts   *charts.Pool
+	children *isolate.Pool
+	builds   *build.Cache
+	store    *preview.Store
+}
+
+// previewMemory bounds what builds of previews keep, in bytes: two revisions of a
+// large fleet.
+const previewMemory = 256 << 20
+
+// NewPreviews opens what previews share.
+func NewPreviews(cfg PreviewConfig) (*Previews, error) {
+	p := &Previews{
+		cfg: cfg, images: oci.NewPool(oci.Options{}), builds: build.NewCache(build.Limits{Bytes: previewMemory}), store: preview.NewStore(),
+		charts: charts.NewPool(charts.Options{MaxIndex: cfg.Options.MaxIndex, MaxChart: cfg.Options.ChartLimits.Packed}),
+	}
+	var err error
+	if p.pool, err = git.NewPool(filepath.Join(cfg.CacheDir, "git"), git.Options{}); err != nil {
+		return nil, err
+	}
+	if cfg.Isolate != nil && isolate.Possible {
+		p.children = isolate.NewPool(*cfg.Isolate)
+	}
+	return p, nil
+}
+
+// Close ends what goes on.
+func (p *Previews) Close() error {
+	if p.children != nil {
+		p.children.Close()
+	}
+	p.charts.Close()
+	return errors.Join(p.images.Close(), p.pool.Close())
+}
+
+// Preview is one revision of a fleet, from one entry, in a world of its own.
+type Preview struct {
+	Entry  entry.Entry
+	Fleet  *preview.Fleet
+	Traced *provenance.Traced
+	World  *memory.World
+
+	source *fixed
+}
+
+// fixed is a fleet at one revision.
+type fixed struct{ worktree.Snapshot }
+
+// Read implements Snapshots.
+func (f *fixed) Read(context.Context) (worktree.Snapshot, error) { return f.Snapshot, nil }
+
+// standing is the time that it is in previews.
+var standing = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// Open makes the world of a revision and lets it come to rest.
+func (p *Previews) Open(ctx context.Context, snap worktree.Snapshot, o entry.Options) (*Preview, error) {
+	e, err := entry.Find(snap.Tree, o)
+	if err != nil {
+		return nil, err
+	}
+	v := &Preview{Entry: e, Traced: provenance.Trace(p.builds), World: memory.New(memory.Options{}), source: &fixed{snap}}
+	local := &LocalSources{Own: []string{e.URL()}, Fleet: v.source, Mirrors: p.cfg.Mirrors, Pool: p.pool}
+	eng, err := p.engine(v, local)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := InstallDefinitions(ctx, v.World); err != nil {
+		return nil, err
+	}
+	v.Fleet = preview.New(preview.Config{
+		World: v.World, Engine: eng, Now: standing, Inputs: preview.Inputs{Invent: true, Values: p.cfg.Values}, Log: p.cfg.Log,
+	})
+	g := ground{
+		world: v.World, entry: e, tree: snap.Tree, bases: p.bases(local), inputs: p.cfg.Inputs, createNamespaces: true,
+		say: func(string, ...any) {},
+	}
+	if err = g.lay(ctx); err == nil {
+		err = v.Fleet.Settle(ctx)
+	}
+	if err != nil {
+		v.Close()
+		return nil, fmt.Errorf("render %s: %w", e.From, err)
+	}
+	return v, nil
+}
+
+// Rendered is the fleet as it came to rest.
+func (v *Preview) Rendered(ctx context.Context) fleet.Rendered {
+	return v.Fleet.Rendered(ctx, v.source.Revision())
+}
+
+// Close lets go of the world.
+func (v *Preview) Close() { v.Fleet.Close() }
+
+func (p *Previews) bases(local *LocalSources) build.RemoteFetcher {
+	b := &localBases{local: local}
+	if p.cfg.Fetch {
+		b.remote = bases.New(p.pool, bases.Options{})
+	}
+	return b
+}
+
+func (p *Previews) engine(v *Preview, local *LocalSources) (*engine.Engine, error) {
+	offline, err := helm.Offline(v.World, "")
+	if err != nil {
+		return nil, err
+	}
+	if p.children != nil {
+		offline.Isolate(p.children)
+	}
+	return &engine.Engine{
+		Remote: p.bases(local), Options: p.cfg.Options, Trees: p.store, Store: p.store, Builds: v.Traced,
+		Git:    router{local: local, remote: &gitPort{p.pool, &checkouts{}}, offline: !p.cfg.Fetch},
+		OCI:    registries{local: local, pool: p.images, offline: !p.cfg.Fetch},
+		Charts: chartRepositories{local: local, pool: p.charts, offline: !p.cfg.Fetch},
+		Helm:   engine.Driving(offline),
+	}, nil
+}

@@ -1,0 +1,233 @@
+// Package preview runs a whole fleet to rest in a world of its own, with the very
+// engine that works in clusters, and tells what it became.
+//
+//	f := preview.New(preview.Config{World: memory.New(memory.Options{}), Engine: eng, Now: now})
+//	defer f.Close()
+//	err := f.Settle(ctx)   // the entry was applied to the world before
+//	fleet := f.Rendered("main@sha1:…")
+//
+// What watches and timers do in a cluster is done here by the world, which tells
+// of each change: runs go one after the other, in an order that depends on nothing
+// but the fleet. No clock is read; nothing that only time brings is awaited. What
+// comes next (another tree, a missing input) is told with Wake, and only what it
+// touches runs again. It must never reach for the network or a file: the engine's
+// ports do, as far as they may.
+package preview
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/leat-dev/leat/internal/commit"
+	"github.com/leat-dev/leat/internal/engine"
+	"github.com/leat-dev/leat/internal/health"
+	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/plan"
+	"github.com/leat-dev/leat/internal/report"
+	"github.com/leat-dev/leat/internal/sched"
+	"github.com/leat-dev/leat/internal/screen"
+	"github.com/leat-dev/leat/internal/unit"
+	"github.com/leat-dev/leat/internal/world"
+	"github.com/leat-dev/leat/internal/world/live"
+	"github.com/leat-dev/leat/internal/world/memory"
+)
+
+// World is a world in this process that tells of its changes: memory or overlay.
+type World interface {
+	world.World
+	Subscribe(f func(memory.Event)) (cancel func())
+}
+
+// Config is what a Fleet needs.
+type Config struct {
+	World World
+	// Engine is this fleet's alone; what it hears of the world is set here.
+	Engine *engine.Engine
+	// Now is the time that it is all along.
+	Now time.Time
+	// Inputs says what to do about what lives outside Git and was not given.
+	Inputs Inputs
+	Log    *slog.Logger
+}
+
+// Fleet is a fleet in its world. It is not safe for concurrent use.
+type Fleet struct {
+	cfg    Config
+	commit commit.Committer
+	state  *sched.State
+	starts []sched.Run // that the scheduler has begun
+	live   live.Told
+	cancel func()
+
+	units   map[object.Key]*unstructured.Unstructured // as the world tells; shared
+	objects map[object.Key]*unstructured.Unstructured // all others, likewise
+	runs    map[object.Key]screen.Run
+	reads   map[object.Key]report.Report // the last of each unit, for what it read
+	soft    map[object.Key]softStatus    // progress that was not written down yet
+	rested  map[object.Key]int           // when a unit first was ready
+	made    map[object.Key]*placeholder
+	count   int // of runs
+
+	mu    sync.Mutex
+	heard []memory.Event
+	ended map[object.Key]string // actions on releases that ended
+	stop  context.CancelFunc
+}
+
+// softStatus is a status on its way to another one.
+type softStatus struct {
+	obj    *unstructured.Unstructured
+	status map[string]any
+}
+
+// actionsAtOnce is how many actions on releases work at a time.
+const actionsAtOnce = 2
+
+// New returns a fleet in whose world nothing has run. What is in the world is
+// taken as it is; what is put there from now on wakes whom it concerns.
+func New(cfg Config) *Fleet {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	f := &Fleet{
+		cfg: cfg, commit: commit.Committer{World: cfg.World}, state: sched.New(sched.Limits{"": 1}),
+		units: map[object.Key]*unstructured.Unstructured{}, objects: map[object.Key]*unstructured.Unstructured{},
+		runs: map[object.Key]screen.Run{}, reads: map[object.Key]report.Report{}, soft: map[object.Key]softStatus{},
+		rested: map[object.Key]int{}, made: map[object.Key]*placeholder{}, ended: map[object.Key]string{},
+	}
+	eng := cfg.Engine
+	f.live = live.NewTold(live.Config{
+		Kind: cfg.World.Kind, Log: cfg.Log, Moved: func(m live.Move) { f.step(engine.NewsOfManaged(m)...) },
+		Managers: plan.Managers{Own: object.ManagerKustomize, Overrides: eng.Options.OverrideManagers},
+		Health: func(obj *unstructured.Unstructured) health.Result {
+			return engine.Assumed(obj.GroupVersionKind().GroupKind(), health.Of(obj, health.Rules{Now: cfg.Now}))
+		},
+	})
+	eng.Live, eng.Units, eng.Nudge = f.live, f.all, f.Wake
+	eng.Options.Alone, eng.Options.Log = true, cfg.Log
+	eng.Options.Rehearse = func(ref object.Ref) bool { return !engine.Predictable(ref.Group) }
+	ctx, stop := context.WithCancel(context.Background())
+	f.stop = stop
+	eng.Work(ctx, actionsAtOnce, nil, f.actionEnded)
+	f.cancel = cfg.World.Subscribe(f.hear)
+	return f
+}
+
+// Close ends what goes on and lets go of the world.
+func (f *Fleet) Close() {
+	f.cancel()
+	f.stop()
+	f.cfg.Engine.Wait()
+}
+
+// Wake has a unit run again, because something outside of the world changed.
+func (f *Fleet) Wake(key object.Key, why string) {
+	f.step(sched.Wake{Unit: key, Priority: sched.Revision, Why: why})
+}
+
+// Settle runs until nothing is left to do.
+func (f *Fleet) Settle(ctx context.Context) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		f.listen()
+		switch {
+		case len(f.starts) > 0:
+			if err := f.run(ctx); err != nil {
+				return err
+			}
+		case f.actions(), f.told(ctx):
+		default:
+			more, err := f.provide(ctx)
+			if err != nil || !more {
+				return err
+			}
+		}
+	}
+}
+
+// hear takes the world's word of a change.
+func (f *Fleet) hear(e memory.Event) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.heard = append(f.heard, e)
+}
+
+// actionEnded takes the engine's word that an action on a release has ended.
+func (f *Fleet) actionEnded(key object.Key, why string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ended[key] = why
+}
+
+// actions waits for the actions that go on beside runs, and tells whether there
+// were any. All that were begun are awaited together, so that the order in which
+// they end is none.
+func (f *Fleet) actions() bool {
+	f.cfg.Engine.Wait()
+	f.mu.Lock()
+	ended := f.ended
+	f.ended = map[object.Key]string{}
+	f.mu.Unlock()
+	for _, key := range slices.SortedFunc(maps.Keys(ended), object.Compare) {
+		f.step(sched.Wake{Unit: key, Priority: sched.Conclude, Why: ended[key]})
+	}
+	return len(ended) > 0
+}
+
+// told writes down progress that nothing replaced, and tells whether there was any.
+func (f *Fleet) told(ctx context.Context) bool {
+	keys := slices.SortedFunc(maps.Keys(f.soft), object.Compare)
+	for _, key := range keys {
+		s := f.soft[key]
+		delete(f.soft, key)
+		if _, _, err := f.commit.Status(ctx, s.obj, s.status); err != nil {
+			f.cfg.Log.Debug("progress was not written", "unit", key, "error", err)
+		}
+	}
+	return len(keys) > 0
+}
+
+// all returns the units in order.
+func (f *Fleet) all() []*unstructured.Unstructured {
+	out := make([]*unstructured.Unstructured, 0, len(f.units))
+	for _, key := range slices.SortedFunc(maps.Keys(f.units), object.Compare) {
+		out = append(out, f.units[key])
+	}
+	return out
+}
+
+// step feeds the scheduler. All units share one class: one runs at a time.
+func (f *Fleet) step(events ...sched.Event) {
+	for _, e := range events {
+		if w, ok := e.(sched.Wake); ok {
+			w.Class = ""
+			e = w
+		}
+		f.starts = append(f.starts, f.state.Step(e, f.cfg.Now)...)
+	}
+}
+
+// runsEach bounds the runs of a fleet, per unit: more means that units wake each
+// other for ever.
+const runsEach = 100
+
+// exhausted is the error of a fleet that does not come to rest.
+func (f *Fleet) exhausted() error {
+	if f.count <= runsEach*(len(f.units)+10) {
+		return nil
+	}
+	return fmt.Errorf("the fleet does not come to rest: after %d runs of %d units there is still work, last for %s",
+		f.count, len(f.units), f.starts[0].Unit)
+}
+
+// kindOf is what is known of a unit's kind.
+func kindOf(key object.Key) (unit.Kind, bool) { return unit.KindOf(key.GroupKind()) }

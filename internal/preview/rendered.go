@@ -1,0 +1,256 @@
+package preview
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/leat-dev/leat/internal/engine"
+	"github.com/leat-dev/leat/internal/fleet"
+	"github.com/leat-dev/leat/internal/health"
+	"github.com/leat-dev/leat/internal/inventory"
+	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/record"
+	"github.com/leat-dev/leat/internal/screen"
+	"github.com/leat-dev/leat/internal/unit"
+)
+
+// Rendered is the fleet as it stands. Its values share what the world holds.
+func (f *Fleet) Rendered(ctx context.Context, revision string) fleet.Rendered {
+	out := fleet.Rendered{Revision: revision, Fidelity: f.cfg.World.Fidelity(), Placeholders: f.placeholders()}
+	objs := f.all()
+	order := f.order(objs)
+	for _, row := range screen.Make(objs, f.runs).Rows {
+		obj := f.units[row.Key]
+		u := fleet.Unit{
+			Key: row.Key, Parent: row.Parent, Object: shown(obj, keepStatus), State: stateOf(row.State),
+			Reason: row.Reason, Message: row.Message, On: row.On, Missing: row.Missing || f.absent(row.Key, row.On),
+			Revision: row.Revision, Order: order[row.Key], Warnings: row.Warnings, Reads: f.readsOf(row.Key),
+		}
+		u.Files = files(u.Reads)
+		f.describe(ctx, &u, obj)
+		out.Units = append(out.Units, u)
+	}
+	unrendered(out.Units)
+	return out
+}
+
+// stateOf is a state of a board for a fleet at rest: what is on its way there
+// goes no further.
+func stateOf(s screen.State) fleet.State {
+	switch s {
+	case screen.Ready:
+		return fleet.Ready
+	case screen.Suspended:
+		return fleet.Suspended
+	case screen.Unsupported:
+		return fleet.NotRendered
+	case screen.Failed:
+		return fleet.Failed
+	default:
+		return fleet.Waiting
+	}
+}
+
+// order counts the units as they came to rest; those that never did come last.
+func (f *Fleet) order(objs []*unstructured.Unstructured) map[object.Key]int {
+	keys := make([]object.Key, len(objs))
+	for i, obj := range objs {
+		keys[i] = object.KeyOf(obj)
+	}
+	slices.SortStableFunc(keys, func(a, b object.Key) int {
+		x, readyA := f.rested[a]
+		y, readyB := f.rested[b]
+		switch {
+		case readyA && readyB:
+			return x - y
+		case readyA:
+			return -1
+		case readyB:
+			return 1
+		default:
+			return 0
+		}
+	})
+	out := make(map[object.Key]int, len(keys))
+	for i, key := range keys {
+		out[key] = i
+	}
+	return out
+}
+
+// absent tells whether a unit waits on nothing but what does not exist.
+func (f *Fleet) absent(key object.Key, on []string) bool {
+	if len(on) == 0 {
+		return false
+	}
+	missed := map[string]bool{}
+	for _, r := range f.reads[key].Reads {
+		if at, ok := engine.KeyOfSubject(r.Key); ok && r.Answer == record.Miss && f.units[at] == nil && f.objects[at] == nil {
+			missed[at.String()] = true
+		}
+	}
+	return !slices.ContainsFunc(on, func(name string) bool { return !missed[name] })
+}
+
+// readsOf is what the last run of a unit looked at, its build included.
+func (f *Fleet) readsOf(key object.Key) record.Set {
+	all := slices.Concat(f.reads[key].Reads, f.cfg.Engine.BuildReads(key))
+	slices.SortFunc(all, record.Compare)
+	return slices.Compact(all)
+}
+
+// files are those of the source that were read and are there.
+func files(reads record.Set) []string {
+	var out []string
+	for _, r := range reads {
+		if r.Space == record.File && r.Answer != record.Miss {
+			out = append(out, r.Key)
+		}
+	}
+	return slices.Compact(out)
+}
+
+// describe fills in what the kind of a unit tells.
+func (f *Fleet) describe(ctx context.Context, u *fleet.Unit, obj *unstructured.Unstructured) {
+	if a, err := unit.DecodeAwaiting(obj); err == nil {
+		for _, d := range a.Dependencies() {
+			u.DependsOn = append(u.DependsOn, d.Key)
+		}
+	}
+	switch u.Key.Kind {
+	case unit.KustomizationKind:
+		if k, err := unit.DecodeKustomization(obj); err == nil {
+			u.Source, u.Path = k.Source(), k.Spec.Path
+		}
+		u.Objects = f.applied(obj)
+	case unit.HelmChartKind:
+		if c, err := unit.DecodeHelmChart(obj); err == nil {
+			u.Source, u.Path = c.Source(), c.Spec.Chart
+		}
+	case unit.HelmReleaseKind:
+		if h, err := unit.DecodeHelmRelease(obj); err == nil {
+			u.Source = h.ChartSource()
+			u.Release = f.release(ctx, h)
+		}
+		u.Objects = f.applied(obj)
+	}
+}
+
+// applied are the objects of a unit's inventory, in its order.
+func (f *Fleet) applied(obj *unstructured.Unstructured) []fleet.Object {
+	entries, _, _ := unstructured.NestedSlice(obj.Object, "status", "inventory", "entries")
+	stored := make([]inventory.Entry, 0, len(entries))
+	for _, e := range entries {
+		m, _ := e.(map[string]any)
+		id, _ := m["id"].(string)
+		version, _ := m["v"].(string)
+		stored = append(stored, inventory.Entry{ID: id, Version: version})
+	}
+	refs, _ := inventory.Decode(stored) // what this engine wrote can be read
+	out := make([]fleet.Object, 0, len(refs))
+	for _, ref := range refs {
+		out = append(out, f.object(ref))
+	}
+	return out
+}
+
+func (f *Fleet) object(ref object.Ref) fleet.Object {
+	o := fleet.Object{Ref: ref}
+	live := f.objects[ref.Key]
+	if live == nil {
+		live = f.units[ref.Key]
+	}
+	switch {
+	case live == nil || engine.Provided(ref, live.GetLabels()) != "":
+		o.Provided, o.Value = true, bare(ref)
+	default:
+		o.Value = shown(live, dropStatus)
+		o.Assumed = engine.Assumed(ref.GroupKind(), health.Of(live, health.Rules{Now: f.cfg.Now})).Assumed
+	}
+	return o
+}
+
+// bare is an object of which only the name is told.
+func bare(ref object.Ref) *unstructured.Unstructured {
+	u := &unstructured.Unstructured{Object: map[string]any{}}
+	u.SetGroupVersionKind(ref.GVK())
+	u.SetNamespace(ref.Namespace)
+	u.SetName(ref.Name)
+	return u
+}
+
+// status says what becomes of a status that is shown.
+type status string
+
+const keepStatus, dropStatus status = "keep", "drop"
+
+// ofServer are the fields of metadata that only a server sets.
+var ofServer = []string{"uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink"}
+
+// shown is an object without what only a server, or the engine itself, sets. It
+// shares the rest.
+func shown(u *unstructured.Unstructured, s status) *unstructured.Unstructured {
+	top := maps.Clone(u.Object)
+	if s == dropStatus {
+		delete(top, "status")
+	}
+	if meta, ok := top["metadata"].(map[string]any); ok {
+		meta = maps.Clone(meta)
+		for _, name := range ofServer {
+			delete(meta, name)
+		}
+		if own, ok := meta["finalizers"].([]any); ok {
+			meta["finalizers"] = slices.DeleteFunc(slices.Clone(own), func(v any) bool { return v == unit.Finalizer(u) })
+			if len(own) == 1 && own[0] == unit.Finalizer(u) {
+				delete(meta, "finalizers")
+			}
+		}
+		top["metadata"] = meta
+	}
+	return &unstructured.Unstructured{Object: top}
+}
+
+// unrendered marks the units of which nothing is known because a source is out of
+// reach: those that build from it, and those that wait for them.
+func unrendered(units []fleet.Unit) {
+	lost := map[string]bool{}
+	for _, u := range units {
+		k, _ := unit.KindOf(u.Key.GroupKind())
+		lost[u.Key.String()] = k.Source && !hasArtifact(u) && (u.State == fleet.Failed || u.State == fleet.NotRendered)
+	}
+	for again := true; again; {
+		again = false
+		for i := range units {
+			u := &units[i]
+			name := u.Key.String()
+			if lost[name] || u.State == fleet.Ready || u.State == fleet.Suspended || len(u.Objects) > 0 || hasArtifact(*u) {
+				continue
+			}
+			if lost[u.Source.String()] || slices.ContainsFunc(u.On, func(on string) bool { return lost[on] }) {
+				lost[name], again = true, true
+				u.State = fleet.NotRendered
+			}
+		}
+	}
+}
+
+func hasArtifact(u fleet.Unit) bool {
+	_, there, _ := unstructured.NestedMap(u.Object.Object, "status", "artifact")
+	return there
+}
+
+// placeholders tells what was made up, in order.
+func (f *Fleet) placeholders() []fleet.Placeholder {
+	var out []fleet.Placeholder
+	for _, key := range slices.SortedFunc(maps.Keys(f.made), object.Compare) {
+		p := f.made[key]
+		out = append(out, fleet.Placeholder{
+			Object: object.Ref{Key: key, Version: "v1"}, Keys: slices.Sorted(maps.Keys(p.data)),
+			By: slices.SortedFunc(maps.Keys(p.by), object.Compare),
+		})
+	}
+	return out
+}
