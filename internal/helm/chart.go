@@ -13,10 +13,21 @@ func (r *run) chart() *chart.Chart { return copyChart(r.job.Chart) }
 // rendering returns a copy to be rendered, until it is stored: one whose loops are
 // counted, or one that is rendered in a child.
 func (r *run) rendering() *chart.Chart {
+	r.rendered = r.chart()
 	if r.isolated() {
-		return r.guard.replace(r.chart())
+		return r.guard.replace(r.rendered)
 	}
-	return r.guard.protect(r.chart())
+	return r.guard.protect(r.rendered)
+}
+
+// shared returns the job's chart in place of the copy of it that was rendered,
+// where Helm changes nothing but by dependencies: what is stored can be packed
+// once for all releases of the chart.
+func (r *run) shared(c *chart.Chart) *chart.Chart {
+	if c != r.rendered || c == nil || c.Metadata == nil || len(c.Metadata.Dependencies)+len(c.Dependencies()) > 0 {
+		return c
+	}
+	return r.job.Chart
 }
 
 func copyChart(c *chart.Chart) *chart.Chart {

@@ -26,6 +26,7 @@ type Cluster struct {
 	// assumes tells that nobody makes objects ready or deletes what has
 	// finalizers: what would be awaited is taken as done.
 	assumes bool
+	pack    packer
 	// encoding is how records of releases are sent.
 	encoding string
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/release"
 	"helm.sh/helm/v4/pkg/action"
+	chart "helm.sh/helm/v4/pkg/chart/v2"
 	helmkube "helm.sh/helm/v4/pkg/kube"
 	"helm.sh/helm/v4/pkg/storage"
-	"helm.sh/helm/v4/pkg/storage/driver"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/cli-runtime/pkg/resource"
@@ -44,6 +44,7 @@ type run struct {
 	lines    *lines
 	storage  *recorder
 	guard    *guard
+	rendered *chart.Chart // the copy of the job's chart that Helm was given last
 	started  time.Time
 	// serverSide tells whether objects are applied server-side.
 	serverSide bool
@@ -75,18 +76,18 @@ func (d *Driver) start(ctx context.Context, job Job, storageNamespace string) (*
 		return nil, fmt.Errorf("connect to cluster: %w", err)
 	}
 	r.http = client
-	secrets, err := d.secrets(r, storageNamespace)
+	stored, err := d.secrets(r, storageNamespace)
 	if err != nil {
 		return nil, err
 	}
-	r.storage = &recorder{Driver: driver.NewSecrets(secrets), run: r}
+	r.storage = &recorder{Driver: stored, run: r}
 	r.storage.begin(job, storageNamespace)
 	return r, nil
 }
 
 // secrets returns the Secrets of a namespace, over a connection that a cancelled
 // run does not close.
-func (d *Driver) secrets(r *run, namespace string) (corev1.SecretInterface, error) {
+func (d *Driver) secrets(r *run, namespace string) (*secrets, error) {
 	config := d.cluster.as(d.who, func(to http.RoundTripper) http.RoundTripper {
 		return &counting{to: to, count: &r.requests}
 	})
@@ -97,7 +98,10 @@ func (d *Driver) secrets(r *run, namespace string) (corev1.SecretInterface, erro
 	if err != nil {
 		return nil, fmt.Errorf("connect to Helm storage: %w", err)
 	}
-	return client.Secrets(namespace), nil
+	unread := func(name string, err error) {
+		r.notes = append(r.notes, fmt.Sprintf("passed over Secret %s/%s, which holds no release that can be read: %s", namespace, name, r.lines.hide.text(err.Error())))
+	}
+	return &secrets{api: client.Secrets(namespace), pack: &d.cluster.pack, unread: unread}, nil
 }
 
 // bound makes requests end with the run.

@@ -1,6 +1,7 @@
 package helm
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -104,6 +105,9 @@ func (s *recorder) Create(key string, rel ri.Releaser) error {
 		return err
 	}
 	s.run.guard.restore()
+	if v1, ok := rel.(*relv1.Release); ok {
+		v1.Chart = s.run.shared(v1.Chart)
+	}
 	if err := s.Driver.Create(key, rel); err != nil {
 		return tooLarge(err)
 	}
@@ -131,9 +135,12 @@ func (s *recorder) Delete(key string) (ri.Releaser, error) {
 	return rel, err
 }
 
+// errTooLarge tells that a release does not fit into a Secret.
+var errTooLarge = errors.New("the release is too large")
+
 // tooLarge explains the one limit of storage that charts run into.
 func tooLarge(err error) error {
-	if strings.Contains(err.Error(), "Too long") || strings.Contains(err.Error(), "Request entity too large") {
+	if errors.Is(err, errTooLarge) || strings.Contains(err.Error(), "Too long") || strings.Contains(err.Error(), "Request entity too large") {
 		return fmt.Errorf("%w: the packed chart, values and manifest of a release must fit into one Secret (1 MiB); leave files out of the chart with .helmignore", err)
 	}
 	return err

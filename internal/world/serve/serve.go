@@ -20,6 +20,7 @@ import (
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 
@@ -49,10 +50,11 @@ func New(w world.World, version string) *API {
 	return &API{world: w, version: version, names: map[schema.GroupVersionResource]world.Mapping{}}
 }
 
-// Config returns a configuration whose clients ask the API. They must not send
-// protobuf.
+// Config returns a configuration whose clients ask the API, in JSON.
 func (a *API) Config() *rest.Config {
-	return &rest.Config{Host: "http://world.invalid", Transport: a, QPS: -1}
+	config := &rest.Config{Host: "http://world.invalid", Transport: a, QPS: -1}
+	config.ContentType, config.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
+	return config
 }
 
 // RoundTrip answers a request. Errors of the World are answers, too.
