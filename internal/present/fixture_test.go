@@ -53,18 +53,13 @@ func field(path, before, after string, from ...fleet.Origin) change.Field {
 }
 
 func workload(kind, name, image string) *unstructured.Unstructured {
-	return parse(fmt.Sprintf(`
-apiVersion: apps/v1
-kind: %s
-metadata: {name: %s, namespace: apps, labels: {app.kubernetes.io/version: "1.5"}}
-spec:
-  replicas: 2
-  template:
-    spec:
-      containers:
-      - {name: %s, image: %q}
-      - {name: sidecar, image: "ghcr.io/acme/proxy@sha256:5f7a"}
-`, kind, name, name, image))
+	container := func(name, image string) any { return map[string]any{"name": name, "image": image} }
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "apps/v1", "kind": kind, "metadata": map[string]any{"name": name, "namespace": "apps"},
+		"spec": map[string]any{"template": map[string]any{"spec": map[string]any{
+			"containers": []any{container(name, image), container("sidecar", "ghcr.io/acme/proxy@sha256:5f7a")},
+		}}},
+	}}
 }
 
 func changed(kind, name string, fields ...change.Field) change.Object {

@@ -1,12 +1,14 @@
 package present_test
 
 import (
+	"encoding/base64"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/leat-dev/leat/internal/present"
 )
@@ -53,4 +55,56 @@ func TestText(t *testing.T) {
 		}
 	}
 	golden(t, "text-colour.txt", strings.ReplaceAll(doc.Text(present.Style{Width: 100, Colour: true}), "\x1b", "␛"))
+}
+
+// outputs is a document in every form.
+func outputs(t *testing.T, doc present.Document) map[string]string {
+	t.Helper()
+	out := map[string]string{
+		"text": doc.Text(present.Style{Width: 80, Colour: true}), "markdown": doc.Markdown(present.Comment{}),
+	}
+	data, err := doc.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out["json"] = string(data)
+	if data, err = doc.SARIF(nil); err != nil {
+		t.Fatal(err)
+	}
+	out["sarif"] = string(data)
+	return out
+}
+
+func TestNoSecretInAnyOutput(t *testing.T) {
+	doc := fixture(t)
+	for name, text := range outputs(t, doc) {
+		for what, secret := range map[string]string{"in clear": canary, "in base64": base64.StdEncoding.EncodeToString([]byte(canary))} {
+			if strings.Contains(text, secret) {
+				t.Errorf("%s holds the secret %s", name, what)
+			}
+		}
+		if name != "sarif" && !strings.Contains(text, mask.Fingerprint([]byte(canary))) {
+			t.Errorf("%s does not hold its fingerprint", name)
+		}
+	}
+}
+
+// What comes out of Git must not steer a terminal.
+func TestTextSteersNoTerminal(t *testing.T) {
+	for _, text := range hostileTexts {
+		got := present.Make(hostile(text)).Text(present.Style{Width: 80})
+		for _, r := range got {
+			if r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) {
+				t.Errorf("%q: %U stands in the text", text, r)
+				break
+			}
+		}
+	}
+}
+
+func TestNothingChanges(t *testing.T) {
+	doc := present.Make(present.Plan{Entries: []present.Entry{quiet()}})
+	if doc.Changes || doc.Verdict != "nothing changes in 96 units" {
+		t.Errorf("got %v, %q", doc.Changes, doc.Verdict)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Style is how text is laid out.
@@ -137,7 +138,7 @@ func cellsOf(spans []span) []cell {
 // text or do not show, as escapes: what comes out of Git must not steer a
 // terminal nor look like something else.
 func printable(text string) string {
-	if !strings.ContainsFunc(text, hidden) {
+	if utf8.ValidString(text) && !strings.ContainsFunc(text, hidden) {
 		return text
 	}
 	var out strings.Builder
