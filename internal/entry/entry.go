@@ -61,7 +61,7 @@ func Find(t tree.Tree, o Options) (Entry, error) {
 		}
 		o.Path = clean
 		if t.Lookup(clean).Kind != tree.Dir {
-			return Entry{}, fmt.Errorf("--path %s: the fleet has no such directory; it has %s", clean, strings.Join(guesses(t), ", "))
+			return Entry{}, &NotFound{clean, guesses(t)}
 		}
 	}
 	var found []Entry
@@ -87,6 +87,23 @@ func Find(t tree.Tree, o Options) (Entry, error) {
 		return Entry{}, ambiguous("the fleet has no "+SyncFile+" with a GitRepository and a Kustomization", t)
 	}
 }
+
+// NotFound is the error of a directory that the tree does not have.
+type NotFound struct {
+	Path  string
+	Known []string // directories that may be meant
+}
+
+// Error names what may be meant.
+func (e *NotFound) Error() string {
+	if len(e.Known) == 0 {
+		return fmt.Sprintf("--path %s: the fleet has no such directory", e.Path)
+	}
+	return fmt.Sprintf("--path %s: the fleet has no such directory; it has %s", e.Path, strings.Join(e.Known, ", "))
+}
+
+// Clusters returns the directories in which clusters seem to begin.
+func Clusters(t tree.Tree) []string { return guesses(t) }
 
 // looksLikeOne tells whether the root itself is what to apply.
 func looksLikeOne(t tree.Tree) bool {

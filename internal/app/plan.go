@@ -1,0 +1,119 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/leat-dev/leat/internal/change"
+	"github.com/leat-dev/leat/internal/entry"
+	"github.com/leat-dev/leat/internal/fleet"
+	"github.com/leat-dev/leat/internal/present"
+)
+
+// PlanConfig says what to plan.
+type PlanConfig struct {
+	Previews  PreviewConfig
+	Revisions Revisions
+	// Entries are where the clusters begin; one that is empty finds the only one.
+	Entries []entry.Options
+	// All plans every cluster that either side has.
+	All bool
+}
+
+// Plan renders both sides of a change for each cluster and compares them.
+func Plan(ctx context.Context, cfg PlanConfig) (present.Plan, error) {
+	previews, err := NewPreviews(cfg.Previews)
+	if err != nil {
+		return present.Plan{}, err
+	}
+	defer previews.Close()
+	base, head, err := cfg.Revisions.Read(ctx, previews.pool)
+	if err != nil {
+		return present.Plan{}, err
+	}
+	entries := cfg.Entries
+	if cfg.All {
+		entries = clusters(base, head, cfg.Entries)
+	}
+	var out present.Plan
+	for _, o := range entries {
+		e, err := previews.compare(ctx, o, base, head)
+		if err != nil {
+			return out, err
+		}
+		out.Entries = append(out.Entries, e)
+	}
+	return out, nil
+}
+
+// clusters are those of either side.
+func clusters(base, head Revision, like []entry.Options) []entry.Options {
+	var out []entry.Options
+	seen := map[string]bool{}
+	for _, side := range []Revision{head, base} {
+		for _, path := range entry.Clusters(side.Tree) {
+			if !seen[path] {
+				seen[path] = true
+				o := entry.Options{Path: path}
+				if len(like) > 0 {
+					o.Name, o.Namespace = like[0].Name, like[0].Namespace
+				}
+				out = append(out, o)
+			}
+		}
+	}
+	return out
+}
+
+// rendering is one side, rendered.
+type rendering struct {
+	fleet fleet.Rendered
+	path  string
+	took  time.Duration
+	err   error
+}
+
+// compare renders both sides of a cluster at once and says what the change does.
+func (p *Previews) compare(ctx context.Context, o entry.Options, base, head Revision) (present.Entry, error) {
+	var sides [2]rendering
+	var both sync.WaitGroup
+	for i, r := range []Revision{base, head} {
+		if i == 0 && base.Tree.Hash() == head.Tree.Hash() {
+			continue // it renders the same
+		}
+		both.Go(func() { sides[i] = p.render(ctx, o, r) })
+	}
+	both.Wait()
+	if base.Tree.Hash() == head.Tree.Hash() {
+		sides[0] = sides[1]
+	}
+	var absent [2]*entry.NotFound
+	for i := range sides {
+		if sides[i].err != nil && !errors.As(sides[i].err, &absent[i]) {
+			return present.Entry{}, sides[i].err
+		}
+	}
+	if absent[0] != nil && absent[1] != nil {
+		return present.Entry{}, sides[1].err
+	}
+	set := change.Compare(sides[0].fleet, sides[1].fleet, change.Options{Mask: p.cfg.Options.Mask})
+	path := sides[1].path
+	if absent[1] != nil {
+		path = sides[0].path
+	}
+	return present.Entry{Path: path, Set: set, Took: present.Took{Base: sides[0].took, Head: sides[1].took}}, nil
+}
+
+// render brings one side to rest. A side that does not have the cluster is empty.
+func (p *Previews) render(ctx context.Context, o entry.Options, r Revision) rendering {
+	began := time.Now()
+	v, err := p.Open(ctx, r.Snapshot, o)
+	if err != nil {
+		return rendering{fleet: fleet.Rendered{Revision: r.Revision()}, err: fmt.Errorf("%s: %w", r.Name, err)}
+	}
+	defer v.Close()
+	return rendering{fleet: v.Rendered(ctx), path: v.Entry.Path, took: time.Since(began)}
+}

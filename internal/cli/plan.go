@@ -1,0 +1,236 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+	"k8s.io/klog/v2"
+
+	"github.com/leat-dev/leat/internal/app"
+	"github.com/leat-dev/leat/internal/entry"
+	"github.com/leat-dev/leat/internal/finding"
+	"github.com/leat-dev/leat/internal/mirror"
+	"github.com/leat-dev/leat/internal/present"
+)
+
+// planFlags are the flags of `leat plan`.
+type planFlags struct {
+	previewFlags
+	base, head string
+	output     string
+}
+
+// previewFlags are those of all verbs that render fleets without a cluster.
+type previewFlags struct {
+	paths     []string
+	all       bool
+	entry     entry.Options
+	inputs    []string
+	setInputs []string
+	mirrors   []string
+	fetch     bool
+	cacheDir  string
+	engine    engineFlags
+}
+
+// The exit codes of a plan beyond those of every verb.
+const (
+	exitChanges  = 2
+	exitFindings = 3
+)
+
+func newPlan(env Env) *cobra.Command {
+	f := &planFlags{}
+	cmd := &cobra.Command{
+		Use:   "plan [DIRECTORY]",
+		Short: "Say what a change will do, before it merges",
+		Long: `Render the whole fleet before and after a change, with the engine that delivers it,
+and say what the change does: which units it touches, what is created, changed field
+by field, pruned or replaced, what would never become ready, and what is dangerous.
+No cluster is needed, and no network is used unless --fetch says so.
+
+The head is the directory as it is, committed or not, or a commit (--head). The base
+is where it left the branch that it will be merged into, or what --base names: a
+branch, a tag, a commit, or a directory. What lives outside Git and is not given with
+--input is made up, counted and shown.
+
+Exit codes: 0 nothing changes, 1 it did not work (also wrong use), 2 something changes.`,
+		Example: `  leat plan examples/platform --path clusters/prod
+  leat plan --base main --head my-branch --all
+  leat plan --base ../before ../after -o markdown
+  leat plan --input secrets.yaml --set-input domain=example.org`,
+		Args: args(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, given []string) error { return runPlan(cmd.Context(), env, f, given) },
+	}
+	f.previewFlags.register(cmd.Flags())
+	cmd.Flags().StringVar(&f.base, "base", "", "what to compare with: a branch, tag, commit or directory (default: where the head left the branch it goes to)")
+	cmd.Flags().StringVar(&f.head, "head", "", "what to plan: a branch, tag, commit or directory (default: the directory as it is)")
+	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text, markdown, html, json or sarif")
+	return cmd
+}
+
+func (f *previewFlags) register(fs *pflag.FlagSet) {
+	fs.StringArrayVar(&f.paths, "path", nil, "directory of a cluster's entry in the fleet (repeatable)")
+	fs.BoolVar(&f.all, "all", false, "every cluster of the fleet")
+	fs.StringVar(&f.entry.Name, "name", "", "name of the entry's objects where the fleet has no gotk-sync.yaml (default flux-system)")
+	fs.StringVarP(&f.entry.Namespace, "namespace", "n", "", "their namespace (default flux-system)")
+	fs.StringArrayVar(&f.inputs, "input", nil, "file of objects that live outside Git (repeatable)")
+	fs.StringArrayVar(&f.setInputs, "set-input", nil, "KEY=VALUE: a key of what would be made up (repeatable)")
+	fs.StringArrayVar(&f.mirrors, "mirror", nil, "PREFIX=TARGET: read addresses that begin so from this machine (repeatable)")
+	fs.BoolVar(&f.fetch, "fetch", false, "allow the network for what no mirror has")
+	fs.StringVar(&f.cacheDir, "cache-dir", "", "where fetched content is kept (default: a directory of the user's cache)")
+	f.engine.register(fs)
+}
+
+func runPlan(ctx context.Context, env Env, f *planFlags, given []string) error {
+	if !slices.Contains([]string{"text", "markdown", "html", "json", "sarif"}, f.output) {
+		return wrong("--output %q: want text, markdown, html, json or sarif", f.output)
+	}
+	dir, err := fleetDir(given)
+	if err != nil {
+		return err
+	}
+	previews, err := f.config()
+	if err != nil {
+		return &Exit{1, err}
+	}
+	plan, err := app.Plan(ctx, app.PlanConfig{
+		Previews: previews, Revisions: app.Revisions{Dir: dir, Base: f.base, Head: f.head}, Entries: f.entries(), All: f.all,
+	})
+	if err != nil {
+		return &Exit{1, err}
+	}
+	plan.Tool = "leat " + Version
+	doc := present.Make(plan)
+	if err := write(env.Out, doc, f.output); err != nil {
+		return err
+	}
+	if doc.Changes {
+		return &Exit{exitChanges, nil}
+	}
+	return nil
+}
+
+// wrong is an error of wrong use where 2 means something else.
+func wrong(format string, args ...any) error { return &Exit{1, fmt.Errorf(format, args...)} }
+
+// fleetDir is the directory that a verb is about.
+func fleetDir(given []string) (string, error) {
+	dir := "."
+	if len(given) > 0 {
+		dir = given[0]
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	if info, err := os.Stat(abs); err != nil || !info.IsDir() {
+		return "", wrong("%s is not a directory", abs)
+	}
+	return abs, nil
+}
+
+// entries are the clusters that were asked for.
+func (f *previewFlags) entries() []entry.Options {
+	if len(f.paths) == 0 {
+		return []entry.Options{f.entry}
+	}
+	var out []entry.Options
+	for _, path := range f.paths {
+		o := f.entry
+		o.Path = path
+		out = append(out, o)
+	}
+	return out
+}
+
+func (f *previewFlags) config() (app.PreviewConfig, error) {
+	mirrors, err := parseMirrors(f.mirrors)
+	if err != nil {
+		return app.PreviewConfig{}, err
+	}
+	values := map[string]string{}
+	for _, text := range f.setInputs {
+		key, value, ok := strings.Cut(text, "=")
+		if !ok || key == "" {
+			return app.PreviewConfig{}, fmt.Errorf("--set-input %q: want KEY=VALUE", text)
+		}
+		values[key] = value
+	}
+	log := slog.New(slog.DiscardHandler)
+	klog.SetSlogLogger(log) // client-go must not write between the lines
+	options, err := f.engine.options(log)
+	if err != nil {
+		return app.PreviewConfig{}, err
+	}
+	cache := f.cacheDir
+	if cache == "" {
+		if cache, err = os.UserCacheDir(); err != nil {
+			cache = os.TempDir()
+		}
+		cache = filepath.Join(cache, "leat")
+	}
+	return app.PreviewConfig{
+		Inputs: f.inputs, Values: values, Mirrors: mirrors, Fetch: f.fetch, CacheDir: cache, Options: options, Log: log,
+		Isolate: isolation(log, 0),
+	}, nil
+}
+
+func parseMirrors(texts []string) ([]mirror.Mirror, error) {
+	var out []mirror.Mirror
+	for _, text := range texts {
+		m, err := mirror.Parse(text)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, m)
+	}
+	return out, nil
+}
+
+// write prints a plan in a format.
+func write(out io.Writer, doc present.Document, format string) error {
+	var text string
+	switch format {
+	case "markdown":
+		text = doc.Markdown(present.Comment{})
+	case "json":
+		data, err := doc.JSON()
+		if err != nil {
+			return err
+		}
+		text = string(data)
+	case "sarif":
+		data, err := doc.SARIF([]finding.Rule{})
+		if err != nil {
+			return err
+		}
+		text = string(data)
+	default:
+		text = doc.Text(styleOf(out))
+	}
+	_, err := io.WriteString(out, strings.TrimRight(text, "\n")+"\n")
+	return err
+}
+
+// styleOf says how text looks where it goes.
+func styleOf(out io.Writer) present.Style {
+	file, ok := out.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return present.Style{}
+	}
+	width, _, err := term.GetSize(int(file.Fd()))
+	if err != nil {
+		width = 100
+	}
+	return present.Style{Width: width, Colour: os.Getenv("NO_COLOR") == ""}
+}
