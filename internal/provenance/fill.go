@@ -4,13 +4,167 @@ import (
 	"context"
 
 	"github.com/leat-dev/leat/internal/change"
+	"github.com/leat-dev/leat/internal/fleet"
+	"github.com/leat-dev/leat/internal/object"
+)
+
+// The bounds of one Fill, per side.
+const (
+	maxBuilds = 400
+	maxFields = 5000
 )
 
 // Sides are both sides of a change.
-type Sides struct{ Base, Head Fleet }
+type Sides struct {
+	Base, Head Fleet
+	// Builds bounds the builds for each side; zero stands for the default.
+	Builds int
+}
 
 // Fill tells of each unit, object and field of a change where it was written:
-// at head, or at base where head does not have it.
+// at head, or at base where head does not have it. What was not found, or not
+// any more within the bounds, has no origin. It ends early, with the error of
+// the context, when that ends; what was found until then stays.
 func Fill(ctx context.Context, set *change.Set, sides Sides) error {
-	return ctx.Err()
+	f := newFilling(sides)
+	for i := range set.Units {
+		if err := f.unit(ctx, &set.Units[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Target names one field of an object that a unit made.
+type Target struct {
+	Unit, Object object.Key
+	Pointer      string // JSON pointer: /spec/replicas
+}
+
+// Field answers for one field. The answer is nil where it is not known.
+func Field(ctx context.Context, side Fleet, of Target) (*fleet.Origin, error) {
+	f := newFinder(side, nil, &work{builds: maxBuilds})
+	found, err := f.field(ctx, of.Unit, question{of.Object, of.Pointer}, 0)
+	return found.known(), err
+}
+
+func (l located) known() *fleet.Origin {
+	if l.origin.File == "" && len(l.origin.Chain) == 0 {
+		return nil
+	}
+	return &l.origin
+}
+
+// filling is one Fill.
+type filling struct {
+	base, head *finder
+	fields     int
+}
+
+func newFilling(sides Sides) *filling {
+	if sides.Builds == 0 {
+		sides.Builds = maxBuilds
+	}
+	return &filling{
+		base: newFinder(sides.Base, sides.Head, &work{builds: sides.Builds}),
+		head: newFinder(sides.Head, sides.Base, &work{builds: sides.Builds}),
+	}
+}
+
+func (f *filling) unit(ctx context.Context, u *change.Unit) error {
+	of := f.side(u.Op)
+	if parent, ok := of.parent(u.Key); ok {
+		u.Origin = of.manifest(ctx, parent, u.Key)
+		if err := f.answer(ctx, parent, asksOf(u.Key, u.Spec)); err != nil {
+			return err
+		}
+	}
+	var asks []ask
+	for i := range u.Objects {
+		o := &u.Objects[i]
+		o.Origin = f.side(o.Op).manifest(ctx, u.Key, o.Ref.Key)
+		asks = append(asks, asksOf(o.Ref.Key, o.Fields)...)
+	}
+	return f.answer(ctx, u.Key, asks)
+}
+
+// side is the one that has an object under an operation.
+func (f *filling) side(op change.Op) *finder {
+	if op == change.Delete || op == change.Orphan {
+		return f.base
+	}
+	return f.head
+}
+
+// ask is a question with the place of its answer.
+type ask struct {
+	question
+	field *change.Field
+}
+
+func asksOf(key object.Key, fields []change.Field) []ask {
+	out := make([]ask, len(fields))
+	for i := range fields {
+		out[i] = ask{question{key, fields[i].Path}, &fields[i]}
+	}
+	return out
+}
+
+// answer fills the fields of what one unit made: those that head does not have
+// are looked for at base.
+func (f *filling) answer(ctx context.Context, unit object.Key, asks []ask) error {
+	bySide := map[*finder][]question{}
+	for _, a := range asks {
+		if f.fields++; f.fields > maxFields {
+			break
+		}
+		bySide[f.of(a)] = append(bySide[f.of(a)], a.question)
+	}
+	for _, side := range []*finder{f.head, f.base} {
+		if len(bySide[side]) == 0 {
+			continue
+		}
+		found, err := side.fields(ctx, unit, bySide[side], 0)
+		if err != nil {
+			return err
+		}
+		for _, a := range asks {
+			if f.of(a) == side {
+				a.field.Origin = found[a.question].known()
+			}
+		}
+	}
+	return nil
+}
+
+func (f *filling) of(a ask) *finder {
+	if a.field.After == "" {
+		return f.base
+	}
+	return f.head
+}
+
+// manifest says where an object that a unit made was written as a whole.
+func (f *finder) manifest(ctx context.Context, unit, key object.Key) fleet.Origin {
+	if s := f.site(unit); s != nil {
+		i, ok := s.find(key)
+		if !ok {
+			return fleet.Origin{}
+		}
+		o := s.manifest(ctx, i, f.work)
+		o.Source = f.source(unit)
+		return o
+	}
+	if f.side.Chart(unit) == nil {
+		return fleet.Origin{}
+	}
+	r, err := f.release(ctx, unit)
+	if err != nil || r == nil {
+		return fleet.Origin{}
+	}
+	file := r.templates[key]
+	if file == "" {
+		return fleet.Origin{}
+	}
+	return fleet.Origin{File: file, Chain: []fleet.Link{{Kind: "chart", File: file}}}
 }

@@ -42,6 +42,7 @@ type Build struct {
 	Tree    tree.Tree
 	Recipe  build.Recipe
 	Options build.Options
+	Outcome build.Outcome
 }
 
 // Chart renders the chart of one HelmRelease, with its post renderers, and
@@ -80,7 +81,7 @@ func (b *Traced) Run(ctx context.Context, t tree.Tree, r build.Recipe, o build.O
 	out, err := b.builder.Run(ctx, t, r, o)
 	if err == nil {
 		b.mu.Lock()
-		b.last[kustomization(r.OwnerNamespace, r.OwnerName)] = Build{t, r, o}
+		b.last[kustomization(r.OwnerNamespace, r.OwnerName)] = Build{t, r, o, out}
 		b.mu.Unlock()
 	}
 	return out, err
