@@ -139,9 +139,9 @@ func Verbs(env Env, skip ...string) []*cobra.Command {
 
 // verbs are all verbs; each stands in a file of its name.
 func (p *program) verbs() []*cobra.Command {
-	return []*cobra.Command{
+	return append([]*cobra.Command{
 		p.newGet(), p.newReconcile(), p.newSuspend(), p.newResume(), p.newDelete(),
-	}
+	}, p.writers()...)
 }
 
 // prepare settles the namespace before a verb runs.

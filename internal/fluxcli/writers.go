@@ -1,0 +1,8 @@
+package fluxcli
+
+import "github.com/spf13/cobra"
+
+// writers are the verbs that make, build, compare and move things.
+func (p *program) writers() []*cobra.Command {
+	return []*cobra.Command{p.newCreate()}
+}
