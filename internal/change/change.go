@@ -4,7 +4,11 @@
 //	set := change.Compare(base, head, change.Options{Mask: mask})
 //	for _, u := range set.Units { … u.Op, u.Objects … }
 //
-// It is pure, and nothing in a Set holds a secret in clear.
+// What is gone from head is pruned only where something prunes it: the unit that
+// made it was applied, prunes, and no other unit has the object now. Revisions
+// alone are no change.
+//
+// It is pure, and nothing in the JSON of a Set is a secret in clear.
 package change
 
 import (
@@ -14,8 +18,18 @@ import (
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/plan"
 	"github.com/leat-dev/leat/internal/report"
+	"github.com/leat-dev/leat/internal/screen"
 	"github.com/leat-dev/leat/internal/world"
 )
+
+// Options say what a comparison knows beside the two fleets.
+type Options struct {
+	// Mask makes the fingerprints of secrets.
+	Mask plan.Mask
+	// Inputs are objects from outside of both fleets that their units read: the
+	// values of Secrets among them are hidden wherever they are repeated.
+	Inputs []*unstructured.Unstructured
+}
 
 // Set is everything that a change does.
 type Set struct {
@@ -26,9 +40,33 @@ type Set struct {
 	// All counts the units of head, touched or not.
 	All          int
 	Placeholders []fleet.Placeholder // of head
+	// Causes are why units of head are not ready, each once, those that the
+	// change brings first.
+	Causes []Cause
+	// Flaws are what schemas say against the objects of base and of head; package
+	// validate finds them.
+	Flaws [2][]Flaw
 	// Before and After are both fleets, with secrets as they are: rules look at
 	// them, nothing prints them.
 	Before, After fleet.Rendered `json:"-"`
+}
+
+// Cause is one root cause, with every unit that is not ready because of it.
+type Cause struct {
+	screen.Cause
+	// Old causes stand at base as well, and keep nobody more than there.
+	Old bool `json:"old,omitempty"`
+}
+
+// Flaw is one thing that the schema of an object says against it.
+type Flaw struct {
+	Unit    object.Key
+	Object  object.Ref
+	Field   string // JSON pointer
+	Message string // holds no secret
+	At      string // file:line, where known
+	// Unknown fields would be dropped; everything else is refused.
+	Unknown bool
 }
 
 // Op says what happens to a unit or an object.
@@ -49,10 +87,11 @@ const (
 	Orphan Op = "orphan"
 	// Move gives an object to another unit, unchanged or changed.
 	Move Op = "move"
-	// Unknown is that of a unit that could not be rendered at one side.
+	// Unknown is that of a unit that could not be rendered at one side, or that
+	// is not made at head because the unit that made it was not applied.
 	Unknown Op = "unknown"
 	// Same units are listed because something else of them changed: how they
-	// stand, or the revision of a chart that renders the same.
+	// stand, or what is warned of.
 	Same Op = "same"
 )
 
@@ -60,7 +99,9 @@ const (
 type Unit struct {
 	Key, Parent object.Key
 	Op          Op
-	Spec        []Field // of its own manifest
+	// Why says more of a unit that is orphaned, or of which nothing is known.
+	Why  string
+	Spec []Field // of its own manifest
 	// Before and After are how it stands; empty where it does not exist.
 	Before, After Standing
 	Objects       []Object // that change, in the order in which they are applied, prunes last

@@ -43,8 +43,8 @@ func skipReason(desired, live *unstructured.Unstructured) string {
 	return ""
 }
 
-// keptOnPrune says which mark on a live object protects it from being pruned.
-func keptOnPrune(live *unstructured.Unstructured) (why string, kept bool) {
+// KeptOnPrune says which mark on a live object protects it from being pruned.
+func KeptOnPrune(live *unstructured.Unstructured) (why string, kept bool) {
 	switch {
 	case Marked(live, object.AnnotationPrune, "Disabled"):
 		return object.AnnotationPrune + " is disabled", true

@@ -89,7 +89,7 @@ func (p Prune) keeps(key object.Key, live *unstructured.Unstructured) (why strin
 	if !p.Owner.Owns(live) {
 		return fmt.Sprintf("not labelled as of %s/%s", p.Owner.Namespace, p.Owner.Name), true
 	}
-	if why, kept := keptOnPrune(live); kept {
+	if why, kept := KeptOnPrune(live); kept {
 		return why, true
 	}
 	return leaving, live.GetDeletionTimestamp() != nil

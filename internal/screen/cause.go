@@ -25,6 +25,9 @@ type Cause struct {
 // wait for the same missing thing have it as their one cause, and so have all
 // units of a kind that is not reconciled.
 func (b Board) Causes() []Cause {
+	if !slices.ContainsFunc(b.Rows, func(r Row) bool { return r.State.Bad() }) {
+		return []Cause{}
+	}
 	byName := make(map[string]Row, len(b.Rows))
 	for _, r := range b.Rows {
 		byName[r.Key.String()] = r

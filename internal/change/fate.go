@@ -1,0 +1,172 @@
+package change
+
+import (
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/leat-dev/leat/internal/fleet"
+	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/plan"
+	"github.com/leat-dev/leat/internal/report"
+	"github.com/leat-dev/leat/internal/unit"
+)
+
+// fate is what becomes of something that head does not have.
+type fate struct {
+	op  Op // Delete, Orphan or Unknown
+	why string
+}
+
+// fate tells what becomes of a unit that head does not have: what its parent does
+// about it, if that is still there, else what the end of the parent does.
+func (c *comparison) fate(b *fleet.Unit) fate {
+	if f, known := c.fates[b.Key]; known {
+		return f
+	}
+	c.fates[b.Key] = fate{op: Delete} // ends a circle of parents
+	f := c.decide(b)
+	c.fates[b.Key] = f
+	return f
+}
+
+func (c *comparison) decide(b *fleet.Unit) fate {
+	before, after := c.base.units[b.Parent], c.head.units[b.Parent]
+	switch {
+	case before == nil && after == nil:
+		return fate{op: Delete}
+	case after != nil && !applied(after):
+		return fate{Unknown, fmt.Sprintf("%s, which makes it, %s", b.Parent, howUnapplied(after))}
+	case after != nil:
+		return pruned(after, manifest(before, b))
+	}
+	switch f := c.fate(before); f.op {
+	case Orphan:
+		return fate{Orphan, fmt.Sprintf("%s stays, and so does this", b.Parent)}
+	case Unknown:
+		return f
+	}
+	return finalized(before, manifest(before, b))
+}
+
+// manifest returns a unit as its parent applied it.
+func manifest(parent, u *fleet.Unit) *unstructured.Unstructured {
+	if parent != nil {
+		for i := range parent.Objects {
+			if parent.Objects[i].Ref.Key == u.Key {
+				return parent.Objects[i].Value
+			}
+		}
+	}
+	return u.Object
+}
+
+// applied tells whether a unit came as far as to prune: it is ready, or waits for
+// the health of what it applied.
+func applied(u *fleet.Unit) bool {
+	switch u.State {
+	case fleet.Ready:
+		return true
+	case fleet.Waiting, fleet.Failed:
+		return u.Reason == report.ReasonHealthFailed || u.Reason == report.ReasonProgressing
+	}
+	return false
+}
+
+func howUnapplied(u *fleet.Unit) string {
+	switch u.State {
+	case fleet.Suspended:
+		return "is suspended"
+	case fleet.NotRendered:
+		return "could not be rendered"
+	default:
+		return "is not ready"
+	}
+}
+
+// pruned tells what a unit that is still there does about an object that it no
+// longer makes. One that is kept says so as it is, not as it would be.
+func pruned(by *fleet.Unit, obj *unstructured.Unstructured) fate {
+	switch by.Key.Kind {
+	case unit.KustomizationKind:
+		if !isTrue(by.Object, "prune") {
+			return fate{Orphan, fmt.Sprintf("spec.prune of %s is off", by.Key)}
+		}
+		return unlessKept(obj)
+	case unit.HelmReleaseKind:
+		return unlessHelmKeeps(obj)
+	}
+	return fate{op: Delete}
+}
+
+// finalized tells what the end of a unit does to its objects (kustomize-controller
+// v1.9 api/v1 deletionPolicy; helm-controller v1.6 uninstalls what is not
+// suspended).
+func finalized(u *fleet.Unit, obj *unstructured.Unstructured) fate {
+	switch {
+	case isTrue(u.Object, "suspend"):
+		return fate{Orphan, fmt.Sprintf("%s is suspended, and its end removes nothing", u.Key)}
+	case u.Key.Kind == unit.HelmReleaseKind:
+		return unlessHelmKeeps(obj)
+	case u.Key.Kind != unit.KustomizationKind:
+		return fate{op: Delete}
+	}
+	switch policy := text(u.Object, "deletionPolicy"); {
+	case policy == "Orphan":
+		return fate{Orphan, fmt.Sprintf("spec.deletionPolicy of %s is Orphan", u.Key)}
+	case policy != "Delete" && policy != "WaitForTermination" && !isTrue(u.Object, "prune"):
+		return fate{Orphan, fmt.Sprintf("spec.prune of %s is off", u.Key)}
+	}
+	return unlessKept(obj)
+}
+
+func unlessKept(obj *unstructured.Unstructured) fate {
+	if why, kept := plan.KeptOnPrune(obj); kept {
+		return fate{Orphan, why}
+	}
+	return fate{op: Delete}
+}
+
+// Annotations by which Helm knows what to leave (helm v4 pkg/kube/resource_policy.go)
+// and what is its own; it never removes the CRDs of a chart's crds folder, which
+// have no such mark.
+const (
+	helmPolicy  = "helm.sh/resource-policy"
+	helmRelease = "meta.helm.sh/release-name"
+)
+
+func unlessHelmKeeps(obj *unstructured.Unstructured) fate {
+	if obj == nil {
+		return fate{op: Delete}
+	}
+	annotations := obj.GetAnnotations()
+	switch {
+	case strings.EqualFold(strings.TrimSpace(annotations[helmPolicy]), "keep"):
+		return fate{Orphan, helmPolicy + " is keep"}
+	case isDefinition(object.KeyOf(obj)) && annotations[helmRelease] == "":
+		return fate{Orphan, "Helm never removes what stands in a chart's crds folder"}
+	}
+	return fate{op: Delete}
+}
+
+func isDefinition(key object.Key) bool {
+	return key.Kind == "CustomResourceDefinition" && key.Group == "apiextensions.k8s.io"
+}
+
+// isTrue and text read a field of a spec.
+func isTrue(u *unstructured.Unstructured, field string) bool {
+	if u == nil {
+		return false
+	}
+	on, _, _ := unstructured.NestedBool(u.Object, "spec", field)
+	return on
+}
+
+func text(u *unstructured.Unstructured, field string) string {
+	if u == nil {
+		return ""
+	}
+	s, _, _ := unstructured.NestedString(u.Object, "spec", field)
+	return s
+}
