@@ -14,6 +14,7 @@ import (
 	"github.com/leat-dev/leat/internal/engine"
 	"github.com/leat-dev/leat/internal/hash"
 	"github.com/leat-dev/leat/internal/mirror"
+	"github.com/leat-dev/leat/internal/report"
 	"github.com/leat-dev/leat/internal/source/bases"
 	"github.com/leat-dev/leat/internal/tree"
 )
@@ -35,7 +36,8 @@ func (b *localBases) Fetch(ctx context.Context, address string) (tree.Tree, hash
 		return b.remote.Fetch(ctx, address)
 	}
 	if !ok {
-		return tree.Tree{}, hash.ID{}, fmt.Errorf("not on this machine, and the network is not used; pass --mirror %s=FILE or FOLDER", repo)
+		return tree.Tree{}, hash.ID{}, report.RetryOn(report.ReasonBuildFailed,
+			fmt.Errorf("not on this machine, and the network is not used; pass --mirror %s=FILE or FOLDER", repo), report.Remedy(repo))
 	}
 	file := filepath.Join(m.Target, filepath.FromSlash(rest))
 	if rest == "" {

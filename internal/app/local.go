@@ -61,7 +61,7 @@ func (l *LocalSources) Offline(url string) error { return offline(report.ReasonG
 func offline(reason, address string) error {
 	at := shown(address)
 	return report.RetryOn(reason, fmt.Errorf(
-		"%s is not on this machine and the network is not used; pass --mirror %s=FOLDER, or --fetch", at, at), "--mirror "+at+"=FOLDER")
+		"%s is not on this machine and the network is not used; pass --mirror %s=FOLDER, or --fetch", at, at), report.Remedy(at))
 }
 
 // shown is an address without what may be secret in it.

@@ -15,6 +15,7 @@ import (
 	"github.com/leat-dev/leat/internal/helm"
 	"github.com/leat-dev/leat/internal/isolate"
 	"github.com/leat-dev/leat/internal/mirror"
+	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/preview"
 	"github.com/leat-dev/leat/internal/provenance"
 	"github.com/leat-dev/leat/internal/source/bases"
@@ -116,7 +117,7 @@ func (p *Previews) Open(ctx context.Context, snap worktree.Snapshot, o entry.Opt
 		return nil, err
 	}
 	v.Fleet = preview.New(preview.Config{
-		World: v.World, Engine: eng, Now: standing, Inputs: preview.Inputs{Invent: true, Values: p.cfg.Values}, Log: p.cfg.Log,
+		World: v.World, Engine: eng, Now: standing, Inputs: preview.Inputs{Invent: true, Values: p.cfg.Values}, Log: p.cfg.Log, Built: v.built,
 	})
 	g := ground{
 		world: v.World, entry: e, tree: snap.Tree, bases: p.bases(local), inputs: p.cfg.Inputs, createNamespaces: true,
@@ -135,6 +136,19 @@ func (p *Previews) Open(ctx context.Context, snap worktree.Snapshot, o entry.Opt
 // Rendered is the fleet as it came to rest.
 func (v *Preview) Rendered(ctx context.Context) fleet.Rendered {
 	return v.Fleet.Rendered(ctx, v.source.Revision())
+}
+
+// built are the objects of a Kustomization's last build.
+func (v *Preview) built(key object.Key) []object.Ref {
+	b, ok := v.Traced.At(fleet.Rendered{}, nil).Build(key)
+	if !ok {
+		return nil
+	}
+	out := make([]object.Ref, len(b.Outcome.Result.Objects))
+	for i, o := range b.Outcome.Result.Objects {
+		out[i] = o.Ref
+	}
+	return out
 }
 
 // Close lets go of the world.

@@ -150,11 +150,17 @@ func (c *kustomizing) mayKnow(key object.Key) bool {
 // on controllers where there are none.
 func (c *kustomizing) rested(ref object.Ref, r health.Result) health.Result {
 	r.Simulated = r.Simulated || c.Options.SimulatedPods && health.RestsOnPods(ref.GroupKind())
-	if c.Options.Alone {
+	switch {
+	case c.assumed(ref.Key) && r.Status != health.NotFound:
+		return health.Result{Status: health.Current, Assumed: true}
+	case c.Options.Alone:
 		return Assumed(ref.GroupKind(), r)
 	}
 	return r
 }
+
+// assumed tells whether a unit counts as ready though it is out of reach.
+func (e *Engine) assumed(key object.Key) bool { return e.Unreached != nil && e.Unreached(key) }
 
 // Assumed is a health in a world in which no controller works but this engine: an
 // object that one of the others would make ready counts as ready, unless it says

@@ -23,10 +23,12 @@ type depending struct {
 	revision string // that the unit is about to apply
 	// additive asks the built-in question also where there is a readyExpr.
 	additive bool
+	// assumed are units that count as ready whatever they say.
+	assumed func(object.Key) bool
 }
 
 func (c *kustomizing) dependencies(ctx context.Context, revision string) error {
-	return depending{c.k, c.raw, c.own, c.view, revision, c.Options.AdditiveReadyExpr}.ready(ctx)
+	return depending{c.k, c.raw, c.own, c.view, revision, c.Options.AdditiveReadyExpr, c.assumed}.ready(ctx)
 }
 
 // ready returns an error unless everything in dependsOn is ready. Its text is
@@ -66,6 +68,9 @@ func (d depending) one(ctx context.Context, dep unit.Dependency) error {
 	}
 	if obj == nil {
 		return report.Missing(report.ReasonDependency, fmt.Errorf("dependency '%s' not found", name), dep.Key.String())
+	}
+	if d.assumed(dep.Key) {
+		return nil
 	}
 	if dep.ReadyExpr != "" {
 		if err := d.expression(dep, obj); err != nil || !d.additive {

@@ -103,6 +103,9 @@ type Engine struct {
 	Stored Stored
 	// Units are all units as they are known, not to be changed; nil asks the world.
 	Units func() []*unstructured.Unstructured
+	// Unreached tells of units, and sources, that cannot be had here and count as
+	// ready for those who wait for them; nil is none.
+	Unreached func(object.Key) bool
 	// Nudge asks for a run of a unit of which another one's run found something
 	// out; it may be nil.
 	Nudge func(unit object.Key, why string)

@@ -92,6 +92,10 @@ func (c *kustomizing) build(ctx context.Context, art *meta.Artifact) error {
 	out, err := c.Builds.Run(ctx, t, c.recipe(vars), build.Options{Remote: c.Remote})
 	c.remember(out)
 	if err != nil {
+		var p *report.Problem // of a remote base
+		if errors.As(err, &p) {
+			return report.RetryOn(report.ReasonBuildFailed, err, p.On...)
+		}
 		return report.Retry(report.ReasonBuildFailed, err)
 	}
 	c.built = out.Result

@@ -107,7 +107,7 @@ func (r *releasing) converge(ctx context.Context) error {
 		return err
 	}
 	r.ended()
-	if err := (depending{r.h, r.raw, r.own, r.view, "", r.Options.AdditiveReadyExpr}).ready(ctx); err != nil {
+	if err := (depending{r.h, r.raw, r.own, r.view, "", r.Options.AdditiveReadyExpr, r.assumed}).ready(ctx); err != nil {
 		return err
 	}
 	art, err := r.artifact(ctx)

@@ -19,7 +19,8 @@ import (
 // Inputs says what to do about the ConfigMaps and Secrets that a fleet reads and
 // nothing in it makes.
 type Inputs struct {
-	// Invent makes them up, so that what reads them can be rendered.
+	// Invent makes them up, so that what reads them can be rendered, and takes what
+	// is out of reach as ready.
 	Invent bool
 	// Values are those of keys, where they matter; others become text that begins
 	// with "placeholder-", or what passes where such text does not.
@@ -39,7 +40,7 @@ const manager = "leat"
 // tells whether there was anything.
 func (f *Fleet) provide(ctx context.Context) (bool, error) {
 	if !f.cfg.Inputs.Invent {
-		return false, nil
+		return f.assume(ctx)
 	}
 	changed := map[object.Key]bool{}
 	for _, obj := range f.all() {
@@ -57,7 +58,10 @@ func (f *Fleet) provide(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	variables, err := f.variables(ctx)
-	return len(changed) > 0 || variables, err
+	if err != nil || variables || len(changed) > 0 {
+		return true, err
+	}
+	return f.assume(ctx)
 }
 
 // input is a key of a ConfigMap or Secret that a unit reads.

@@ -54,7 +54,9 @@ type Config struct {
 	Now time.Time
 	// Inputs says what to do about what lives outside Git and was not given.
 	Inputs Inputs
-	Log    *slog.Logger
+	// Built tells what the last build of a Kustomization yielded; it may be nil.
+	Built func(object.Key) []object.Ref
+	Log   *slog.Logger
 }
 
 // Fleet is a fleet in its world. It is not safe for concurrent use.
@@ -73,6 +75,7 @@ type Fleet struct {
 	soft    map[object.Key]softStatus    // progress that was not written down yet
 	rested  map[object.Key]int           // when a unit first was ready
 	made    map[object.Key]*placeholder
+	lost    map[object.Key]bool // out of reach, and taken as ready
 	count   int // of runs
 
 	mu    sync.Mutex
@@ -100,7 +103,7 @@ func New(cfg Config) *Fleet {
 		cfg: cfg, commit: commit.Committer{World: cfg.World}, state: sched.New(sched.Limits{"": 1}),
 		units: map[object.Key]*unstructured.Unstructured{}, objects: map[object.Key]*unstructured.Unstructured{},
 		runs: map[object.Key]screen.Run{}, reads: map[object.Key]report.Report{}, soft: map[object.Key]softStatus{},
-		rested: map[object.Key]int{}, made: map[object.Key]*placeholder{}, ended: map[object.Key]string{},
+		rested: map[object.Key]int{}, made: map[object.Key]*placeholder{}, ended: map[object.Key]string{}, lost: map[object.Key]bool{},
 	}
 	eng := cfg.Engine
 	f.live = live.NewTold(live.Config{
@@ -111,6 +114,7 @@ func New(cfg Config) *Fleet {
 		},
 	})
 	eng.Live, eng.Units, eng.Nudge = f.live, f.all, f.Wake
+	eng.Unreached = func(key object.Key) bool { return cfg.Inputs.Invent && f.lost[key] }
 	eng.Options.Alone, eng.Options.Log = true, cfg.Log
 	eng.Options.Rehearse = func(ref object.Ref) bool { return !engine.Predictable(ref.Group) }
 	ctx, stop := context.WithCancel(context.Background())

@@ -29,11 +29,13 @@ func (f *Fleet) Rendered(ctx context.Context, revision string) fleet.Rendered {
 			Reason: row.Reason, Message: row.Message, On: row.On, Missing: row.Missing || f.absent(row.Key, row.On),
 			Revision: row.Revision, Order: order[row.Key], Warnings: row.Warnings, Reads: f.readsOf(row.Key),
 		}
+		if f.unrendered(row.Key, obj) {
+			u.State = fleet.NotRendered
+		}
 		u.Files = files(u.Reads)
 		f.describe(ctx, &u, obj)
 		out.Units = append(out.Units, u)
 	}
-	unrendered(out.Units)
 	return out
 }
 
@@ -211,35 +213,6 @@ func shown(u *unstructured.Unstructured, s status) *unstructured.Unstructured {
 		top["metadata"] = meta
 	}
 	return &unstructured.Unstructured{Object: top}
-}
-
-// unrendered marks the units of which nothing is known because a source is out of
-// reach: those that build from it, and those that wait for them.
-func unrendered(units []fleet.Unit) {
-	lost := map[string]bool{}
-	for _, u := range units {
-		k, _ := unit.KindOf(u.Key.GroupKind())
-		lost[u.Key.String()] = k.Source && !hasArtifact(u) && (u.State == fleet.Failed || u.State == fleet.NotRendered)
-	}
-	for again := true; again; {
-		again = false
-		for i := range units {
-			u := &units[i]
-			name := u.Key.String()
-			if lost[name] || u.State == fleet.Ready || u.State == fleet.Suspended || len(u.Objects) > 0 || hasArtifact(*u) {
-				continue
-			}
-			if lost[u.Source.String()] || slices.ContainsFunc(u.On, func(on string) bool { return lost[on] }) {
-				lost[name], again = true, true
-				u.State = fleet.NotRendered
-			}
-		}
-	}
-}
-
-func hasArtifact(u fleet.Unit) bool {
-	_, there, _ := unstructured.NestedMap(u.Object.Object, "status", "artifact")
-	return there
 }
 
 // placeholders tells what was made up, in order.

@@ -100,6 +100,7 @@ func (f *Fleet) forget(key object.Key) {
 	delete(f.reads, key)
 	delete(f.soft, key)
 	delete(f.rested, key)
+	delete(f.lost, key)
 }
 
 // run does the run that the scheduler began.

@@ -57,6 +57,16 @@ func RetryOn(reason string, err error, on ...string) error {
 	return &Problem{Class: Retrying, Reason: reason, On: on, Err: err}
 }
 
+// remedy begins what a person can do about a thing that is not on this machine.
+const remedy = "--mirror "
+
+// Remedy names, among what a unit waits on, what a person can do about an address
+// that is not on this machine.
+func Remedy(address string) string { return remedy + address + "=FOLDER" }
+
+// IsRemedy tells whether a thing that a unit waits on is a Remedy.
+func IsRemedy(on string) bool { return strings.HasPrefix(on, remedy) }
+
 // Wait is a problem that ends when one of the named things changes.
 func Wait(reason string, err error, on ...string) error {
 	return &Problem{Class: Waiting, Reason: reason, On: on, Err: err}
