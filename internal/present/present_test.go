@@ -63,6 +63,7 @@ func outputs(t *testing.T, doc present.Document) map[string]string {
 	out := map[string]string{
 		"text": doc.Text(present.Style{Width: 80, Colour: true}), "markdown": doc.Markdown(present.Comment{}),
 	}
+	out["html"] = page(t, doc)
 	data, err := doc.JSON()
 	if err != nil {
 		t.Fatal(err)
