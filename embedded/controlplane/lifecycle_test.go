@@ -21,7 +21,10 @@ import (
 	"github.com/leat-dev/leat/embedded/kubetest"
 )
 
-func TestMain(m *testing.M) { kubetest.Main(m) }
+func TestMain(m *testing.M) {
+	kubetest.Quick("TestDataSurvivesKill", "TestTakenPortIsNamed")
+	kubetest.Main(m)
+}
 
 // wait bounds what a test waits for, not what is measured.
 const wait = time.Minute

@@ -37,7 +37,7 @@ var (
 func all() []fleet {
 	out := []fleet{
 		{name: "platform-dev", dir: examples + "/platform", flags: path("dev"), short: true},
-		{name: "platform-prod", dir: examples + "/platform", flags: path("prod"), short: true},
+		{name: "platform-prod", dir: examples + "/platform", flags: path("prod")},
 		{name: "kustomize-helm-staging", dir: fleets + "/flux2-kustomize-helm-example", flags: path("staging")},
 		{name: "kustomize-helm-production", dir: fleets + "/flux2-kustomize-helm-example", flags: path("production")},
 		{name: "multi-tenancy-staging", dir: fleets + "/flux2-multi-tenancy",
@@ -50,7 +50,7 @@ func all() []fleet {
 	out = append(out, helmFleets()...)
 	for _, cluster := range []string{"c2-production", "c3", "development", "monitoring", "playground", "production"} {
 		out = append(out, fleet{
-			name: "radix-" + cluster, dir: fleets + "/radix-flux/master", short: cluster == "playground",
+			name: "radix-" + cluster, dir: fleets + "/radix-flux/master",
 			flags: append([]string{"--path", "clusters/" + cluster, "--input", "testdata/radix-" + cluster + ".input.yaml"}, radixFlags...),
 		})
 	}

@@ -21,7 +21,10 @@ import (
 	"github.com/leat-dev/leat/internal/world/cluster"
 )
 
-func TestMain(m *testing.M) { kubetest.Main(m) }
+func TestMain(m *testing.M) {
+	kubetest.Quick("TestApplyTwiceChangesNothing", "TestLayoutIsChanged", "TestDowngradeKeepsNewerVersions")
+	kubetest.Main(m)
+}
 
 // within bounds each wait of a test.
 const within = time.Minute

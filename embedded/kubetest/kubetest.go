@@ -20,6 +20,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -78,6 +79,7 @@ func DataDir(dir string) Option {
 
 var shared struct {
 	used    bool // Main was called
+	quick   map[string]bool
 	options []Option
 	once    sync.Once
 	cluster *Cluster
@@ -94,9 +96,33 @@ func Main(m *testing.M, options ...Option) {
 	os.Exit(code)
 }
 
+// Quick names the tests that use a cluster in the quick suite too; without it all
+// do. Call it before Main.
+//
+//	func TestMain(m *testing.M) {
+//		kubetest.Quick("TestInstall")
+//		kubetest.Main(m)
+//	}
+func Quick(tests ...string) {
+	shared.quick = make(map[string]bool, len(tests))
+	for _, name := range tests {
+		shared.quick[name] = true
+	}
+}
+
+// SkipUnlessQuick leaves a test out of the quick suite if Quick does not name it.
+func SkipUnlessQuick(t testing.TB) {
+	t.Helper()
+	name, _, _ := strings.Cut(t.Name(), "/")
+	if testing.Short() && shared.quick != nil && !shared.quick[name] {
+		t.Skip("not in the quick suite; go test without -short runs it")
+	}
+}
+
 // Shared returns the test binary's one cluster.
 func Shared(t testing.TB) *Cluster {
 	t.Helper()
+	SkipUnlessQuick(t)
 	if !shared.used {
 		t.Fatal("kubetest.Shared needs: func TestMain(m *testing.M) { kubetest.Main(m) }")
 	}
@@ -110,6 +136,7 @@ func Shared(t testing.TB) *Cluster {
 // Start starts a cluster for this test alone.
 func Start(t testing.TB, options ...Option) *Cluster {
 	t.Helper()
+	SkipUnlessQuick(t)
 	c, err := New(options...)
 	if err != nil {
 		t.Fatal(err)

@@ -18,7 +18,10 @@ import (
 	"github.com/leat-dev/leat/embedded/simkubelet"
 )
 
-func TestMain(m *testing.M) { kubetest.Main(m, kubetest.Nodes(2)) }
+func TestMain(m *testing.M) {
+	kubetest.Quick("TestDeploymentBecomesAvailable", "TestJobThatExitsSaysItsCode", "TestFailNeverGetsReady")
+	kubetest.Main(m, kubetest.Nodes(2))
+}
 
 func cluster(t *testing.T) (*kubernetes.Clientset, string) {
 	t.Helper()

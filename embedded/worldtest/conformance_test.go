@@ -15,7 +15,10 @@ import (
 )
 
 // Controllers collect what was owned and what stood in namespaces.
-func TestMain(m *testing.M) { kubetest.Main(m, kubetest.WithoutScheduler, kubetest.WithoutNodes) }
+func TestMain(m *testing.M) {
+	kubetest.Quick("TestConformanceOfOverlayOverCluster", "TestMemoryEqualsServer", "TestBuiltinKindsAreThoseOfTheServer")
+	kubetest.Main(m, kubetest.WithoutScheduler, kubetest.WithoutNodes)
+}
 
 // awaited bounds how long an asynchronous effect may take.
 const awaited = time.Minute

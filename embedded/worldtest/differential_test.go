@@ -46,7 +46,7 @@ func TestMemoryEqualsServer(t *testing.T) {
 	templates := d.templates()
 	n := *objects
 	if testing.Short() {
-		n /= 5
+		n /= 20
 	}
 	for i := range n {
 		d.live(i, templates[i%len(templates)])

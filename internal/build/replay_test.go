@@ -75,13 +75,13 @@ func edit(t testing.TB, rng *rand.Rand, tr tree.Tree, paths []string) (tree.Tree
 // The replayed ReadSet answers as a fresh build: where no read has changed,
 // result and ReadSet are the same, byte for byte.
 func TestReplayEqualsFresh(t *testing.T) {
-	edits := 200
+	edits, recipesOf := 200, 40
 	if testing.Short() {
-		edits = 6
+		edits, recipesOf = 3, 10
 	}
 	hits, misses := 0, 0
 	eachFleet(t, func(t *testing.T, f fleet) {
-		recipes := sample(f.recipes(t), 40)
+		recipes := sample(f.recipes(t), recipesOf)
 		before := make([]built, len(recipes))
 		for i, r := range recipes {
 			before[i] = buildAll(f.tree, r)
