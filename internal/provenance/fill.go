@@ -6,6 +6,7 @@ import (
 	"github.com/leat-dev/leat/internal/change"
 	"github.com/leat-dev/leat/internal/fleet"
 	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/plan"
 )
 
 // The bounds of one Fill, per side.
@@ -85,7 +86,30 @@ func (f *filling) unit(ctx context.Context, u *change.Unit) error {
 		o.Origin = f.side(o.Op).manifest(ctx, u.Key, o.Ref.Key)
 		asks = append(asks, asksOf(o.Ref.Key, o.Fields)...)
 	}
+	if err := f.values(ctx, u); err != nil {
+		return err
+	}
 	return f.answer(ctx, u.Key, asks)
+}
+
+// values fills those of the composed values of a release that differ.
+func (f *filling) values(ctx context.Context, u *change.Unit) error {
+	if u.Release == nil {
+		return nil
+	}
+	for i := range u.Release.Values {
+		field := &u.Release.Values[i]
+		path, err := plan.ParsePointer(field.Path)
+		if f.fields++; err != nil || f.fields > maxFields {
+			continue
+		}
+		def, _, err := f.of(field).valueDefinition(ctx, u.Key, path, 0)
+		if err != nil {
+			return err
+		}
+		field.Origin = def.known()
+	}
+	return nil
 }
 
 // side is the one that has an object under an operation.
@@ -118,7 +142,7 @@ func (f *filling) answer(ctx context.Context, unit object.Key, asks []ask) error
 		if f.fields++; f.fields > maxFields {
 			break
 		}
-		bySide[f.of(a)] = append(bySide[f.of(a)], a.question)
+		bySide[f.of(a.field)] = append(bySide[f.of(a.field)], a.question)
 	}
 	for _, side := range []*finder{f.head, f.base} {
 		if len(bySide[side]) == 0 {
@@ -129,7 +153,7 @@ func (f *filling) answer(ctx context.Context, unit object.Key, asks []ask) error
 			return err
 		}
 		for _, a := range asks {
-			if f.of(a) == side {
+			if f.of(a.field) == side {
 				a.field.Origin = found[a.question].known()
 			}
 		}
@@ -137,8 +161,9 @@ func (f *filling) answer(ctx context.Context, unit object.Key, asks []ask) error
 	return nil
 }
 
-func (f *filling) of(a ask) *finder {
-	if a.field.After == "" {
+// of is the side that has a field.
+func (f *filling) of(field *change.Field) *finder {
+	if field.After == "" {
 		return f.base
 	}
 	return f.head

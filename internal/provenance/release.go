@@ -249,13 +249,14 @@ func (f *finder) valuesIn(ctx context.Context, unit object.Key, ref map[string]a
 		return located{}, "", nil
 	}
 	found, err := f.field(ctx, owner, question{from, plan.Pointer("data", key)}, hops+1)
-	if l := found.leaf; l != nil && line > 0 {
-		switch {
-		case l.block:
-			found.origin.Line = l.line + line
-		case l.kind == "generator" && l.from == l.to:
-			found.origin.Line = line // the whole file is the value
-		}
+	switch l := found.leaf; {
+	case l == nil || line == 0:
+	case l.block:
+		found.origin.Line = l.line + line
+	case l.kind == "generator" && l.from == l.to: // the whole file is the value
+		found.origin.Line = line
+		found.origin.Chain = slices.Clone(found.origin.Chain)
+		found.origin.Chain[len(found.origin.Chain)-1].Line = line
 	}
 	return found, " from " + from.String(), err
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -18,6 +19,7 @@ import (
 	"github.com/leat-dev/leat/internal/build"
 	"github.com/leat-dev/leat/internal/fleet"
 	"github.com/leat-dev/leat/internal/object"
+	releases "github.com/leat-dev/leat/internal/release"
 	"github.com/leat-dev/leat/internal/tree"
 )
 
@@ -189,4 +191,46 @@ func lineAt(t testing.TB, tr tree.Tree, file string, n int) string {
 		t.Fatalf("%s has no line %d", file, n)
 	}
 	return lines[n-1]
+}
+
+// release makes a HelmRelease that was rendered a unit, with its values.
+func (s *stand) release(t *testing.T, key object.Key) {
+	t.Helper()
+	obj := s.objects[key]
+	if obj == nil {
+		t.Fatalf("nothing made %s", key)
+	}
+	data := map[string]map[string]string{}
+	for k, o := range s.objects {
+		if k.Kind == "ConfigMap" && k.Namespace == key.Namespace {
+			data[k.Name], _, _ = unstructured.NestedStringMap(o.Object, "data")
+		}
+	}
+	values, err := valuesOf(obj, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := fleet.Unit{Key: key, Object: obj, State: fleet.Ready, Release: &fleet.Release{Values: values}}
+	for _, parent := range s.rendered.Units {
+		for _, o := range parent.Objects {
+			if o.Ref.Key == key {
+				u.Parent = parent.Key
+			}
+		}
+	}
+	s.rendered.Units = append(s.rendered.Units, u)
+}
+
+func valuesOf(obj *unstructured.Unstructured, data map[string]map[string]string) (map[string]any, error) {
+	var hr helmv2.HelmRelease
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(obj.Object, &hr); err != nil {
+		return nil, err
+	}
+	return releases.Compose(hr.GetValues(), hr.Spec.ValuesFrom, func(_, name string) (map[string][]byte, bool) {
+		out := map[string][]byte{}
+		for key, value := range data[name] {
+			out[key] = []byte(value)
+		}
+		return out, data[name] != nil
+	})
 }
