@@ -16,7 +16,7 @@ import (
 const maxRequests = 28
 
 func TestInstall(t *testing.T) {
-	s := newStand(t, web("1.0.0"))
+	s := newStand(t, server, web("1.0.0"))
 	s.driver.Observe(s.ctx, helm.PlaceOf(s.job.Object)) // discovery is the cluster's, not the release's
 	out, err := s.driver.Install(s.ctx, s.job)
 	rel := s.must(out, err)
@@ -53,8 +53,10 @@ func TestInstall(t *testing.T) {
 	}
 }
 
-func TestUpgradeRollbackUninstall(t *testing.T) {
-	s := newStand(t, web("1.0.0"))
+func TestUpgradeRollbackUninstall(t *testing.T) { everywhere(t, testUpgradeRollbackUninstall) }
+
+func testUpgradeRollbackUninstall(t *testing.T, on place) {
+	s := newStand(t, on, web("1.0.0"))
 	s.must(s.driver.Install(s.ctx, s.job))
 	s.job.Chart, s.job.Values = web("1.1.0"), map[string]any{"color": "blue"}
 	out, err := s.driver.Upgrade(s.ctx, s.job)
@@ -80,8 +82,10 @@ func TestUpgradeRollbackUninstall(t *testing.T) {
 	}
 }
 
-func TestPruneAndKeep(t *testing.T) {
-	s := newStand(t, chartOf("1.0.0", map[string]string{
+func TestPruneAndKeep(t *testing.T) { everywhere(t, testPruneAndKeep) }
+
+func testPruneAndKeep(t *testing.T, on place) {
+	s := newStand(t, on, chartOf("1.0.0", map[string]string{
 		"templates/a.yaml": configMap("a", "1"), "templates/b.yaml": configMap("b", "1"),
 		"templates/c.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, annotations: {helm.sh/resource-policy: keep}}\ndata: {k: '1'}\n",
 	}))
@@ -99,7 +103,7 @@ func TestAllRefusalsAtOnce(t *testing.T) {
 	}
 	files := map[string]string{"templates/a.yaml": bad("bad-one"), "templates/b.yaml": bad("bad-two"), "templates/c.yaml": configMap("good", "1"),
 		"templates/d.yaml": "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: bad-three}\nspec: {replicas: -1}\n"}
-	s := newStand(t, chartOf("1.0.0", files))
+	s := newStand(t, server, chartOf("1.0.0", files))
 	_, err := s.driver.Install(s.ctx, s.job)
 	s.wantError(err, "bad-one", "bad-two", "bad-three")
 	s.wantStored("1:failed")
@@ -111,8 +115,10 @@ func TestAllRefusalsAtOnce(t *testing.T) {
 	s.wantStored("1:failed 2:failed")
 }
 
-func TestUnknownKindsAtOnce(t *testing.T) {
-	s := newStand(t, chartOf("1.0.0", map[string]string{
+func TestUnknownKindsAtOnce(t *testing.T) { everywhere(t, testUnknownKindsAtOnce) }
+
+func testUnknownKindsAtOnce(t *testing.T, on place) {
+	s := newStand(t, on, chartOf("1.0.0", map[string]string{
 		"templates/a.yaml": "apiVersion: example.org/v1\nkind: One\nmetadata: {name: a}\n",
 		"templates/b.yaml": "apiVersion: example.org/v1\nkind: Two\nmetadata: {name: b}\n",
 	}))
@@ -121,8 +127,10 @@ func TestUnknownKindsAtOnce(t *testing.T) {
 	s.wantStored("")
 }
 
-func TestTakesOwnership(t *testing.T) {
-	s := newStand(t, chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("mine", "chart")}))
+func TestTakesOwnership(t *testing.T) { everywhere(t, testTakesOwnership) }
+
+func testTakesOwnership(t *testing.T, on place) {
+	s := newStand(t, on, chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("mine", "chart")}))
 	other := chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("mine", "other")})
 	job := s.job
 	job.Chart, job.Object = other, s.job.Object.DeepCopy()
@@ -140,7 +148,11 @@ func TestTakesOwnership(t *testing.T) {
 }
 
 func TestInstallsAgainWhereHistoryWasKept(t *testing.T) {
-	s := newStand(t, chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("a", "1")}))
+	everywhere(t, testInstallsAgainWhereHistoryWasKept)
+}
+
+func testInstallsAgainWhereHistoryWasKept(t *testing.T, on place) {
+	s := newStand(t, on, chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("a", "1")}))
 	s.job.Object.Spec.Uninstall = &v2.Uninstall{KeepHistory: true}
 	s.must(s.driver.Install(s.ctx, s.job))
 	s.must(s.driver.Uninstall(s.ctx, s.job, helm.PlaceOf(s.job.Object)))
@@ -155,9 +167,11 @@ func TestInstallsAgainWhereHistoryWasKept(t *testing.T) {
 }
 
 // A release of which a kind is gone can still be uninstalled.
-func TestUninstallWithoutTheKind(t *testing.T) {
+func TestUninstallWithoutTheKind(t *testing.T) { everywhere(t, testUninstallWithoutTheKind) }
+
+func testUninstallWithoutTheKind(t *testing.T, on place) {
 	group := "gone.example.org"
-	s := newStand(t, chartOf("1.0.0", map[string]string{
+	s := newStand(t, on, chartOf("1.0.0", map[string]string{
 		"crds/a.yaml": "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: things." + group + "}\nspec: {group: " + group +
 			", scope: Namespaced, names: {kind: Thing, plural: things, singular: thing, listKind: ThingList}, versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]}\n",
 		"templates/a.yaml": "apiVersion: " + group + "/v1\nkind: Thing\nmetadata: {name: x}\n", "templates/b.yaml": configMap("b", "1"),
@@ -172,9 +186,11 @@ func TestUninstallWithoutTheKind(t *testing.T) {
 	}
 }
 
-func TestSecretsAreHidden(t *testing.T) {
+func TestSecretsAreHidden(t *testing.T) { everywhere(t, testSecretsAreHidden) }
+
+func testSecretsAreHidden(t *testing.T, on place) {
 	const canary = "canary-hunter2"
-	s := newStand(t, chartOf("1.0.0", map[string]string{
+	s := newStand(t, on, chartOf("1.0.0", map[string]string{
 		"templates/a.yaml": "{{ fail (printf \"cannot use %s\" .Values.password) }}",
 	}))
 	s.job.Values, s.job.Secrets = map[string]any{"password": canary}, []string{canary}

@@ -13,8 +13,10 @@ import (
 
 // TestInstallLooksAtNothing: four objects that do not exist cost a request each,
 // and storage that was observed is not read again.
-func TestInstallLooksAtNothing(t *testing.T) {
-	s := newStand(t, chartOf("1.0.0", map[string]string{
+func TestInstallLooksAtNothing(t *testing.T) { everywhere(t, testInstallLooksAtNothing) }
+
+func testInstallLooksAtNothing(t *testing.T, on place) {
+	s := newStand(t, on, chartOf("1.0.0", map[string]string{
 		"templates/a.yaml": configMap("a", "1"), "templates/b.yaml": configMap("b", "1"),
 		"templates/c.yaml": configMap("c", "1"), "templates/d.yaml": configMap("d", "1"),
 	}))
@@ -40,8 +42,10 @@ func TestInstallLooksAtNothing(t *testing.T) {
 
 // TestStoredThatIsWrong: an install that is told that there is nothing does no
 // harm to what there is.
-func TestStoredThatIsWrong(t *testing.T) {
-	s := newStand(t, chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("a", "1")}))
+func TestStoredThatIsWrong(t *testing.T) { everywhere(t, testStoredThatIsWrong) }
+
+func testStoredThatIsWrong(t *testing.T, on place) {
+	s := newStand(t, on, chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("a", "1")}))
 	s.must(s.driver.Install(s.ctx, s.job))
 	s.job.Stored = []*relv1.Release{}
 	s.job.Chart = chartOf("2.0.0", map[string]string{"templates/a.yaml": configMap("a", "2")})
@@ -57,8 +61,10 @@ func TestStoredThatIsWrong(t *testing.T) {
 // TestInstallTakesOver: of what exists, fields that others applied are taken,
 // and fields that Helm wrote before it applied go when the chart has them no
 // more.
-func TestInstallTakesOver(t *testing.T) {
-	s := newStand(t, chartOf("1.0.0", map[string]string{
+func TestInstallTakesOver(t *testing.T) { everywhere(t, testInstallTakesOver) }
+
+func testInstallTakesOver(t *testing.T, on place) {
+	s := newStand(t, on, chartOf("1.0.0", map[string]string{
 		"templates/a.yaml": configMap("theirs", "ours"), "templates/b.yaml": configMap("ours", "new"), "templates/c.yaml": configMap("none", "new"),
 	}))
 	maps := s.kube.CoreV1().ConfigMaps(s.ns)
@@ -90,7 +96,11 @@ func TestInstallTakesOver(t *testing.T) {
 // TestInstallTakesOverWithoutConflict: what Helm wrote before it applied is
 // taken over also where nobody else has a say.
 func TestInstallTakesOverWithoutConflict(t *testing.T) {
-	s := newStand(t, chartOf("1.0.0", map[string]string{"templates/b.yaml": configMap("ours", "new")}))
+	everywhere(t, testInstallTakesOverWithoutConflict)
+}
+
+func testInstallTakesOverWithoutConflict(t *testing.T, on place) {
+	s := newStand(t, on, chartOf("1.0.0", map[string]string{"templates/b.yaml": configMap("ours", "new")}))
 	maps := s.kube.CoreV1().ConfigMaps(s.ns)
 	ours := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "ours"}, Data: map[string]string{"k": "old", "more": "goes"}}
 	if _, err := maps.Create(s.ctx, ours, metav1.CreateOptions{FieldManager: "helm-controller"}); err != nil {

@@ -13,7 +13,7 @@ import (
 // reports what one costs the engine: processor time of this process (the server
 // is another one) and API requests.
 func BenchmarkInstall(b *testing.B) {
-	s := newStand(b, web("1.0.0"))
+	s := newStand(b, server, web("1.0.0"))
 	var requests int64
 	install := func(i int) {
 		job := s.job

@@ -55,8 +55,10 @@ func (s *stand) edit(name, patch string) {
 	}
 }
 
-func TestDriftIsFoundAndCorrected(t *testing.T) {
-	s := newStand(t, chartOf("1.0.0", map[string]string{
+func TestDriftIsFoundAndCorrected(t *testing.T) { everywhere(t, testDriftIsFoundAndCorrected) }
+
+func testDriftIsFoundAndCorrected(t *testing.T, on place) {
+	s := newStand(t, on, chartOf("1.0.0", map[string]string{
 		"templates/a.yaml": configMap("a", "1"), "templates/b.yaml": configMap("b", "1"), "templates/c.yaml": configMap("c", "1"),
 		"templates/hook.yaml": hook("h", "post-install", "0", ""),
 	}))
@@ -84,8 +86,10 @@ func TestDriftIsFoundAndCorrected(t *testing.T) {
 	}
 }
 
-func TestDriftThatIsIgnored(t *testing.T) {
-	s := newStand(t, chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("a", "1"), "templates/b.yaml": configMap("b", "1"), "templates/c.yaml": configMap("c", "1")}))
+func TestDriftThatIsIgnored(t *testing.T) { everywhere(t, testDriftThatIsIgnored) }
+
+func testDriftThatIsIgnored(t *testing.T, on place) {
+	s := newStand(t, on, chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("a", "1"), "templates/b.yaml": configMap("b", "1"), "templates/c.yaml": configMap("c", "1")}))
 	s.must(s.driver.Install(s.ctx, s.job))
 	for _, name := range []string{"a", "b", "c"} {
 		s.edit(name, `{"data":{"k":"other"}}`)

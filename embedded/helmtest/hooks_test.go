@@ -30,8 +30,10 @@ spec:
 `
 }
 
-func TestHooksInOrder(t *testing.T) {
-	s := newStand(t, chartOf("1.0.0", map[string]string{
+func TestHooksInOrder(t *testing.T) { everywhere(t, testHooksInOrder) }
+
+func testHooksInOrder(t *testing.T, on place) {
+	s := newStand(t, on, chartOf("1.0.0", map[string]string{
 		"templates/second.yaml": hook("second", "pre-install,pre-upgrade", "5", ""),
 		"templates/first.yaml":  hook("first", "pre-install", "-5", ""),
 		"templates/gone.yaml":   hook("gone", "pre-install", "0", ", helm.sh/hook-delete-policy: hook-succeeded"),
@@ -57,7 +59,7 @@ func TestHooksInOrder(t *testing.T) {
 }
 
 func TestHookFailureFailsTheRelease(t *testing.T) {
-	s := newStand(t, chartOf("1.0.0", map[string]string{
+	s := newStand(t, server, chartOf("1.0.0", map[string]string{
 		"templates/job.yaml": job("migrate", "pre-install", "job-exit-1"), "templates/a.yaml": configMap("a", "1"),
 	}))
 	out, err := s.driver.Install(s.ctx, s.job)
@@ -71,15 +73,19 @@ func TestHookFailureFailsTheRelease(t *testing.T) {
 	}
 }
 
-func TestHooksDisabled(t *testing.T) {
-	s := newStand(t, chartOf("1.0.0", map[string]string{"templates/job.yaml": job("migrate", "pre-install", "job-exit-1"), "templates/a.yaml": configMap("a", "1")}))
+func TestHooksDisabled(t *testing.T) { everywhere(t, testHooksDisabled) }
+
+func testHooksDisabled(t *testing.T, on place) {
+	s := newStand(t, on, chartOf("1.0.0", map[string]string{"templates/job.yaml": job("migrate", "pre-install", "job-exit-1"), "templates/a.yaml": configMap("a", "1")}))
 	s.job.Object.Spec.Install = &v2.Install{DisableHooks: true}
 	s.must(s.driver.Install(s.ctx, s.job))
 	s.wantStored("1:deployed")
 }
 
-func TestTests(t *testing.T) {
-	s := newStand(t, chartOf("1.0.0", map[string]string{
+func TestTests(t *testing.T) { everywhere(t, testTests) }
+
+func testTests(t *testing.T, on place) {
+	s := newStand(t, on, chartOf("1.0.0", map[string]string{
 		"templates/a.yaml":    configMap("a", "1"),
 		"templates/good.yaml": job("good", "test", "none"), "templates/bad.yaml": job("bad", "test", "job-exit-1"),
 	}))
@@ -90,6 +96,12 @@ func TestTests(t *testing.T) {
 	if len(hooks) != 1 || hooks["good"] == nil || hooks["good"].Phase != "Succeeded" {
 		t.Errorf("tests: %v", hooks)
 	}
+	s.wantStored("1:deployed")
+}
+
+func TestTestsThatFail(t *testing.T) {
+	s := newStand(t, server, chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("a", "1"), "templates/bad.yaml": job("bad", "test", "job-exit-1")}))
+	s.must(s.driver.Install(s.ctx, s.job))
 	s.job.Object.Spec.Test = &v2.Test{Enable: true}
 	_, err := s.driver.Test(s.ctx, s.job)
 	s.wantError(err, "bad")
@@ -98,7 +110,7 @@ func TestTests(t *testing.T) {
 
 // A release in which a test fails is remediated: uninstalled after an install.
 func TestConvergeWithFailingTest(t *testing.T) {
-	s := newStand(t, chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("a", "1"), "templates/bad.yaml": job("bad", "test", "job-exit-1")}))
+	s := newStand(t, server, chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("a", "1"), "templates/bad.yaml": job("bad", "test", "job-exit-1")}))
 	s.job.Object.Spec.Test = &v2.Test{Enable: true}
 	s.job.Object.Spec.Install = &v2.Install{Remediation: &v2.InstallRemediation{Retries: 1}}
 	done, last := s.converge()
@@ -120,7 +132,9 @@ func words(actions []release.Action) string {
 	return strings.Join(out, " ")
 }
 
-func TestCRDPolicies(t *testing.T) {
+func TestCRDPolicies(t *testing.T) { everywhere(t, testCRDPolicies) }
+
+func testCRDPolicies(t *testing.T, on place) {
 	crd := func(group, field string) string {
 		return `apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
@@ -133,7 +147,7 @@ spec:
 `
 	}
 	const thing = "apiVersion: GROUP/v1\nkind: Thing\nmetadata: {name: x}\n"
-	group := strings.ToLower(t.Name()) + ".example.org"
+	group := strings.ReplaceAll(strings.ToLower(t.Name()), "/", ".") + ".example.org"
 	build := func(version, field string) helm.Job {
 		return helm.Job{Chart: chartOf(version, map[string]string{
 			"crds/thing.yaml":      crd(group, field),
@@ -142,7 +156,7 @@ spec:
 			"templates/caps.yaml":  configMap("caps", "{{ .Capabilities.APIVersions.Has \""+group+"/v1/Thing\" }}"),
 		})}
 	}
-	s := newStand(t, nil)
+	s := newStand(t, on, nil)
 	description := func() string {
 		return s.crdDescription("things." + group)
 	}

@@ -33,10 +33,12 @@ func (s *stand) isolated() *stand {
 
 // A chart that a child renders is installed, stored, tested and upgraded like any
 // other: hooks, notes and names of files are as Helm has them.
-func TestIsolatedChart(t *testing.T) {
+func TestIsolatedChart(t *testing.T) { everywhere(t, testIsolatedChart) }
+
+func testIsolatedChart(t *testing.T, on place) {
 	text := "{{- range until 3 }}\n---\n" + configMap("c{{ . }}", "{{ tpl $.Values.text $ }}") + "{{- end }}\n"
 	hook := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: hook, annotations: {helm.sh/hook: pre-upgrade}}\ndata: {k: '{{ tpl .Values.text . }}'}\n"
-	s := newStand(t, chartOf("1.0.0", map[string]string{"templates/a.yaml": text, "templates/h.yaml": hook, "templates/NOTES.txt": "note {{ tpl .Values.text . }}", "f.txt": "file"})).isolated()
+	s := newStand(t, on, chartOf("1.0.0", map[string]string{"templates/a.yaml": text, "templates/h.yaml": hook, "templates/NOTES.txt": "note {{ tpl .Values.text . }}", "f.txt": "file"})).isolated()
 	s.job.Values = map[string]any{"text": `{{ .Release.Revision }}-{{ .Files.Get "f.txt" }}-{{ .Values.n }}`, "n": 1e6}
 	s.must(s.driver.Install(s.ctx, s.job))
 	s.must(s.driver.Upgrade(s.ctx, s.job))
@@ -68,7 +70,7 @@ func TestIsolatedChart(t *testing.T) {
 // A child's lookup is the tenant's.
 func TestIsolatedLookup(t *testing.T) {
 	const find = `{{ tpl "{{ (lookup \"v1\" \"ConfigMap\" .Release.Namespace \"seen\").data.k }}{{ (lookup \"v1\" \"ConfigMap\" .Release.Namespace \"none\").data }}" . }}`
-	s := newStand(t, chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("a", find)})).isolated()
+	s := newStand(t, server, chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("a", find)})).isolated()
 	s.driver = s.tenant()
 	seen := s.job
 	seen.Object = s.job.Object.DeepCopy()
@@ -89,8 +91,10 @@ func TestIsolatedLookup(t *testing.T) {
 
 // What a child says holds no secrets, and nothing of a release that could not be
 // rendered is stored.
-func TestIsolatedFailure(t *testing.T) {
-	s := newStand(t, chartOf("1.0.0", map[string]string{"templates/a.yaml": "\n{{ tpl .Values.text . }}"})).isolated()
+func TestIsolatedFailure(t *testing.T) { everywhere(t, testIsolatedFailure) }
+
+func testIsolatedFailure(t *testing.T, on place) {
+	s := newStand(t, on, chartOf("1.0.0", map[string]string{"templates/a.yaml": "\n{{ tpl .Values.text . }}"})).isolated()
 	s.job.Values, s.job.Secrets = map[string]any{"text": "{{ fail `hunter22` }}"}, []string{"hunter22"}
 	_, err := s.driver.Install(s.ctx, s.job)
 	s.wantError(err, "demo/templates/a.yaml:2")

@@ -15,7 +15,9 @@ import (
 	"github.com/leat-dev/leat/internal/helm"
 )
 
-func TestHostileTemplates(t *testing.T) {
+func TestHostileTemplates(t *testing.T) { everywhere(t, testHostileTemplates) }
+
+func testHostileTemplates(t *testing.T, on place) {
 	t.Setenv("LEAT_CANARY", "canary")
 	for name, tc := range map[string]struct{ template, want string }{
 		"repeat":         {`{{ repeat 1000000000 "x" }}`, "more than"},
@@ -31,7 +33,7 @@ func TestHostileTemplates(t *testing.T) {
 		"lookup of rest": {`{{ lookup "no.such/v1" "Thing" "" "" }}`, "no matches for kind"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newStand(t, chartOf("1.0.0", map[string]string{"templates/a.yaml": tc.template}))
+			s := newStand(t, on, chartOf("1.0.0", map[string]string{"templates/a.yaml": tc.template}))
 			_, err := s.driver.Install(s.ctx, s.job)
 			s.wantError(err, tc.want)
 			s.wantStored("")
@@ -40,9 +42,11 @@ func TestHostileTemplates(t *testing.T) {
 }
 
 // What is stored is the chart as it came, not as it is rendered.
-func TestStoredChartIsUntouched(t *testing.T) {
+func TestStoredChartIsUntouched(t *testing.T) { everywhere(t, testStoredChartIsUntouched) }
+
+func testStoredChartIsUntouched(t *testing.T, on place) {
 	const loop = "{{- range until 3 }}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: 'c{{ . }}'}\n{{- end }}\n"
-	s := newStand(t, chartOf("1.0.0", map[string]string{"templates/a.yaml": loop}))
+	s := newStand(t, on, chartOf("1.0.0", map[string]string{"templates/a.yaml": loop}))
 	s.must(s.driver.Install(s.ctx, s.job))
 	s.must(s.driver.Upgrade(s.ctx, s.job))
 	stored, err := s.driver.Observe(s.ctx, helm.PlaceOf(s.job.Object))
@@ -59,8 +63,10 @@ func TestStoredChartIsUntouched(t *testing.T) {
 	}
 }
 
-func TestNoNameIsResolved(t *testing.T) {
-	s := newStand(t, chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("a", `[{{ getHostByName "localhost" }}]`)}))
+func TestNoNameIsResolved(t *testing.T) { everywhere(t, testNoNameIsResolved) }
+
+func testNoNameIsResolved(t *testing.T, on place) {
+	s := newStand(t, on, chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("a", `[{{ getHostByName "localhost" }}]`)}))
 	s.must(s.driver.Install(s.ctx, s.job))
 	if got := s.value("a"); got != "[]" {
 		t.Errorf("a name was resolved: %q", got)
@@ -86,7 +92,7 @@ func (s *stand) tenant() *helm.Driver {
 
 // A tenant's lookup, objects and storage are all asked for as the tenant.
 func TestIdentity(t *testing.T) {
-	s := newStand(t, chartOf("1.0.0", map[string]string{
+	s := newStand(t, server, chartOf("1.0.0", map[string]string{
 		"templates/a.yaml": configMap("a", `{{ (lookup "v1" "ConfigMap" .Release.Namespace "seen").data.k }}{{ (lookup "v1" "ConfigMap" .Release.Namespace "none").data }}`),
 	}))
 	s.driver = s.tenant()
@@ -113,13 +119,15 @@ func TestIdentity(t *testing.T) {
 	s.wantError(err, "forbidden", "tenant")
 }
 
-func TestSubcharts(t *testing.T) {
+func TestSubcharts(t *testing.T) { everywhere(t, testSubcharts) }
+
+func testSubcharts(t *testing.T, on place) {
 	parent := chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("a", "{{ .Values.global.g }}")})
-	on, off := chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("left", "{{ .Values.x }}{{ .Values.global.g }}")}), chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("right", "1")})
-	on.Metadata.Name, off.Metadata.Name = "left", "right"
-	parent.AddDependency(on, off)
+	left, right := chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("left", "{{ .Values.x }}{{ .Values.global.g }}")}), chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("right", "1")})
+	left.Metadata.Name, right.Metadata.Name = "left", "right"
+	parent.AddDependency(left, right)
 	parent.Metadata.Dependencies = []*chart.Dependency{{Name: "left", Version: "1.0.0", Condition: "left.enabled"}, {Name: "right", Version: "1.0.0", Condition: "right.enabled"}}
-	s := newStand(t, parent)
+	s := newStand(t, on, parent)
 	s.job.Values = map[string]any{"left": map[string]any{"enabled": true, "x": "x"}, "right": map[string]any{"enabled": false}, "global": map[string]any{"g": "g"}}
 	s.must(s.driver.Install(s.ctx, s.job))
 	if got := s.value("a") + " " + s.value("left") + " " + s.value("right"); got != "g xg " {
@@ -135,10 +143,12 @@ func TestSubcharts(t *testing.T) {
 	}
 }
 
-func TestReleaseTooLargeForASecret(t *testing.T) {
+func TestReleaseTooLargeForASecret(t *testing.T) { everywhere(t, testReleaseTooLargeForASecret) }
+
+func testReleaseTooLargeForASecret(t *testing.T, on place) {
 	noise := make([]byte, 1<<20)
 	rand.Read(noise)
-	s := newStand(t, chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("a", "1"), "noise": base64.StdEncoding.EncodeToString(noise)}))
+	s := newStand(t, on, chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("a", "1"), "noise": base64.StdEncoding.EncodeToString(noise)}))
 	_, err := s.driver.Install(s.ctx, s.job)
 	s.wantError(err, "must fit into one Secret", ".helmignore")
 	s.wantStored("")
@@ -147,8 +157,10 @@ func TestReleaseTooLargeForASecret(t *testing.T) {
 	}
 }
 
-func TestSchemaIsChecked(t *testing.T) {
-	s := newStand(t, chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("a", "1")}))
+func TestSchemaIsChecked(t *testing.T) { everywhere(t, testSchemaIsChecked) }
+
+func testSchemaIsChecked(t *testing.T, on place) {
+	s := newStand(t, on, chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("a", "1")}))
 	s.job.Chart.Schema = []byte(`{"type":"object","properties":{"n":{"type":"integer"}}}`)
 	s.job.Values = map[string]any{"n": "text"}
 	_, err := s.driver.Install(s.ctx, s.job)
@@ -157,9 +169,11 @@ func TestSchemaIsChecked(t *testing.T) {
 	s.must(s.driver.Install(s.ctx, s.job))
 }
 
-func TestPostRenderers(t *testing.T) {
+func TestPostRenderers(t *testing.T) { everywhere(t, testPostRenderers) }
+
+func testPostRenderers(t *testing.T, on place) {
 	templates := map[string]string{"templates/a.yaml": configMap("a", "1"), "templates/b.yaml": hook("b", "pre-install", "0", "")}
-	s := newStand(t, chartOf("1.0.0", templates))
+	s := newStand(t, on, chartOf("1.0.0", templates))
 	s.job.Object.Spec.PostRenderers = []v2.PostRenderer{{Kustomize: &v2.Kustomize{
 		Patches: []kustomize.Patch{{Patch: "- {op: replace, path: /data/k, value: patched}", Target: &kustomize.Selector{Kind: "ConfigMap"}}},
 	}}}
@@ -186,7 +200,7 @@ func TestPostRenderers(t *testing.T) {
 		t.Errorf("the hook holds %q", got)
 	}
 	for strategy, want := range map[v2.PostRenderStrategy]string{v2.PostRenderStrategyNoHooks: "1", v2.PostRenderStrategySeparate: "patched"} {
-		s := newStand(t, chartOf("1.0.0", templates))
+		s := newStand(t, on, chartOf("1.0.0", templates))
 		s.job.Object.Spec.PostRenderStrategy = strategy
 		s.job.Object.Spec.PostRenderers = []v2.PostRenderer{{Kustomize: &v2.Kustomize{
 			Patches: []kustomize.Patch{{Patch: "- {op: replace, path: /data/k, value: patched}", Target: &kustomize.Selector{Kind: "ConfigMap"}}},

@@ -30,7 +30,7 @@ func (w waiting) Health(_ context.Context, ask helm.Ask) (helm.Verdict, <-chan s
 }
 
 func TestCancelledRunIsResumed(t *testing.T) {
-	s := newStand(t, web("1.0.0"))
+	s := newStand(t, server, web("1.0.0"))
 	ctx, cancel := context.WithCancel(s.ctx)
 	w := waiting{make(chan []object.Ref, 1)}
 	s.job.Health = w
@@ -76,8 +76,10 @@ func (s *stand) pend(version int, status rcommon.Status) {
 	}
 }
 
-func TestKilledInstallIsResumed(t *testing.T) {
-	s := newStand(t, web("1.0.0"))
+func TestKilledInstallIsResumed(t *testing.T) { everywhere(t, testKilledInstallIsResumed) }
+
+func testKilledInstallIsResumed(t *testing.T, on place) {
+	s := newStand(t, on, web("1.0.0"))
 	s.must(s.driver.Install(s.ctx, s.job))
 	s.pend(1, rcommon.StatusPendingInstall) // and the status was never written
 	if did, last := s.converge(); words(did) != "unlock upgrade" || last.State != release.StateInSync {
@@ -87,7 +89,11 @@ func TestKilledInstallIsResumed(t *testing.T) {
 }
 
 func TestKilledUpgradeIsResumedAndStillHasWhereToGoBack(t *testing.T) {
-	s := newStand(t, web("1.0.0"))
+	everywhere(t, testKilledUpgradeIsResumedAndStillHasWhereToGoBack)
+}
+
+func testKilledUpgradeIsResumedAndStillHasWhereToGoBack(t *testing.T, on place) {
+	s := newStand(t, on, web("1.0.0"))
 	if did, _ := s.converge(); words(did) != "install" {
 		t.Fatalf("did %q", words(did))
 	}
@@ -106,8 +112,10 @@ func TestKilledUpgradeIsResumedAndStillHasWhereToGoBack(t *testing.T) {
 	}
 }
 
-func TestKilledUninstallIsUnlocked(t *testing.T) {
-	s := newStand(t, web("1.0.0"))
+func TestKilledUninstallIsUnlocked(t *testing.T) { everywhere(t, testKilledUninstallIsUnlocked) }
+
+func testKilledUninstallIsUnlocked(t *testing.T, on place) {
+	s := newStand(t, on, web("1.0.0"))
 	s.converge()
 	s.pend(1, rcommon.StatusUninstalling)
 	if did, last := s.converge(); words(did) != "unlock upgrade" || last.State != release.StateInSync {
@@ -117,7 +125,7 @@ func TestKilledUninstallIsUnlocked(t *testing.T) {
 
 // A release made by the Helm SDK, as the helm command does, is taken over.
 func TestTakesOverFromHelm(t *testing.T) {
-	s := newStand(t, web("1.0.0"))
+	s := newStand(t, server, web("1.0.0"))
 	conf := action.NewConfiguration()
 	flags := genericclioptions.NewConfigFlags(true)
 	path := kubetest.Shared(t).Kubeconfig
@@ -148,7 +156,7 @@ func TestTakesOverFromHelm(t *testing.T) {
 }
 
 func TestRollbackAfterAFailedUpgrade(t *testing.T) {
-	s := newStand(t, chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("a", "1")}))
+	s := newStand(t, server, chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("a", "1")}))
 	s.job.Object.Spec.Upgrade = &v2.Upgrade{Remediation: &v2.UpgradeRemediation{Retries: 1}}
 	s.converge()
 	s.job.Chart = chartOf("1.1.0", map[string]string{"templates/a.yaml": configMap("a", "2"), "templates/bad.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: b}\nspec: {ports: [{port: 99999}]}\n"})

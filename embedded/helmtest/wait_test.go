@@ -30,7 +30,7 @@ spec:
 
 func TestWaitEndsWithTheTimeout(t *testing.T) {
 	for _, strategy := range []v2.WaitStrategyName{v2.WaitStrategyPoller, v2.WaitStrategyLegacy} {
-		s := newStand(t, never("replicas: 1"))
+		s := newStand(t, server, never("replicas: 1"))
 		s.job.Object.Spec.Timeout = &metav1.Duration{Duration: time.Second}
 		s.job.Object.Spec.WaitStrategy = &v2.WaitStrategy{Name: strategy}
 		_, err := s.driver.Install(s.ctx, s.job)
@@ -42,12 +42,12 @@ func TestWaitEndsWithTheTimeout(t *testing.T) {
 }
 
 func TestWaitIsNotForAll(t *testing.T) {
-	paused := newStand(t, never("paused: true"))
+	paused := newStand(t, server, never("paused: true"))
 	paused.must(paused.driver.Install(paused.ctx, paused.job))
-	s := newStand(t, never("replicas: 1"))
+	s := newStand(t, server, never("replicas: 1"))
 	s.job.Object.Spec.Install = &v2.Install{DisableWait: true}
 	s.must(s.driver.Install(s.ctx, s.job))
-	jobs := newStand(t, chartOf("1.0.0", map[string]string{"templates/a.yaml": strings.Replace(job("slow", "x", "fail"), "annotations: {helm.sh/hook: \"x\"}", "annotations: {}", 1)}))
+	jobs := newStand(t, server, chartOf("1.0.0", map[string]string{"templates/a.yaml": strings.Replace(job("slow", "x", "fail"), "annotations: {helm.sh/hook: \"x\"}", "annotations: {}", 1)}))
 	jobs.job.Object.Spec.Install = &v2.Install{DisableWaitForJobs: true}
 	jobs.must(jobs.driver.Install(jobs.ctx, jobs.job))
 }
@@ -55,13 +55,13 @@ func TestWaitIsNotForAll(t *testing.T) {
 func TestWaitFailsFast(t *testing.T) {
 	templates := map[string]string{"templates/a.yaml": strings.Replace(job("bad", "x", "job-exit-1"), "annotations: {helm.sh/hook: \"x\"}", "annotations: {}", 1)}
 	templates["templates/b.yaml"] = string(never("replicas: 1").Templates[0].Data)
-	s := newStand(t, chartOf("1.0.0", templates))
+	s := newStand(t, server, chartOf("1.0.0", templates))
 	_, err := s.driver.Install(s.ctx, s.job)
 	s.wantError(err, "failed early due to stalled resources", "Job/"+s.ns+"/bad status: 'Failed'")
 }
 
 func TestWaitAsksTheUsersExpressions(t *testing.T) {
-	s := newStand(t, web("1.0.0"))
+	s := newStand(t, server, web("1.0.0"))
 	var err error
 	s.job.Custom, err = cel.ParseHealth([]cel.HealthCheck{{APIVersion: "v1", Kind: "ConfigMap", Failed: "data.k == 'red'", Current: "data.k == 'blue'"}})
 	if err != nil {
@@ -75,8 +75,10 @@ func TestWaitAsksTheUsersExpressions(t *testing.T) {
 }
 
 // The target moves: the old release goes from where it was, the new one comes.
-func TestTargetNamespaceMoves(t *testing.T) {
-	s := newStand(t, chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("a", "1")}))
+func TestTargetNamespaceMoves(t *testing.T) { everywhere(t, testTargetNamespaceMoves) }
+
+func testTargetNamespaceMoves(t *testing.T, on place) {
+	s := newStand(t, on, chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("a", "1")}))
 	s.job.Object.Spec.ReleaseName = "demo"
 	s.converge()
 	s.job.Object.Spec.TargetNamespace = s.ns + "-target"
@@ -107,9 +109,11 @@ func TestTargetNamespaceMoves(t *testing.T) {
 	s.wantStored("1:deployed") // in the object's own namespace
 }
 
-func TestClientSideApply(t *testing.T) {
+func TestClientSideApply(t *testing.T) { everywhere(t, testClientSideApply) }
+
+func testClientSideApply(t *testing.T, on place) {
 	off := false
-	s := newStand(t, web("1.0.0"))
+	s := newStand(t, on, web("1.0.0"))
 	s.job.Object.Spec.Install = &v2.Install{ServerSideApply: &off}
 	if rel := s.must(s.driver.Install(s.ctx, s.job)); rel.ApplyMethod != "csa" {
 		t.Errorf("installed with %q", rel.ApplyMethod)
@@ -126,8 +130,10 @@ func TestClientSideApply(t *testing.T) {
 	s.wantStored("1:superseded 2:superseded 3:deployed")
 }
 
-func TestHistoryInStorageIsBounded(t *testing.T) {
-	s := newStand(t, chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("a", "1")}))
+func TestHistoryInStorageIsBounded(t *testing.T) { everywhere(t, testHistoryInStorageIsBounded) }
+
+func testHistoryInStorageIsBounded(t *testing.T, on place) {
+	s := newStand(t, on, chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("a", "1")}))
 	two := 2
 	s.job.Object.Spec.MaxHistory = &two
 	s.must(s.driver.Install(s.ctx, s.job))

@@ -4,6 +4,7 @@
 // conditions and decides nothing about states.
 //
 //	cluster, err := helm.Connect(restConfig)       // once per cluster: discovery is shared
+//	cluster, err := helm.Offline(world, "1.36.4")  // or a World in this process
 //	driver := cluster.As(helm.Identity{User: "system:serviceaccount:apps:deployer"})
 //	stored, err := driver.Observe(ctx, helm.PlaceOf(hr))
 //	out, err := driver.Install(ctx, helm.Job{Object: hr, Chart: chart, Values: values})
@@ -12,6 +13,13 @@
 // its chart's hooks and health take. When its context ends it ends too, with the
 // release marked as failed in storage, never pending; a process that was killed
 // leaves a pending release, which release.Next unlocks.
+//
+// There is one driver. A World in memory, or laid over another one, is served to
+// it as an API server would be (world/serve): Helm's own dry run would render, but
+// neither apply, keep records, prune nor look anything up, and a second client
+// for Worlds would have to repeat how Helm takes over, merges and deletes. So a
+// plan and a cluster share every line but the last hop; embedded/helmtest holds
+// both to the same cases and, over a fleet's charts, to the same results.
 //
 // It must never print values: errors and logs are cleared of Job.Secrets.
 package helm

@@ -24,11 +24,10 @@ const KubeVersion = "v1.36.4"
 
 // Offline returns a cluster that is a World: in memory, or laid over another one.
 // Actions are the very same ones as with Connect, since the World is served to
-// Helm as an API server would be. Three things differ, as no controllers run
-// there: what would be awaited (health, hooks, deletions) is taken as done, and
-// listed in Outcome.Assumed; what is served is asked anew each time, so that
-// nobody needs to call Invalidate; and .Capabilities name no kinds that only
-// subresources have. An empty version is KubeVersion.
+// Helm as an API server would be. Two things differ: as no controllers run
+// there, what would be awaited (health, hooks, deletions) is taken as done, and
+// listed in Outcome.Assumed; and what is served is asked anew each time, so that
+// nobody needs to call Invalidate. An empty version is KubeVersion.
 //
 //	offline, err := helm.Offline(w, "1.31.0")
 //	offline.Isolate(pool)
@@ -81,7 +80,7 @@ func (o *offered) capabilities() (*common.Capabilities, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read APIs of the world: %w", err)
 	}
-	apis := make(common.VersionSet, 0, 2*len(all))
+	apis := append(make(common.VersionSet, 0, 2*len(all)+len(unkept)), unkept...)
 	for _, m := range all {
 		gv := m.GVK.GroupVersion().String()
 		apis = append(apis, gv, gv+"/"+m.GVK.Kind)
@@ -90,6 +89,17 @@ func (o *offered) capabilities() (*common.Capabilities, error) {
 	return &common.Capabilities{
 		APIVersions: slices.Compact(apis), KubeVersion: o.version, HelmVersion: common.DefaultCapabilities.HelmVersion,
 	}, nil
+}
+
+// unkept are the APIs of which a server keeps no objects, so that a World does not
+// know them: questions about rights, and what is sent to subresources (Kubernetes
+// 1.36, as its discovery tells).
+var unkept = []string{
+	"authentication.k8s.io/v1", "authentication.k8s.io/v1/SelfSubjectReview", "authentication.k8s.io/v1/TokenReview",
+	"authorization.k8s.io/v1", "authorization.k8s.io/v1/LocalSubjectAccessReview", "authorization.k8s.io/v1/SelfSubjectAccessReview",
+	"authorization.k8s.io/v1/SelfSubjectRulesReview", "authorization.k8s.io/v1/SubjectAccessReview",
+	"apps/v1/Scale", "v1/Scale", "v1/Binding", "v1/Eviction", "v1/NodeProxyOptions", "v1/PodAttachOptions", "v1/PodExecOptions",
+	"v1/PodPortForwardOptions", "v1/PodProxyOptions", "v1/ServiceProxyOptions", "v1/TokenRequest",
 }
 
 func (o *offered) clients() (discovery.CachedDiscoveryInterface, meta.RESTMapper, error) {
