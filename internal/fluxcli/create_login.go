@@ -89,7 +89,10 @@ func (p *program) confirmed(question string) bool {
 	if p.In == nil {
 		return false
 	}
-	answer, _ := bufio.NewReader(p.In).ReadString('\n')
+	answer, err := bufio.NewReader(p.In).ReadString('\n')
+	if err != nil {
+		fmt.Fprintln(p.Err)
+	}
 	answer = strings.ToLower(strings.TrimSpace(answer))
 	return answer == "y" || answer == "yes"
 }
