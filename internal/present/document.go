@@ -138,6 +138,7 @@ type Image struct {
 type Unit struct {
 	Ref
 	Op       change.Op `json:"op"`
+	Why      string    `json:"why,omitempty"` // it is orphaned, or nothing is known of it
 	Parent   Ref       `json:"parent,omitzero"`
 	Spec     []Field   `json:"spec,omitempty"` // of its own manifest
 	Before   *Standing `json:"before,omitempty"`

@@ -15,6 +15,7 @@ import (
 	"github.com/leat-dev/leat/internal/plan"
 	"github.com/leat-dev/leat/internal/present"
 	"github.com/leat-dev/leat/internal/report"
+	"github.com/leat-dev/leat/internal/screen"
 	"github.com/leat-dev/leat/internal/secret"
 	"github.com/leat-dev/leat/internal/world"
 )
@@ -112,28 +113,27 @@ func prodSet() change.Set {
 			Object: object.Ref{Key: object.Key{Kind: "Secret", Namespace: "flux-system", Name: "cluster-vars"}, Version: "v1"},
 			Keys:   []string{"DOMAIN", "TOKEN"}, By: []object.Key{kustomization("apps"), kustomization("infrastructure")},
 		}},
-		Before: fleet.Rendered{Units: standing(fleet.Unit{State: fleet.Ready})},
-		After: fleet.Rendered{Units: standing(fleet.Unit{
-			State: fleet.Failed, Reason: "ArtifactFailed", Message: "fetch https://charts.acme.example/index.yaml: no such host; pass --fetch or --mirror",
-		})},
+		Causes: prodCauses(),
+		After: fleet.Rendered{Units: []fleet.Unit{{
+			Key: object.Key{Group: object.GroupSource, Kind: "HelmRepository", Namespace: "flux-system", Name: "acme"}, Origin: at("infrastructure/sources/acme.yaml", 1),
+		}}},
 	}
 }
 
-// standing is a fleet in which forty releases hang on one repository.
-func standing(repository fleet.Unit) []fleet.Unit {
-	repository.Key = object.Key{Group: object.GroupSource, Kind: "HelmRepository", Namespace: "flux-system", Name: "acme"}
-	repository.Origin = at("infrastructure/sources/acme.yaml", 1)
-	units := []fleet.Unit{repository}
+// prodCauses are one repository that forty releases hang on, and one that was
+// there before.
+func prodCauses() []change.Cause {
+	repository := change.Cause{Cause: screen.Cause{
+		Unit: "HelmRepository/flux-system/acme", State: screen.Failed, Reason: "ArtifactFailed",
+		Message: "fetch https://charts.acme.example/index.yaml: no such host; pass --fetch or --mirror",
+	}}
 	for i := range 40 {
-		u := fleet.Unit{Key: release("apps", fmt.Sprintf("tenant-%02d", i)), State: repository.State}
-		if u.State != fleet.Ready {
-			u.State, u.On = fleet.Waiting, []string{repository.Key.String()}
-		}
-		units = append(units, u)
+		repository.Blocking = append(repository.Blocking, release("apps", fmt.Sprintf("tenant-%02d", i)).String())
 	}
-	return append(units, fleet.Unit{
-		Key: kustomization("vault"), State: fleet.Waiting, Missing: true, On: []string{"Secret/flux-system/age-key"}, Message: "secret is missing",
-	})
+	return []change.Cause{repository, {Old: true, Cause: screen.Cause{
+		Unit: "Secret/flux-system/age-key", State: screen.Waiting, Reason: "Missing",
+		Message: "Secret/flux-system/age-key is missing; pass it with --input FILE", Blocking: []string{"Kustomization/flux-system/vault"},
+	}}}
 }
 
 func infra() change.Unit {

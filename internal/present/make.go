@@ -57,7 +57,7 @@ func cluster(e Entry) Cluster {
 
 func unitOf(u change.Unit) Unit {
 	out := Unit{
-		Ref: keyOf(u.Key), Op: u.Op, Parent: keyOf(u.Parent), Origin: originOf(&u.Origin),
+		Ref: keyOf(u.Key), Op: u.Op, Why: u.Why, Parent: keyOf(u.Parent), Origin: originOf(&u.Origin),
 		Before: standing(u.Before), After: standing(u.After),
 		Spec: fieldsOf(u.Spec, nil, nil), Release: releaseOf(u.Release),
 	}

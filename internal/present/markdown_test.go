@@ -12,6 +12,7 @@ import (
 	"github.com/leat-dev/leat/internal/fleet"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/present"
+	"github.com/leat-dev/leat/internal/screen"
 )
 
 func TestMarkdown(t *testing.T) {
@@ -87,7 +88,7 @@ func hostile(text string) present.Plan {
 	cm.Object["spec"] = map[string]any{"containers": []any{map[string]any{"image": text}}}
 	failed := change.Standing{State: fleet.Failed, Message: text}
 	u := change.Unit{
-		Key: key, Op: change.Change, Before: ready, After: failed, Origin: origin,
+		Key: key, Op: change.Change, Why: text, Before: ready, After: failed, Origin: origin,
 		Release: &change.Release{Namespace: text, Name: text, Chart: [2]string{text, text}, Version: [2]string{"1", text}},
 		Objects: []change.Object{
 			{Ref: ref, Op: change.Change, Why: text, Origin: origin, Fields: []change.Field{
@@ -100,7 +101,7 @@ func hostile(text string) present.Plan {
 		Path: text, Notes: []string{text},
 		Set: change.Set{
 			All: 1, Base: text, Head: text + "2", Units: []change.Unit{u},
-			After:        fleet.Rendered{Units: []fleet.Unit{{Key: key, State: fleet.Failed, Message: text, On: []string{text}}}},
+			Causes:       []change.Cause{{Cause: screen.Cause{Unit: text, State: screen.Failed, Message: text, On: []string{text}, Blocking: []string{text}}}},
 			Placeholders: []fleet.Placeholder{{Object: ref, Keys: []string{text}, By: []object.Key{key}}},
 		},
 		Findings: []finding.Finding{{Rule: "rule", Severity: finding.Danger, Unit: key, Object: ref, Message: text, At: text + ":3"}},

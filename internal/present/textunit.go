@@ -49,6 +49,9 @@ func (u *Unit) summary() string {
 			}
 		}
 	}
+	if u.Why != "" {
+		words += " (" + u.Why + ")"
+	}
 	return words
 }
 
