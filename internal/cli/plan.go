@@ -203,6 +203,8 @@ func write(out io.Writer, doc present.Document, format string) error {
 	switch format {
 	case "markdown":
 		text = doc.Markdown(present.Comment{})
+	case "html":
+		return doc.HTML(out)
 	case "json":
 		data, err := doc.JSON()
 		if err != nil {
