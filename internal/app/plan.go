@@ -11,6 +11,7 @@ import (
 	"github.com/leat-dev/leat/internal/entry"
 	"github.com/leat-dev/leat/internal/fleet"
 	"github.com/leat-dev/leat/internal/present"
+	"github.com/leat-dev/leat/internal/provenance"
 )
 
 // PlanConfig says what to plan.
@@ -71,6 +72,7 @@ func clusters(base, head Revision, like []entry.Options) []entry.Options {
 // rendering is one side, rendered.
 type rendering struct {
 	fleet fleet.Rendered
+	from  origins
 	path  string
 	took  time.Duration
 	err   error
@@ -100,6 +102,9 @@ func (p *Previews) compare(ctx context.Context, o entry.Options, base, head Revi
 		return present.Entry{}, sides[1].err
 	}
 	set := change.Compare(sides[0].fleet, sides[1].fleet, change.Options{Mask: p.cfg.Options.Mask})
+	if err := provenance.Fill(ctx, &set, provenance.Sides{Base: sides[0].from.at(sides[0].fleet), Head: sides[1].from.at(sides[1].fleet)}); err != nil {
+		return present.Entry{}, err
+	}
 	path := sides[1].path
 	if absent[1] != nil {
 		path = sides[0].path
@@ -115,5 +120,5 @@ func (p *Previews) render(ctx context.Context, o entry.Options, r Revision) rend
 		return rendering{fleet: fleet.Rendered{Revision: r.Revision()}, err: fmt.Errorf("%s: %w", r.Name, err)}
 	}
 	defer v.Close()
-	return rendering{fleet: v.Rendered(ctx), path: v.Entry.Path, took: time.Since(began)}
+	return rendering{fleet: v.Rendered(ctx), from: v.from, path: v.Entry.Path, took: time.Since(began)}
 }

@@ -84,11 +84,11 @@ func (p *Previews) Close() error {
 
 // Preview is one revision of a fleet, from one entry, in a world of its own.
 type Preview struct {
-	Entry  entry.Entry
-	Fleet  *preview.Fleet
-	Traced *provenance.Traced
-	World  *memory.World
+	Entry entry.Entry
+	Fleet *preview.Fleet
+	World *memory.World
 
+	from   origins
 	source *fixed
 }
 
@@ -107,7 +107,7 @@ func (p *Previews) Open(ctx context.Context, snap worktree.Snapshot, o entry.Opt
 	if err != nil {
 		return nil, err
 	}
-	v := &Preview{Entry: e, Traced: provenance.Trace(p.builds), World: memory.New(memory.Options{}), source: &fixed{snap}}
+	v := &Preview{Entry: e, from: origins{builds: provenance.Trace(p.builds)}, World: memory.New(memory.Options{}), source: &fixed{snap}}
 	local := &LocalSources{Own: []string{e.URL()}, Fleet: v.source, Mirrors: p.cfg.Mirrors, Pool: p.pool}
 	eng, err := p.engine(v, local)
 	if err != nil {
@@ -140,7 +140,7 @@ func (v *Preview) Rendered(ctx context.Context) fleet.Rendered {
 
 // built are the objects of a Kustomization's last build.
 func (v *Preview) built(key object.Key) []object.Ref {
-	b, ok := v.Traced.At(fleet.Rendered{}, nil).Build(key)
+	b, ok := v.from.builds.At(fleet.Rendered{}, nil).Build(key)
 	if !ok {
 		return nil
 	}
@@ -170,11 +170,12 @@ func (p *Previews) engine(v *Preview, local *LocalSources) (*engine.Engine, erro
 	if p.children != nil {
 		offline.Isolate(p.children)
 	}
+	v.from.helm = traceHelm(offline)
 	return &engine.Engine{
-		Remote: p.bases(local), Options: p.cfg.Options, Trees: p.store, Store: p.store, Builds: v.Traced,
+		Remote: p.bases(local), Options: p.cfg.Options, Trees: p.store, Store: p.store, Builds: v.from.builds,
 		Git:    router{local: local, remote: &gitPort{p.pool, &checkouts{}}, offline: !p.cfg.Fetch},
 		OCI:    registries{local: local, pool: p.images, offline: !p.cfg.Fetch},
 		Charts: chartRepositories{local: local, pool: p.charts, offline: !p.cfg.Fetch},
-		Helm:   engine.Driving(offline),
+		Helm:   v.from.helm,
 	}, nil
 }
