@@ -141,6 +141,7 @@ func Verbs(env Env, skip ...string) []*cobra.Command {
 func (p *program) verbs() []*cobra.Command {
 	return append([]*cobra.Command{
 		p.newGet(), p.newReconcile(), p.newSuspend(), p.newResume(), p.newDelete(),
+		p.newExport(), p.newEvents(), p.newStats(), p.newTrace(), p.newTree(), p.newDebug(),
 	}, p.writers()...)
 }
 
