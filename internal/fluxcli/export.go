@@ -33,7 +33,7 @@ func (p *program) newExport() *cobra.Command {
 				}
 				ctx, cancel := p.timeout(cmd)
 				defer cancel()
-				return p.reached(p.export(ctx, k, *f, args))
+				return p.reached(p.exportKind(ctx, k, *f, args))
 			},
 		}
 	})
@@ -41,7 +41,7 @@ func (p *program) newExport() *cobra.Command {
 	return cmd
 }
 
-func (p *program) export(ctx context.Context, k flux.Kind, f exportFlags, args []string) error {
+func (p *program) exportKind(ctx context.Context, k flux.Kind, f exportFlags, args []string) error {
 	w, err := p.cluster()
 	if err != nil {
 		return err
