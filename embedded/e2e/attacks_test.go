@@ -1,9 +1,6 @@
 package e2e
 
 import (
-	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -11,7 +8,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/leat-dev/leat/internal/object"
-	"github.com/leat-dev/leat/internal/world/cluster"
 )
 
 // The numbers are those of the list of attack cases that the issues name.
@@ -67,44 +63,6 @@ func TestCase14SubstitutionBombs(t *testing.T) {
 			s.absent("Secret/stolen")
 			s.ready("by")
 		})
-	}
-}
-
-// A kubeconfig is not even read, let alone its programs run.
-func TestCase17KubeconfigIsRefused(t *testing.T) {
-	mark := filepath.Join(t.TempDir(), "executed")
-	s := up(t)
-	s.apply(fmt.Sprintf(`
-apiVersion: v1
-kind: Secret
-metadata: {name: remote, namespace: $ns}
-stringData:
-  value: |
-    apiVersion: v1
-    kind: Config
-    current-context: c
-    contexts: [{name: c, context: {cluster: c, user: u}}]
-    clusters: [{name: c, cluster: {server: "https://127.0.0.1:1", proxy-url: "http://127.0.0.1:1"}}]
-    users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: touch, args: [%q], interactiveMode: Never}}}]
-`, mark))
-	s.save(files{"app/a.yaml": configMap("a", "1")})
-	s.bystander()
-	s.apply(source, kustomization("app", "path: ./app", "kubeConfig: {secretRef: {name: remote}}"))
-	k := s.unit("app", anyReady)
-	if c := condition(k, "Ready"); c.Status != "False" || !strings.Contains(c.Message, "spec.kubeConfig") {
-		t.Errorf("Ready: got %+v, want False with the field's name", c)
-	}
-	if condition(k, "Stalled").Status != "True" {
-		t.Error("not stalled, though only another spec helps")
-	}
-	s.ready("by")
-	s.idle()
-	s.absent("ConfigMap/a") // neither there nor, by mistake, here
-	if _, err := os.Stat(mark); !os.IsNotExist(err) {
-		t.Errorf("the program of a kubeconfig was run: %v", err)
-	}
-	if n := s.requests(func(c cluster.Count) bool { return c.Resource == "secrets" }); n != 0 {
-		t.Errorf("the kubeconfig was read: %d requests", n)
 	}
 }
 

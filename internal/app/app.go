@@ -55,6 +55,8 @@ type Config struct {
 	Bases build.RemoteFetcher
 	// Offline refuses every remote that Local does not have.
 	Offline bool
+	// Remotes lets units work in other clusters; the zero value does not.
+	Remotes Remotes
 	// Isolate starts children for work that may take a process down; nil does
 	// it in this process. Its command must end in ServeIsolated.
 	Isolate  *isolate.Config
@@ -147,7 +149,7 @@ func New(cfg Config) (a *App, err error) {
 	a.Controller = controller.New(controller.Config{
 		World: discovering{a.World, a.helm}, Clients: own, Managed: managed, Releases: releases, Events: events, Engine: a.engine(cfg), Kinds: kinds,
 		Scope: cfg.Scope, Limits: sched.Limits{"apply": cfg.Applying, "source": cfg.Fetching},
-		Log: cfg.Log, Finished: a.finished(cfg.Finished), Removed: a.removed(cfg.Removed),
+		Dial: a.dialer(cfg, restCfg), Log: cfg.Log, Finished: a.finished(cfg.Finished), Removed: a.removed(cfg.Removed),
 	})
 	return a, nil
 }

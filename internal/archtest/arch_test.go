@@ -45,7 +45,7 @@ var layers = map[string]layer{
 
 	"internal/source/ignore": port, "internal/source/fault": port, "internal/source/untar": port, "internal/source/git": port, "internal/source/git/wire": port,
 	"internal/source/artifact": port, "internal/source/oci": port, "internal/source/worktree": port, "internal/source/include": port, "internal/source/bases": port,
-	"internal/world/cluster": port, "internal/world/memory": port, "internal/world/overlay": port, "internal/world/live": port, "internal/world/serve": port,
+	"internal/world/cluster": port, "internal/world/memory": port, "internal/world/overlay": port, "internal/world/remote": port, "internal/world/live": port, "internal/world/serve": port,
 	"internal/world/worldtest": port, "internal/source/charts": port, "internal/isolate": port, "internal/image": port, "internal/image/cmd/mkimage": l5,
 
 	"internal/sched": l3, "internal/apply": l3, "internal/commit": l3, "internal/engine": l3, "internal/install": l3, "internal/helm": l3,

@@ -34,6 +34,7 @@ type controllerFlags struct {
 	}
 	concurrent, concurrentSources int
 	engine                        engineFlags
+	remotes                       remoteFlags
 	components                    []string
 	logLevel, logEncoding         string
 	metricsAddr, healthAddr       string
@@ -88,6 +89,7 @@ func (f *controllerFlags) register(fs *pflag.FlagSet) {
 	fs.DurationVar(&f.grace, "graceful-shutdown-timeout", 600*time.Second, "how long runs and actions on releases may take to end after SIGTERM; a second signal ends them at once")
 	f.leader.register(fs)
 	f.engine.register(fs)
+	f.remotes.register(fs)
 	ignored(fs)
 }
 
@@ -136,6 +138,7 @@ func runController(ctx context.Context, env Env, f *controllerFlags) error {
 	if err != nil {
 		return err
 	}
+	options.DefaultKubeConfigAccount = f.remotes.account
 	scope := controller.Scope{Selector: f.scope.selector}
 	if !f.scope.all {
 		if scope.Namespace = os.Getenv("RUNTIME_NAMESPACE"); scope.Namespace == "" {
@@ -153,7 +156,7 @@ func runController(ctx context.Context, env Env, f *controllerFlags) error {
 	a, err := app.New(app.Config{
 		REST: cfg, Options: options, Scope: scope, Kinds: kinds, Applying: f.concurrent, Fetching: f.concurrentSources,
 		DataDir: f.storagePath, Artifacts: f.storageAddr, Advertise: f.storageAdvAddr, Log: log,
-		Isolate: isolation(log, memory),
+		Isolate: isolation(log, memory), Remotes: app.Remotes{Allowed: true, Allow: f.remotes.allow},
 	})
 	if err != nil {
 		return err

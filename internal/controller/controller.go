@@ -44,11 +44,13 @@ type Config struct {
 	// Releases asks about what HelmReleases manage, likewise.
 	Releases Clients
 	Events   corev1.CoreV1Interface
-	Engine   *engine.Engine
-	Kinds    []unit.Kind // that are watched; those with Run are reconciled
-	Scope    Scope
-	Limits   sched.Limits
-	Log      *slog.Logger
+	// Dial connects to other clusters; nil lets units work in this one only.
+	Dial   Dial
+	Engine *engine.Engine
+	Kinds  []unit.Kind // that are watched; those with Run are reconciled
+	Scope  Scope
+	Limits sched.Limits
+	Log    *slog.Logger
 	// Finished is told of every run; nil is nobody.
 	Finished func(Run)
 	// Removed is told of units that are gone; nil is nobody.
@@ -93,6 +95,7 @@ type Controller struct {
 
 	impacts  impacts
 	releases releases
+	remotes  *remotes
 }
 
 // New returns a controller; nothing is asked of the cluster before Run.
@@ -112,6 +115,7 @@ func New(cfg Config) *Controller {
 		c.loop.Send(sched.Moved{Subject: subject, Priority: sched.Released, Why: why})
 	})
 	c.impacts = impacts{open: cfg.Engine.Trees.Open, found: c.concerned, ended: func() { c.loop.Send() }}
+	c.remotes = newRemotes(c, cfg.Dial)
 	c.soft = soft{after: softDelay, late: c.commitLate}
 	return c
 }
@@ -132,6 +136,10 @@ func (c *Controller) Run(ctx context.Context) error {
 		c.guards.start(ctx, c.cfg.Managed.Metadata, c.echo)
 	}
 	c.cfg.Engine.Options.Rehearse = c.guards.Rehearse
+	if c.cfg.Dial != nil {
+		c.remotes.start(ctx)
+		c.cfg.Engine.Remotes = c.remotes
+	}
 	c.events.run(ctx)
 	c.startReleases(ctx)
 	c.impacts.start(ctx)
@@ -151,6 +159,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	c.live.Wait()
 	c.releases.wait()
 	c.guards.wait.Wait()
+	c.remotes.wait.Wait()
 	<-definitions
 	c.events.stop()
 	if errors.Is(err, context.Canceled) {

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/leat-dev/leat/internal/engine"
@@ -25,17 +27,32 @@ const undiscovered = 2 * time.Second
 // discovery is asked again, the units that missed a kind run, and what is watched
 // in a version that is not served any more is watched in another one.
 type definitions struct {
-	*Controller
-	ctx  context.Context
-	wait sync.WaitGroup
+	ctx        context.Context
+	metadata   metadata.Interface
+	log        *slog.Logger
+	named      *named
+	invalidate func(group string)
+	tables     func() []*live.Table // of managed objects, whoever manages them
+	moved      func(subject, why string)
+	wait       sync.WaitGroup
 }
 
-// watchDefinitions watches the metadata of CRDs until ctx ends; then it closes
-// what it returns.
+// watchDefinitions watches the CRDs of the engine's own cluster until ctx ends;
+// then it closes what it returns.
 func (c *Controller) watchDefinitions(ctx context.Context) <-chan struct{} {
-	d := &definitions{Controller: c, ctx: ctx}
+	d := &definitions{
+		ctx: ctx, metadata: c.cfg.Metadata, log: c.cfg.Log, named: c.named, invalidate: c.cfg.World.Invalidate, tables: c.tables,
+		moved: func(subject, why string) {
+			c.loop.Send(sched.Moved{Subject: subject, Priority: sched.Released, Why: why})
+		},
+	}
+	return d.watch()
+}
+
+// watch watches the metadata of CRDs.
+func (d *definitions) watch() <-chan struct{} {
 	gvr := schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
-	client := c.cfg.Metadata.Resource(gvr)
+	client := d.metadata.Resource(gvr)
 	lw := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return client.List(ctx, o) },
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
@@ -55,7 +72,7 @@ func (c *Controller) watchDefinitions(ctx context.Context) <-chan struct{} {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		informer.RunWithContext(ctx)
+		informer.RunWithContext(d.ctx)
 		d.wait.Wait()
 	}()
 	return done
@@ -67,8 +84,8 @@ func (d *definitions) changed(o any) {
 		return
 	}
 	_, group, _ := strings.Cut(m.Name, ".")
-	d.cfg.World.Invalidate(group)
-	d.loop.Send(sched.Moved{Subject: engine.KindSubject(group), Priority: sched.Released, Why: "CRD " + m.Name + " changed"})
+	d.invalidate(group)
+	d.moved(engine.KindSubject(group), "CRD "+m.Name+" changed")
 }
 
 // edited takes the change of a definition in place; its spec says which versions
@@ -92,7 +109,7 @@ func (d *definitions) refollow(name string) {
 			return
 		}
 		gr := schema.ParseGroupResource(name)
-		d.cfg.World.Invalidate(gr.Group)
+		d.invalidate(gr.Group)
 		err := d.named.refollow(d.ctx, gr)
 		for _, table := range d.tables() {
 			if err == nil {
@@ -100,7 +117,7 @@ func (d *definitions) refollow(name string) {
 			}
 		}
 		if err != nil && d.ctx.Err() == nil {
-			d.cfg.Log.Warn("the versions of a kind are not known; its objects may not be watched", "definition", name, "error", err)
+			d.log.Warn("the versions of a kind are not known; its objects may not be watched", "definition", name, "error", err)
 		}
 	}
 }
@@ -116,11 +133,11 @@ func (d *definitions) gone(o any) {
 }
 
 // tables are those of managed objects, whoever manages them.
-func (d *definitions) tables() []*live.Table {
-	if d.releases.table == nil {
-		return []*live.Table{d.live}
+func (c *Controller) tables() []*live.Table {
+	if c.releases.table == nil {
+		return []*live.Table{c.live}
 	}
-	return []*live.Table{d.live, d.releases.table}
+	return []*live.Table{c.live, c.releases.table}
 }
 
 func definitionOf(o any) *metav1.PartialObjectMetadata {

@@ -23,6 +23,7 @@ func (c *Controller) unitChanged(old, now *unstructured.Unstructured) {
 		c.loop.Send(engine.NewsOf(c.kindOf(key), old, nil).Events...)
 		c.cfg.Engine.Forget(key)
 		c.named.prune(func(key object.Key) bool { return c.loop.Subscribed(engine.Subject(key)) })
+		c.remotes.prune()
 		if c.cfg.Removed != nil {
 			c.cfg.Removed(key)
 		}
@@ -99,19 +100,28 @@ func (c *Controller) follow(ctx context.Context, rep report.Report) []string {
 			continue
 		}
 		subjects = append(subjects, r.Key)
-		key, ok := engine.KeyOfSubject(r.Key)
-		if !ok {
-			continue
-		}
-		if _, ours := unit.KindOf(key.GroupKind()); ours {
-			continue
-		}
-		if err := c.named.follow(ctx, c.versioned(ctx, key)); err != nil && ctx.Err() == nil {
-			c.cfg.Log.Warn("cannot watch what a unit read; it is read again at the interval", "unit", rep.Unit, "object", key, "error", err)
+		if err := c.followNamed(ctx, r.Key); err != nil && ctx.Err() == nil {
+			c.cfg.Log.Warn("cannot watch what a unit read; it is read again at the interval", "unit", rep.Unit, "object", r.Key, "error", err)
 		}
 	}
 	c.guards.consult(subjects)
 	return subjects
+}
+
+// followNamed watches the object that a subject names, where nothing else does.
+func (c *Controller) followNamed(ctx context.Context, subject string) error {
+	site, subject := engine.SiteOf(subject)
+	key, ok := engine.KeyOfSubject(subject)
+	if !ok {
+		return nil
+	}
+	if s := c.remotes.at(site); s != nil {
+		return s.follow(ctx, key)
+	}
+	if _, ours := unit.KindOf(key.GroupKind()); ours || site != "" {
+		return nil
+	}
+	return c.named.follow(ctx, c.versioned(ctx, key))
 }
 
 // versioned finds the version to watch an object in: what the server prefers.

@@ -22,8 +22,8 @@ const stageTimeout = time.Minute
 func (c *kustomizing) awaitStage(pending []object.Ref) error {
 	results := make(map[object.Key]health.Result, len(pending))
 	for _, ref := range pending {
-		c.view.health(ref.Key)
-		c.view.managed(ref.Key)
+		c.that.health(ref.Key)
+		c.that.managed(ref.Key)
 		results[ref.Key] = c.seen(ref.Key)
 	}
 	since := c.waitSince("stage " + c.built.ID.Hex())
@@ -38,7 +38,7 @@ func (c *kustomizing) awaitStage(pending []object.Ref) error {
 
 // seen is the health of a managed object as the watch last told it.
 func (c *kustomizing) seen(key object.Key) health.Result {
-	seen, exists, followed := c.Live.Seen(key)
+	seen, exists, followed := c.site.Live.Seen(key)
 	switch {
 	case !followed:
 		return health.Result{Status: health.Unknown, Message: "not watched"}
@@ -125,14 +125,14 @@ func (c *kustomizing) targets() []object.Ref {
 // healthOf asks the watch, and the world only where the watch cannot know: an
 // object of others, or one with an expression of its own.
 func (c *kustomizing) healthOf(ctx context.Context, ref object.Ref) (health.Result, error) {
-	seen, exists, followed := c.Live.Seen(ref.Key)
+	seen, exists, followed := c.site.Live.Seen(ref.Key)
 	_, custom := c.checks.For(ref.GroupKind())
 	passed := !seen.Health.Until.IsZero() && !c.now.Before(seen.Health.Until) // by time alone, which no watch tells
 	if followed && exists && !custom && !passed && c.mayKnow(ref.Key) {
-		c.view.health(ref.Key)
+		c.that.health(ref.Key)
 		return c.rested(ref, seen.Health), nil
 	}
-	v := view{c.w, c.view.rec}
+	v := view{c.w, c.view.rec, c.site.ID}
 	obj, err := v.get(ctx, ref)
 	if err != nil {
 		return health.Result{}, err
@@ -149,6 +149,9 @@ func (c *kustomizing) mayKnow(key object.Key) bool {
 // rested says of a health what it rests on: on pods where all are simulated, or
 // on controllers where there are none.
 func (c *kustomizing) rested(ref object.Ref, r health.Result) health.Result {
+	if c.site.foreign() {
+		return r
+	}
 	r.Simulated = r.Simulated || c.Options.SimulatedPods && health.RestsOnPods(ref.GroupKind())
 	switch {
 	case c.assumed(ref.Key) && r.Status != health.NotFound:

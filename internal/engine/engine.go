@@ -53,9 +53,12 @@ type Options struct {
 	NoCrossNamespaceRefs  bool
 	NoRemoteBases         bool
 	DefaultServiceAccount string
-	Acting                Acting
-	OverrideManagers      []string
-	CustomStages          map[schema.GroupKind]bool
+	// DefaultKubeConfigAccount is the ServiceAccount that presents itself to another
+	// cluster where spec.kubeConfig.configMapRef names none.
+	DefaultKubeConfigAccount string
+	Acting                   Acting
+	OverrideManagers         []string
+	CustomStages             map[schema.GroupKind]bool
 	// Strict substitution: an undefined variable without default is an error.
 	Strict bool
 	// FailFast ends a wait for health at the first failure.
@@ -97,6 +100,7 @@ type Engine struct {
 	Helm    Helm // nil reconciles no HelmReleases
 	OCI     OCI
 	Store   Artifacts
+	Remotes Remotes // nil works in no other cluster
 	// Expect names the apply entry that an object leaves; see apply.Input.
 	Expect func(obj *unstructured.Unstructured) (hash.ID, bool)
 	// Stored tells how Helm's storage of a release looks; nil looks every time.
@@ -132,6 +136,7 @@ type memo struct {
 	waitOn string
 	reads  record.Set // of the last build, for impact
 	swept  bool       // what an earlier process left was looked for
+	at     string     // the other cluster that it worked in last
 	held   unwritten  // what the last run of a Kustomization applied
 
 	stored    hash.ID   // tree of the last stored artifact
@@ -203,6 +208,9 @@ func (e *Engine) memo(key object.Key) *memo {
 
 // Forget drops what is remembered of a unit that is gone.
 func (e *Engine) Forget(key object.Key) {
+	if e.Remotes != nil {
+		e.Remotes.Leave(key)
+	}
 	e.forgetWarnings(key)
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -25,9 +25,6 @@ func (c *kustomizing) check() error {
 	if c.k.Spec.Decryption != nil {
 		c.log().Debug("decryption is not offered yet; encrypted objects will be refused", "unit", c.k.Key())
 	}
-	if c.k.Spec.KubeConfig != nil {
-		return report.Stall(report.ReasonUnsupported, errors.New("spec.kubeConfig: remote clusters are not supported yet"))
-	}
 	var err error
 	if c.checks, err = healthChecks(c.k.Spec.HealthCheckExprs); err != nil {
 		return report.Stall(report.ReasonInvalidCEL, err)
@@ -205,6 +202,15 @@ func (v view) secretData(ctx context.Context, namespace, name string) (map[strin
 		out[key] = []byte(value)
 	}
 	return out, nil
+}
+
+// provided tells which objects are not the unit's to apply. In another cluster all
+// are: that one may have an engine of its own, brought by this unit.
+func (c *kustomizing) provided() func(object.Ref, map[string]string) string {
+	if c.site.foreign() {
+		return nil
+	}
+	return Provided
 }
 
 // Provided says why an object is the engine's and not the fleet's to apply: the

@@ -74,7 +74,7 @@ func (e *Engine) convergeGenerator(ctx context.Context, w world.World, obj *unst
 		return rep
 	}
 	m := e.memo(g.Key())
-	r := &generating{Engine: e, g: g, w: w, view: view{w, &record.Recorder{}}, memo: &m.generated, now: now,
+	r := &generating{Engine: e, g: g, w: w, view: view{world: w, rec: &record.Recorder{}}, memo: &m.generated, now: now,
 		live: map[object.Key]*unstructured.Unstructured{}}
 	switch {
 	case g.DeletionTimestamp != nil:

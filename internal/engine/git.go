@@ -86,7 +86,7 @@ func (e *Engine) convergeGit(ctx context.Context, w world.World, obj *unstructur
 	if err != nil {
 		return report.Broken(obj, report.Stall(report.ReasonInvalidSpec, err), now)
 	}
-	f := &fetching{Engine: e, g: g, view: view{w, &record.Recorder{}}, now: now}
+	f := &fetching{Engine: e, g: g, view: view{world: w, rec: &record.Recorder{}}, now: now}
 	switch {
 	case g.DeletionTimestamp != nil:
 		return e.removeSource(g.Key())

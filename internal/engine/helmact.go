@@ -71,7 +71,7 @@ func perform(ctx context.Context, driver Releases, job helm.Job, action release.
 func (r *releasing) background(action release.Action, do func(context.Context, helm.Job) finished, job helm.Job) {
 	key := r.h.Key()
 	op := &operation{action: action, title: title(action, r.timeout(action)), stamp: r.wanted(), req: r.req}
-	feed := r.Engine.feed
+	feed, letGo := r.site.Feed, r.site.hold()
 	r.ops.begin(key, op, func(ctx context.Context, idle func()) finished {
 		if feed != nil && action != release.Rollback && len(job.Object.Spec.HealthCheckExprs) == 0 {
 			job.Health = &awaiting{feed: feed, op: op, idle: idle}
@@ -82,7 +82,10 @@ func (r *releasing) background(action release.Action, do func(context.Context, h
 			f.done.Err = errObsolete
 		}
 		return f
-	}, func() { r.tell(key, "its "+string(action)+" ended") })
+	}, func() {
+		letGo()
+		r.tell(key, "its "+string(action)+" ended")
+	})
 }
 
 func title(action release.Action, timeout time.Duration) string {
@@ -215,7 +218,7 @@ func (r *releasing) leave(moved string) error {
 // simulated tells whether the health of the release rests on pods that are not
 // real.
 func (r *releasing) simulated() bool {
-	if !r.Options.SimulatedPods || r.run.Status.Inventory == nil {
+	if !r.Options.SimulatedPods || r.h.Spec.KubeConfig != nil || r.run.Status.Inventory == nil {
 		return false
 	}
 	refs, err := r.objects()

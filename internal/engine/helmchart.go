@@ -43,7 +43,7 @@ func (e *Engine) convergeHelmChart(ctx context.Context, w world.World, obj *unst
 	case c.Spec.Suspend:
 		return report.Report{Unit: c.Key()}
 	}
-	r := &charting{Engine: e, c: c, w: w, view: view{w, &record.Recorder{}}, now: now}
+	r := &charting{Engine: e, c: c, w: w, view: view{world: w, rec: &record.Recorder{}}, now: now}
 	r.run.Err = r.converge(ctx)
 	r.run.Reads = r.view.rec.Set()
 	r.run.Failures = e.failures(c.Key(), r.run.Err)

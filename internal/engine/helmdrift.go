@@ -60,7 +60,7 @@ func (r *releasing) observe(ctx context.Context) ([]*relv1.Release, error) {
 // known returns what tells an action, when it begins, what was observed: nil,
 // which makes it read storage, where that has changed since.
 func (r *releasing) known() func() []*relv1.Release {
-	look, at := r.Stored, helm.PlaceOf(&r.h.HelmRelease)
+	look, at := r.site.Stored, helm.PlaceOf(&r.h.HelmRelease)
 	stored := append([]*relv1.Release{}, r.req.Stored...)
 	return func() []*relv1.Release {
 		if look == nil {
@@ -75,11 +75,11 @@ func (r *releasing) known() func() []*relv1.Release {
 
 // storage tells how the watch of Helm's storage sees the release.
 func (r *releasing) storage() (string, bool) {
-	if r.Stored == nil {
+	if r.site.Stored == nil {
 		return "", false
 	}
 	at := helm.PlaceOf(&r.h.HelmRelease)
-	return r.Stored(at.StorageNamespace, at.Name)
+	return r.site.Stored(at.StorageNamespace, at.Name)
 }
 
 func textOf(stored []*relv1.Release) string {
@@ -100,8 +100,11 @@ func (r *releasing) standing() (string, bool) {
 // noteStorage has the next change of the release's storage bring a run.
 func (r *releasing) noteStorage() {
 	h := &r.h.HelmRelease
-	r.view.rec.Note(record.Read{Space: record.Object, Key: StorageSubject(release.StorageNamespace(h) + "/" + release.Name(h))})
+	r.view.rec.Note(record.Read{Space: record.Object, Key: At(r.site.ID, StorageSubject(release.StorageNamespace(h)+"/"+release.Name(h)))})
 }
+
+// that reads where the release is.
+func (r *releasing) that() view { return view{r.site.World, r.view.rec, r.site.ID} }
 
 // StoredVersion names one version of a release and its state.
 func StoredVersion(version int, status string) string { return fmt.Sprintf("%d:%s", version, status) }
@@ -126,7 +129,7 @@ func (r *releasing) quiet() bool {
 		return false
 	}
 	for _, key := range keys {
-		r.view.managed(key)
+		r.that().managed(key)
 	}
 	return r.compared(keys)
 }
@@ -170,12 +173,12 @@ func (r *releasing) objects() ([]object.Key, error) {
 // marks names the state of objects as far as we own them; empty where one is
 // not watched.
 func (r *releasing) marks(keys []object.Key) string {
-	if r.feed == nil {
+	if r.site.Feed == nil {
 		return ""
 	}
 	sum := hash.New("helm.marks/v1")
 	for _, key := range keys {
-		seen, exists, followed := r.feed.table.Seen(key)
+		seen, exists, followed := r.site.Feed.table.Seen(key)
 		if !followed || !exists {
 			return ""
 		}
@@ -191,12 +194,12 @@ const asVersions = "versions "
 // has drifted, and is left so, may come right by writes that change nothing of
 // what we own.
 func (r *releasing) versions(keys []object.Key) string {
-	if r.feed == nil {
+	if r.site.Feed == nil {
 		return ""
 	}
 	sum := hash.New("helm.versions/v1")
 	for _, key := range keys {
-		seen, exists, followed := r.feed.table.Seen(key)
+		seen, exists, followed := r.site.Feed.table.Seen(key)
 		if !followed {
 			return ""
 		}
@@ -214,7 +217,7 @@ func (r *releasing) diff(ctx context.Context) error {
 	}
 	r.followObjects(ctx)
 	for _, key := range keys {
-		r.view.managed(key)
+		r.that().managed(key)
 	}
 	if r.compared(keys) {
 		r.req.Drift = release.NoDrift
@@ -246,7 +249,7 @@ func (r *releasing) diff(ctx context.Context) error {
 
 // followObjects has the kinds of the release watched.
 func (r *releasing) followObjects(ctx context.Context) {
-	if r.feed == nil || r.run.Status.Inventory == nil {
+	if r.site.Feed == nil || r.run.Status.Inventory == nil {
 		return
 	}
 	for _, e := range r.run.Status.Inventory.Entries {
@@ -254,7 +257,7 @@ func (r *releasing) followObjects(ctx context.Context) {
 		if err != nil || len(in) == 0 {
 			continue
 		}
-		if err := r.feed.table.Follow(ctx, in[0].GVK()); err != nil {
+		if err := r.site.Feed.table.Follow(ctx, in[0].GVK()); err != nil {
 			r.log().Debug("a kind of a release is not watched", "unit", r.h.Key(), "kind", in[0].Kind, "error", err)
 		}
 	}

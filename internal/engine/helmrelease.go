@@ -48,6 +48,7 @@ type releasing struct {
 	view   view
 	memo   *memo
 	now    time.Time
+	site   *Site // where the release is
 	as     world.Identity
 	driver Releases
 	run    report.HelmReleaseRun
@@ -70,12 +71,8 @@ func (e *Engine) convergeRelease(ctx context.Context, w world.World, obj *unstru
 	if e.Helm == nil {
 		return report.Broken(obj, report.Stall(report.ReasonUnsupported, errors.New("this engine was started without Helm")), now)
 	}
-	r := &releasing{Engine: e, h: h, raw: obj, own: w, memo: e.memo(h.Key()), now: now, as: e.Options.Acting.Helm}
-	r.view = view{w, &record.Recorder{}}
-	if sa := h.ServiceAccount(e.Options.DefaultServiceAccount); sa != "" {
-		r.as = world.ServiceAccount(h.Namespace, sa)
-	}
-	r.driver = e.Helm.As(r.as)
+	r := &releasing{Engine: e, h: h, raw: obj, own: w, memo: e.memo(h.Key()), now: now}
+	r.view = view{world: w, rec: &record.Recorder{}}
 	r.run.Status = *h.Status.DeepCopy()
 	if h.DeletionTimestamp != nil {
 		return r.remove(ctx)
@@ -93,6 +90,7 @@ func (e *Engine) convergeRelease(ctx context.Context, w world.World, obj *unstru
 // suspended begins nothing. What an action did that was under way is written
 // down all the same: the status is the memory of the release.
 func (r *releasing) suspended() report.Report {
+	r.stay(r.h.Key())
 	if !r.ended() {
 		return report.Report{Unit: r.h.Key()}
 	}
@@ -120,10 +118,30 @@ func (r *releasing) converge(ctx context.Context) error {
 	if err := r.load(ctx, art); err != nil {
 		return err
 	}
+	if err := r.enter(ctx); err != nil {
+		return err
+	}
 	if begun, err := r.begin(); err != nil || !begun {
 		return err
 	}
 	return r.act(ctx)
+}
+
+// enter goes to where the release is.
+func (r *releasing) enter(ctx context.Context) error {
+	s, err := r.Engine.site(ctx, abode{r.h.Key(), r.h.Spec.KubeConfig, report.ReasonRESTClient, r.view})
+	if err != nil {
+		return err
+	}
+	r.site, r.as = s, r.Options.Acting.Helm
+	if s.foreign() {
+		r.as = world.Identity{} // whoever the kubeconfig says
+	}
+	if sa := r.h.ServiceAccount(r.Options.DefaultServiceAccount); sa != "" {
+		r.as = world.ServiceAccount(r.h.Namespace, sa)
+	}
+	r.driver = s.Helm.As(r.as)
+	return nil
 }
 
 // failed is the error of the run as far as it counts for the back-off.
@@ -137,9 +155,6 @@ func (r *releasing) failed() error {
 // check refuses what the spec alone makes impossible.
 func (r *releasing) check() error {
 	s := r.h.Spec
-	if s.KubeConfig != nil {
-		return report.Stall(report.ReasonUnsupported, errors.New("spec.kubeConfig: remote clusters are not supported yet"))
-	}
 	if s.Chart == nil && s.ChartRef == nil {
 		return report.Stall(report.ReasonInvalidSpec, errors.New("spec.chart or spec.chartRef must be set"))
 	}

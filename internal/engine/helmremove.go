@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	rcommon "helm.sh/helm/v4/pkg/release/common"
 	relv1 "helm.sh/helm/v4/pkg/release/v1"
@@ -44,6 +45,9 @@ func (r *releasing) remove(ctx context.Context) report.Report {
 	case left != nil:
 		rep.Events = append(rep.Events, report.ReleaseRemoved(r.h, nil))
 	default:
+		if err := r.enter(ctx); err != nil {
+			return r.cannotEnter(ctx, rep, err)
+		}
 		at, known, err := r.place(ctx)
 		switch {
 		case errors.Is(err, errNobody) && known:
@@ -55,10 +59,33 @@ func (r *releasing) remove(ctx context.Context) report.Report {
 			return r.uninstall(at)
 		}
 	}
+	return r.gone(ctx, rep)
+}
+
+// gone ends the life of a unit whose release is uninstalled, or left.
+func (r *releasing) gone(ctx context.Context, rep report.Report) report.Report {
 	if err := r.deleteChart(ctx); err != nil {
 		return report.ReleaseStays(r.h, err, r.now)
 	}
 	r.ops.forget(r.h.Key())
+	return rep
+}
+
+// cannotEnter keeps a unit whose release is in a cluster that cannot be reached;
+// without a kubeconfig it is let go and the release stays, as in Flux
+// (helm-controller v1.6.4 internal/controller/helmrelease_controller.go).
+func (r *releasing) cannotEnter(ctx context.Context, rep report.Report, err error) report.Report {
+	switch p := report.AsProblem(err, ""); {
+	case p.Missing:
+		rep.Events = append(rep.Events, report.ReleaseLeft(r.h, strings.Join(p.On, ", ")+" with the way to its cluster"))
+		return r.gone(ctx, rep)
+	case p.Class == report.Progressing:
+		rep := r.goingOn(p.Error())
+		rep.Reads = r.view.rec.Set()
+		return rep
+	}
+	rep = report.ReleaseStays(r.h, err, r.now)
+	rep.Reads = r.view.rec.Set()
 	return rep
 }
 
@@ -119,13 +146,16 @@ const leaving = "uninstall for good"
 func (r *releasing) uninstall(at helm.Place) report.Report {
 	job := helm.Job{Object: r.h.DeepCopy(), Log: func(line string) { r.log().Debug("helm", "unit", r.h.Key(), "line", line) }}
 	op := &operation{title: title(release.Uninstall, r.timeout(release.Uninstall)), stamp: leaving, req: r.req}
-	key, driver := r.h.Key(), r.driver
+	key, driver, letGo := r.h.Key(), r.driver, r.site.hold()
 	r.ops.begin(key, op, func(ctx context.Context, _ func()) finished {
 		var f finished
 		f.done.Action = release.Uninstall
 		f.out, f.done.Err = driver.Uninstall(ctx, job, at)
 		return f
-	}, func() { r.tell(key, "it was uninstalled") })
+	}, func() {
+		letGo()
+		r.tell(key, "it was uninstalled")
+	})
 	return r.goingOn(op.title)
 }
 
@@ -139,7 +169,7 @@ func (r *releasing) goingOn(what string) report.Report {
 // canAct tells whether the account that the unit acts as still exists.
 func (r *releasing) canAct(ctx context.Context) (bool, error) {
 	name := r.h.ServiceAccount(r.Options.DefaultServiceAccount)
-	if name == "" {
+	if name == "" || r.site.foreign() {
 		return true, nil
 	}
 	ref := object.Ref{Key: object.Key{Kind: "ServiceAccount", Namespace: r.h.Namespace, Name: name}, Version: "v1"}

@@ -41,7 +41,7 @@ func (e *Engine) convergeHelmRepository(ctx context.Context, w world.World, obj 
 	case r.Spec.Suspend:
 		return report.Report{Unit: r.Key()}
 	}
-	x := &indexing{Engine: e, r: r, view: view{w, &record.Recorder{}}, now: now}
+	x := &indexing{Engine: e, r: r, view: view{world: w, rec: &record.Recorder{}}, now: now}
 	x.run.Again = r.Interval()
 	ctx, cancel := context.WithTimeout(ctx, r.Timeout())
 	defer cancel()

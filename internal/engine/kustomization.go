@@ -27,8 +27,10 @@ type kustomizing struct {
 	k    *unit.Kustomization
 	raw  *unstructured.Unstructured
 	own  world.World // as the engine
-	w    world.World // as the unit
-	view view
+	site *Site       // where it works
+	w    world.World // that, as the unit
+	view view        // of the engine's own cluster
+	that view        // of where it works
 	memo *memo
 	now  time.Time
 	run  report.KustomizationRun
@@ -49,8 +51,8 @@ func (e *Engine) convergeKustomization(ctx context.Context, w world.World, obj *
 		return report.Broken(obj, report.Stall(report.ReasonInvalidSpec, err), now)
 	}
 	c := &kustomizing{Engine: e, k: k, raw: obj, own: w, memo: e.memo(k.Key()), now: now}
-	c.view = view{w, &record.Recorder{}}
-	c.w = actingAs(w, account{k.Namespace, k.ServiceAccount(e.Options.DefaultServiceAccount)}, e.Options.Acting.Kustomize)
+	c.view = view{world: w, rec: &record.Recorder{}}
+	c.that = c.view
 	if c.status, err = recorded(k); err != nil {
 		return report.Broken(obj, report.Stall(report.ReasonInvalidSpec, err), now)
 	}
@@ -59,11 +61,12 @@ func (e *Engine) convergeKustomization(ctx context.Context, w world.World, obj *
 		return c.remove(ctx)
 	}
 	if k.Spec.Suspend {
+		e.stay(k.Key())
 		return report.Report{Unit: k.Key()}
 	}
 	c.run.Started = now
 	c.run.Err = c.converge(ctx)
-	c.view.refusals(c.run.Err)
+	c.that.refusals(c.run.Err)
 	c.run.Err = c.hide(c.run.Err)
 	c.run.Reads = c.view.rec.Set()
 	return report.Kustomization(k, c.run, now)
@@ -96,6 +99,9 @@ func (c *kustomizing) converge(ctx context.Context) error {
 	if err := c.dependencies(ctx, art.Revision); err != nil {
 		return err
 	}
+	if err := c.enter(ctx); err != nil {
+		return err
+	}
 	if err := c.build(ctx, art); err != nil {
 		return err
 	}
@@ -108,6 +114,21 @@ func (c *kustomizing) converge(ctx context.Context) error {
 	return c.health(ctx)
 }
 
+// enter goes to where the unit works.
+func (c *kustomizing) enter(ctx context.Context) error {
+	s, err := c.Engine.site(ctx, abode{c.k.Key(), c.k.Spec.KubeConfig, report.ReasonReconcileFailed, c.view})
+	if err != nil {
+		return err
+	}
+	otherwise := c.Options.Acting.Kustomize
+	if s.foreign() {
+		otherwise = world.Identity{} // whoever the kubeconfig says
+	}
+	c.site, c.that = s, view{s.World, c.view.rec, s.ID}
+	c.w = actingAs(s.World, account{c.k.Namespace, c.k.ServiceAccount(c.Options.DefaultServiceAccount)}, otherwise)
+	return nil
+}
+
 // apply makes the world as it was built, as far as the stages are ready.
 func (c *kustomizing) apply(ctx context.Context) error {
 	rules, err := ignoreRules(c.k.Spec.Ignore)
@@ -117,9 +138,9 @@ func (c *kustomizing) apply(ctx context.Context) error {
 	c.warnOfBuild()
 	c.want(c.k.Key(), wanted{c.stamp(ctx, c.raw), inventory.Of(refs(c.built.Objects)...).Keys()})
 	res, err := apply.Run(ctx, apply.Input{
-		World: c.w, Live: c.Live, Objects: c.built.Objects, Managers: c.managers(), Owner: c.k.Key(),
+		World: c.w, Live: c.site.Live, Objects: c.built.Objects, Managers: c.managers(), Owner: c.k.Key(),
 		Marks: c.memo.marks, Force: c.k.Spec.Force, Ignore: rules, Custom: c.Options.CustomStages,
-		Mask: c.Options.Mask, Provided: Provided, Contested: c.contested, Rehearse: c.Options.Rehearse,
+		Mask: c.Options.Mask, Provided: c.provided(), Contested: c.contested, Rehearse: c.site.Rehearse,
 		Verify: c.verify(), Trusted: c.trusted(), Expect: c.Expect,
 	})
 	c.applied = res
@@ -127,7 +148,7 @@ func (c *kustomizing) apply(ctx context.Context) error {
 	c.run.Changed = res.Changed()
 	c.inventory = inventory.Of(res.Tracked...)
 	for _, o := range c.built.Objects {
-		c.view.managed(o.Ref.Key)
+		c.that.managed(o.Ref.Key)
 	}
 	c.leaves(c.k.Key(), c.leftBy(res, err))
 	if err != nil {
@@ -155,12 +176,12 @@ func (c *kustomizing) track(in inventory.Inventory) {
 // refused classes what the API said no to.
 func (c *kustomizing) refused(err error) error {
 	for _, ref := range apply.Refusals(err) {
-		c.view.kind(ref.Group) // a kind may be missing, or on its way out
+		c.that.kind(ref.Group) // a kind may be missing, or on its way out
 	}
 	var on []string
 	for _, name := range apply.MissingNamespaces(err) { // another unit may bring it
 		key := object.Key{Kind: "Namespace", Name: name}
-		c.view.note(key, record.Miss)
+		c.that.note(key, record.Miss)
 		on = append(on, key.String())
 	}
 	return report.RetryOn(report.ReasonReconcileFailed, err, on...)
@@ -188,7 +209,7 @@ func (c *kustomizing) prune(ctx context.Context) error {
 		return nil
 	}
 	res, err := apply.Prune(ctx, apply.PruneInput{
-		World: c.w, Live: c.Live, Old: c.recorded.With(c.lost(ctx)...), New: c.inventory, Owner: c.owner(), HeldBy: c.heldBy(ctx), Mask: c.Options.Mask,
+		World: c.w, Live: c.site.Live, Old: c.recorded.With(c.lost(ctx)...), New: c.inventory, Owner: c.owner(), HeldBy: c.heldBy(ctx), Mask: c.Options.Mask,
 	})
 	c.run.Changed = append(c.run.Changed, res.Changed()...)
 	c.track(c.inventory.With(res.Survivors...))

@@ -21,7 +21,7 @@ func (e *Engine) Undefined(ctx context.Context, w world.World, obj *unstructured
 		return nil
 	}
 	c := &kustomizing{Engine: e, k: k, raw: obj, own: w, w: w, memo: &memo{}, now: now}
-	c.view = view{w, &record.Recorder{}}
+	c.view = view{world: w, rec: &record.Recorder{}}
 	art, err := c.source(ctx)
 	if err != nil {
 		return nil

@@ -29,7 +29,7 @@ func (c *kustomizing) lost(ctx context.Context) []object.Ref {
 // lostAtEnd is the same for a unit that is being deleted, which is not built any
 // more: the kinds are those of what it would build now.
 func (c *kustomizing) lostAtEnd(ctx context.Context) []object.Ref {
-	if c.memo.swept {
+	if c.memo.swept || c.site.foreign() {
 		return nil
 	}
 	kinds := []object.Ref(c.recorded)
@@ -44,13 +44,13 @@ func (c *kustomizing) lostAtEnd(ctx context.Context) []object.Ref {
 // ownedBeside returns what is the unit's, of the kinds of some objects, and
 // neither recorded nor in an inventory.
 func (c *kustomizing) ownedBeside(ctx context.Context, of []object.Ref, known inventory.Inventory) []object.Ref {
-	table, ok := c.Live.(owned)
-	if !ok {
-		return nil
+	table, ok := c.site.Live.(owned)
+	if !ok || c.site.foreign() {
+		return nil // there, an engine of its own may have a unit of this name
 	}
 	versions := map[schema.GroupKind]string{}
 	for _, ref := range of {
-		if _, known := versions[ref.GroupKind()]; !known && c.Live.Follow(ctx, ref.GVK()) == nil {
+		if _, known := versions[ref.GroupKind()]; !known && c.site.Live.Follow(ctx, ref.GVK()) == nil {
 			versions[ref.GroupKind()] = ref.Version
 		}
 	}

@@ -56,7 +56,7 @@ func (e *Engine) convergeOCI(ctx context.Context, w world.World, obj *unstructur
 	if err != nil {
 		return report.Broken(obj, report.Stall(report.ReasonInvalidSpec, err), now)
 	}
-	p := &pulling{Engine: e, o: o, view: view{w, &record.Recorder{}}, now: now}
+	p := &pulling{Engine: e, o: o, view: view{world: w, rec: &record.Recorder{}}, now: now}
 	switch {
 	case o.DeletionTimestamp != nil:
 		return e.removeSource(o.Key())

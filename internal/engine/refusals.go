@@ -112,7 +112,7 @@ func Slow(key object.Key) bool {
 func namespaceKey(name string) object.Key { return object.Key{Kind: "Namespace", Name: name} }
 
 func (v view) subject(name string) {
-	v.rec.Note(record.Read{Space: record.Object, Key: name})
+	v.rec.Note(record.Read{Space: record.Object, Key: At(v.at, name)})
 }
 
 // Predictable tells whether a group is part of Kubernetes, whose schema refuses the

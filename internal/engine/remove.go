@@ -24,9 +24,16 @@ func (c *kustomizing) remove(ctx context.Context) report.Report {
 	if fate == plan.Keep {
 		return rep
 	}
-	held := c.recorded.With(c.lostAtEnd(ctx)...)
-	if len(held) == 0 {
+	cannot := c.enter(ctx)
+	held := c.recorded
+	if cannot == nil {
+		held = held.With(c.lostAtEnd(ctx)...)
+	}
+	switch {
+	case len(held) == 0:
 		return rep
+	case cannot != nil:
+		return c.cannotEnter(rep, cannot)
 	}
 	if ok, err := c.canAct(ctx); err != nil {
 		return c.retryRemoval(rep, err)
@@ -37,7 +44,7 @@ func (c *kustomizing) remove(ctx context.Context) report.Report {
 		return rep
 	}
 	res, err := apply.Prune(ctx, apply.PruneInput{
-		World: c.w, Live: c.Live, Old: held, Owner: c.owner(), HeldBy: c.heldBy(ctx), Mask: c.Options.Mask,
+		World: c.w, Live: c.site.Live, Old: held, Owner: c.owner(), HeldBy: c.heldBy(ctx), Mask: c.Options.Mask,
 	})
 	if changed := res.Changed(); len(changed) > 0 {
 		rep.Events = append(rep.Events, c.removalEvent(false, strings.Join(changed, "\n")))
@@ -58,15 +65,29 @@ func (c *kustomizing) canAct(ctx context.Context) (bool, error) {
 		return true, nil
 	}
 	ref := object.Ref{Key: object.Key{Kind: "ServiceAccount", Namespace: c.k.Namespace, Name: name}, Version: "v1"}
-	_, err := c.own.Get(ctx, ref)
+	_, err := c.site.World.Get(ctx, ref)
+	if c.site.foreign() && apierrors.IsForbidden(err) {
+		return true, nil // whoever may act as it need not see it
+	}
 	if apierrors.IsNotFound(err) {
 		return false, nil
 	}
 	return err == nil, err
 }
 
+// cannotEnter keeps a unit whose objects are in a cluster that cannot be reached,
+// as Flux does.
+func (c *kustomizing) cannotEnter(rep report.Report, err error) report.Report {
+	if p := report.AsProblem(err, ""); p.Class == report.Progressing {
+		rep.Finalize, rep.Reads, rep.On = false, c.view.rec.Set(), p.On
+		rep.Summary = report.Summary{Ready: "Unknown", Reason: report.ReasonProgressing, Message: p.Error()}
+		return rep
+	}
+	return c.retryRemoval(rep, fmt.Errorf("%w; to let it go and leave its objects there, set spec.deletionPolicy: Orphan", err))
+}
+
 func (c *kustomizing) retryRemoval(rep report.Report, err error) report.Report {
-	c.view.refusals(err)
+	c.that.refusals(err)
 	rep.Finalize, rep.Reads = false, c.view.rec.Set()
 	rep.Events = append(rep.Events, c.removalEvent(true, "pruning for deleted resource failed: "+err.Error()))
 	rep.Next = c.now.Add(min(c.k.RetryInterval(), time.Minute))
@@ -80,7 +101,7 @@ func (c *kustomizing) awaitRemoval(rep report.Report, res apply.PruneResult) rep
 	deadline := c.waitSince("removal").Add(c.k.GetTimeout())
 	for _, s := range res.Steps {
 		if s.Leaving() {
-			c.view.managed(s.Ref.Key)
+			c.that.managed(s.Ref.Key)
 			rep.On = append(rep.On, s.Ref.Key.String())
 		}
 	}

@@ -16,8 +16,9 @@ import (
 
 // view reads a world and notes what was read.
 type view struct {
-	world world.Reader
+	world world.World
 	rec   *record.Recorder
+	at    string // the ID of another cluster that it reads; empty is the engine's own
 }
 
 // get returns an object, nil when there is none; both are answers.
@@ -39,26 +40,26 @@ func (v view) get(ctx context.Context, ref object.Ref) (*unstructured.Unstructur
 // what they change in it, so it is noted apart from other reads.
 func (v view) source(ctx context.Context, ref object.Ref) (*unstructured.Unstructured, error) {
 	v.rec.Note(record.Read{Space: record.Object, Key: SourceSubject(ref.Key)})
-	return view{v.world, &record.Recorder{}}.get(ctx, ref)
+	return view{world: v.world, rec: &record.Recorder{}}.get(ctx, ref)
 }
 
 func (v view) note(key object.Key, answer hash.ID) {
-	v.rec.Note(record.Read{Space: record.Object, Key: Subject(key), Answer: answer})
+	v.rec.Note(record.Read{Space: record.Object, Key: At(v.at, Subject(key)), Answer: answer})
 }
 
 // managed notes that a managed object matters: what we own of it.
 func (v view) managed(key object.Key) {
-	v.rec.Note(record.Read{Space: record.Object, Key: ManagedSubject(key)})
+	v.rec.Note(record.Read{Space: record.Object, Key: At(v.at, ManagedSubject(key))})
 }
 
 // health notes that the health of a managed object matters.
 func (v view) health(key object.Key) {
-	v.rec.Note(record.Read{Space: record.Object, Key: HealthSubject(key)})
+	v.rec.Note(record.Read{Space: record.Object, Key: At(v.at, HealthSubject(key))})
 }
 
 // kind notes that the coming of a kind matters.
 func (v view) kind(group string) {
-	v.rec.Note(record.Read{Space: record.Schema, Key: KindSubject(group)})
+	v.rec.Note(record.Read{Space: record.Schema, Key: At(v.at, KindSubject(group))})
 }
 
 // Subject names an object in read-sets and wakes.

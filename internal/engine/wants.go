@@ -45,7 +45,7 @@ func (e *Engine) want(owner object.Key, w wanted) {
 // one whose label it carries, as long as that one wants it.
 func (c *kustomizing) contested(ctx context.Context, key, owner object.Key) object.Key {
 	raw, err := c.view.get(ctx, unit.Ref(owner))
-	if err != nil || raw == nil || !c.wantedBy(ctx, raw)[key] {
+	if err != nil || raw == nil || abodeOf(raw) != abodeOf(c.raw) || !c.wantedBy(ctx, raw)[key] {
 		return object.Key{}
 	}
 	c.view.note(sourceOf(raw), record.Miss) // a new revision there may let go
@@ -74,7 +74,7 @@ func (c *kustomizing) rivals(ctx context.Context) []rival {
 	var out []rival
 	for _, raw := range c.units(ctx) {
 		key := object.KeyOf(raw)
-		if key.GroupKind() == c.k.Key().GroupKind() && key != c.k.Key() {
+		if key.GroupKind() == c.k.Key().GroupKind() && key != c.k.Key() && abodeOf(raw) == abodeOf(c.raw) {
 			out = append(out, rival{key, c.wantedBy(ctx, raw)})
 		}
 	}
@@ -156,7 +156,7 @@ func (c *kustomizing) foresee(ctx context.Context, raw *unstructured.Unstructure
 		return held.Keys()
 	}
 	other := &kustomizing{Engine: c.Engine, k: k, raw: raw, own: c.own, w: c.own, memo: c.Engine.memo(k.Key()), now: c.now}
-	other.view = view{c.own, &record.Recorder{}}
+	other.view = view{world: c.own, rec: &record.Recorder{}}
 	if other.check() != nil {
 		return held.Keys()
 	}

@@ -94,6 +94,7 @@ const (
 	ReasonValues                = "ValuesError"
 	ReasonChartMutate           = "ChartMutateError"
 	ReasonReleaseState          = "StateError"
+	ReasonRESTClient            = "RESTClientError"
 	ReasonReconcileError        = "ReconcileError"
 	ReasonInstallSucceeded      = "InstallSucceeded"
 	ReasonInstallFailed         = "InstallFailed"
@@ -177,6 +178,7 @@ var Reasons = map[string]string{
 	ReasonSourceNotReady:        "the chart's source has no artifact for its present spec",
 	ReasonValues:                "the values cannot be composed",
 	ReasonChartMutate:           "the chart's version and the revision of its artifact contradict each other",
+	ReasonRESTClient:            "the cluster of spec.kubeConfig cannot be reached",
 	ReasonReleaseState:          "the state of the release cannot be found out",
 	ReasonReconcileError:        "a run failed outside of any action on the release",
 	ReasonInstallSucceeded:      "the release was installed",

@@ -14,6 +14,7 @@ package world
 
 import (
 	"context"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
@@ -102,6 +103,15 @@ type Identity struct {
 // ServiceAccount returns the identity of a ServiceAccount.
 func ServiceAccount(namespace, name string) Identity {
 	return Identity{User: "system:serviceaccount:" + namespace + ":" + name}
+}
+
+// Account reads what ServiceAccount writes; false for other users.
+func (id Identity) Account() (namespace, name string, ok bool) {
+	account, ok := strings.CutPrefix(id.User, "system:serviceaccount:")
+	if !ok {
+		return "", "", false
+	}
+	return strings.Cut(account, ":")
 }
 
 // Apply is one server-side apply.
