@@ -65,6 +65,9 @@ type Fleet struct {
 	commit commit.Committer
 	state  *sched.State
 	starts []sched.Run // that the scheduler has begun
+	// releases are those of HelmReleases: they begin actions, which go on beside
+	// runs, and so have their turn when nothing else runs.
+	releases []sched.Run
 	live   live.Told
 	cancel func()
 
@@ -76,7 +79,7 @@ type Fleet struct {
 	rested  map[object.Key]int           // when a unit first was ready
 	made    map[object.Key]*placeholder
 	lost    map[object.Key]bool // out of reach, and taken as ready
-	count   int // of runs
+	count   int                 // of runs
 
 	mu    sync.Mutex
 	heard []memory.Event
@@ -100,7 +103,7 @@ func New(cfg Config) *Fleet {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	f := &Fleet{
-		cfg: cfg, commit: commit.Committer{World: cfg.World}, state: sched.New(sched.Limits{"": 1}),
+		cfg: cfg, commit: commit.Committer{World: cfg.World}, state: sched.New(sched.Limits{one: 1}),
 		units: map[object.Key]*unstructured.Unstructured{}, objects: map[object.Key]*unstructured.Unstructured{},
 		runs: map[object.Key]screen.Run{}, reads: map[object.Key]report.Report{}, soft: map[object.Key]softStatus{},
 		rested: map[object.Key]int{}, made: map[object.Key]*placeholder{}, ended: map[object.Key]string{}, lost: map[object.Key]bool{},
@@ -148,7 +151,15 @@ func (f *Fleet) Settle(ctx context.Context) error {
 			if err := f.run(ctx); err != nil {
 				return err
 			}
-		case f.actions(), f.told(ctx):
+		case len(f.releases) > 0:
+			f.starts, f.releases = f.releases, nil
+			for len(f.starts) > 0 {
+				if err := f.run(ctx); err != nil {
+					return err
+				}
+			}
+			f.actions()
+		case f.told(ctx):
 		default:
 			more, err := f.provide(ctx)
 			if err != nil || !more {
@@ -172,19 +183,18 @@ func (f *Fleet) actionEnded(key object.Key, why string) {
 	f.ended[key] = why
 }
 
-// actions waits for the actions that go on beside runs, and tells whether there
-// were any. All that were begun are awaited together, so that the order in which
-// they end is none.
-func (f *Fleet) actions() bool {
+// actions waits for the actions that runs began: for all together, and takes what
+// they did in the order of names, since they end in none.
+func (f *Fleet) actions() {
 	f.cfg.Engine.Wait()
 	f.mu.Lock()
 	ended := f.ended
 	f.ended = map[object.Key]string{}
+	slices.SortStableFunc(f.heard, func(a, b memory.Event) int { return object.Compare(object.KeyOf(a.Object), object.KeyOf(b.Object)) })
 	f.mu.Unlock()
 	for _, key := range slices.SortedFunc(maps.Keys(ended), object.Compare) {
 		f.step(sched.Wake{Unit: key, Priority: sched.Conclude, Why: ended[key]})
 	}
-	return len(ended) > 0
 }
 
 // told writes down progress that nothing replaced, and tells whether there was any.
@@ -209,14 +219,25 @@ func (f *Fleet) all() []*unstructured.Unstructured {
 	return out
 }
 
-// step feeds the scheduler. All units share one class: one runs at a time.
+// The classes of units: of one, one runs at a time.
+const one, together = "one", "together"
+
+// step feeds the scheduler.
 func (f *Fleet) step(events ...sched.Event) {
 	for _, e := range events {
 		if w, ok := e.(sched.Wake); ok {
-			w.Class = ""
+			if w.Class = one; w.Unit.Kind == unit.HelmReleaseKind {
+				w.Class = together
+			}
 			e = w
 		}
-		f.starts = append(f.starts, f.state.Step(e, f.cfg.Now)...)
+		for _, r := range f.state.Step(e, f.cfg.Now) {
+			if r.Unit.Kind == unit.HelmReleaseKind {
+				f.releases = append(f.releases, r)
+			} else {
+				f.starts = append(f.starts, r)
+			}
+		}
 	}
 }
 

@@ -21,8 +21,10 @@ import (
 
 // What is out of reach (a chart in a registry, when the network is not used) says
 // nothing about the fleet: it runs where the fleet runs. So who waits for it goes
-// on as if it were ready, and the kinds that it may bring are made up. What builds
-// from it stays unrendered.
+// on as if it were ready, while what builds from it stays unrendered. Likewise with
+// kinds whose definitions nothing here brings: a cluster may have them, or a chart
+// that is out of reach. They are made up, take whatever they are given, and are
+// counted among the placeholders.
 
 // assume takes what is out of reach as ready, once all else has come to rest, and
 // tells whether there was anything new.
@@ -37,8 +39,8 @@ func (f *Fleet) assume(ctx context.Context) (bool, error) {
 		f.step(sched.Moved{Subject: engine.Subject(key), Priority: sched.Released, Why: why},
 			sched.Moved{Subject: engine.HealthSubject(key), Priority: sched.Released, Why: why})
 	}
-	if len(found) > 0 || !f.anyLost() {
-		return len(found) > 0, nil
+	if len(found) > 0 {
+		return true, nil
 	}
 	return f.kinds(ctx, objs)
 }
@@ -86,15 +88,6 @@ func (f *Fleet) unreachable(key object.Key, obj *unstructured.Unstructured) bool
 	return f.lost[madeFrom(obj)]
 }
 
-func (f *Fleet) anyLost() bool {
-	for _, lost := range f.lost {
-		if lost {
-			return true
-		}
-	}
-	return false
-}
-
 func suspended(obj *unstructured.Unstructured) bool {
 	on, _, _ := unstructured.NestedBool(obj.Object, "spec", "suspend")
 	return on
@@ -122,7 +115,7 @@ func madeFrom(obj *unstructured.Unstructured) object.Key {
 // noKind is how the API words that it does not know a kind.
 var noKind = regexp.MustCompile(`no matches for kind "([A-Za-z0-9]+)" in version "([A-Za-z0-9./-]+)"`)
 
-// kinds makes up those that are missing: something out of reach may bring them.
+// kinds makes up those that are missing.
 func (f *Fleet) kinds(ctx context.Context, objs []*unstructured.Unstructured) (bool, error) {
 	changed := false
 	for _, obj := range objs {
@@ -158,7 +151,7 @@ func (f *Fleet) kind(ctx context.Context, gvk gvks.GroupVersionKind, by object.K
 	if _, tried := p.data[gvk.Version]; tried {
 		return false, nil
 	}
-	p.data[gvk.Version] = ""
+	p.data[gvk.Version] = "" // a definition that cannot be made is not tried twice
 	obj := definition(key, gvk, plural, p)
 	if f.clusterWide(gvk.GroupKind()) {
 		_ = unstructured.SetNestedField(obj.Object, "Cluster", "spec", "scope") // a fresh object
@@ -171,6 +164,9 @@ func (f *Fleet) kind(ctx context.Context, gvk gvks.GroupVersionKind, by object.K
 
 // clusterWide tells whether the objects of a kind that were built have no namespace.
 func (f *Fleet) clusterWide(gk gvks.GroupKind) bool {
+	if strings.HasPrefix(gk.Kind, "Cluster") { // the habit of the field
+		return true
+	}
 	if f.cfg.Built == nil {
 		return false
 	}
