@@ -5,13 +5,19 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/leat-dev/leat/internal/plan"
 )
 
 // fieldName writes a JSON pointer for people: spec.containers[web].image. An
 // element of a list is called by its name or key, as one of the trees knows it.
 func fieldName(pointer string, trees ...any) string {
+	steps, err := plan.ParsePointer(pointer)
+	if err != nil {
+		return pointer
+	}
 	var out strings.Builder
-	for _, step := range steps(pointer) {
+	for _, step := range steps {
 		index, err := strconv.Atoi(step)
 		switch {
 		case err == nil && inList(trees):
@@ -30,19 +36,6 @@ func fieldName(pointer string, trees ...any) string {
 }
 
 var plainStep = regexp.MustCompile(`^[A-Za-z_$][A-Za-z0-9_-]*$`)
-
-var unescape = strings.NewReplacer("~1", "/", "~0", "~")
-
-func steps(pointer string) []string {
-	if pointer == "" || pointer == "/" {
-		return nil
-	}
-	out := strings.Split(strings.TrimPrefix(pointer, "/"), "/")
-	for i := range out {
-		out[i] = unescape.Replace(out[i])
-	}
-	return out
-}
 
 // elementKeys name an element of a list, the best first.
 var elementKeys = []string{"name", "key", "mountPath", "containerPort", "port", "host", "ip", "path", "kind"}

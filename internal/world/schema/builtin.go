@@ -102,6 +102,9 @@ func apiService() *Definition {
 	return d
 }
 
+// BuiltinGroup tells whether Kubernetes itself serves the API group.
+func BuiltinGroup(group string) bool { return builtinGroups()[group] }
+
 var builtinGroups = sync.OnceValue(func() map[string]bool {
 	groups := map[string]bool{}
 	for gk := range Builtin().byKind {
