@@ -98,6 +98,53 @@ ConfigMap/flux-system/vars /data/zone cluster/vars.yaml:5`
 	}
 }
 
+// The name of a generated object tells of its content: a reference to it changes
+// with the line of the content that changed.
+func TestFillOfHashedNames(t *testing.T) {
+	base, err := tree.FromFiles(map[string]string{
+		"kustomization.yaml": `namespace: apps
+resources: [pod.yaml]
+configMapGenerator:
+  - name: settings
+    literals:
+      - a=one
+      - b=two
+    files: [app.conf]
+`,
+		"app.conf": "first\nsecond\n",
+		"pod.yaml": `apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: apps}
+spec:
+  containers:
+    - name: web
+      envFrom:
+        - configMapRef:
+            name: settings
+`,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		edit [3]string
+		want string
+	}{
+		{[3]string{"kustomization.yaml", "b=two", "b=three"}, "kustomization.yaml:7"},
+		{[3]string{"app.conf", "second", "third"}, "app.conf:2"},
+	} {
+		a, b := render(t, base, "."), render(t, edited(t, base, c.edit), ".")
+		set := change.Compare(a.rendered, b.rendered, change.Options{})
+		if err := Fill(context.Background(), &set, Sides{Base: a.fleet(), Head: b.fleet()}); err != nil {
+			t.Fatal(err)
+		}
+		got := strings.Join(told(set), "\n")
+		if want := "Pod/apps/web /spec/containers/0/envFrom/0/configMapRef/name " + c.want; !strings.Contains(got, want) {
+			t.Errorf("%v: got\n%s\nwant\n%s", c.edit, got, want)
+		}
+	}
+}
+
 // chart renders a Deployment and a ConfigMap from values, as a chart would.
 type chart struct{}
 

@@ -3,6 +3,7 @@ package provenance
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/leat-dev/leat/internal/build"
 	"github.com/leat-dev/leat/internal/fleet"
@@ -156,14 +157,14 @@ func (f *finder) built(ctx context.Context, s *site, asks []question, hops int) 
 // locate says where the leaf of a question stands.
 func (f *finder) locate(ctx context.Context, s *site, a *asked, hops int) (located, error) {
 	l := a.found
-	line := l.line
+	line := s.lineOfLeaf(l)
 	if i := len(l.path) - len(a.rest) - 1; len(a.rest) > 0 && i >= 0 && commonTail(l.path, a.full()) > len(a.rest) {
 		line = l.lines[i]
 	}
 	manifest := s.manifest(ctx, a.index, f.work)
 	chain := append(manifest.Chain, links(s, l, line)...)
 	if l.in.file != "" {
-		if l.kind == "" && manifest.File != l.in.file {
+		if l.kind == "" {
 			chain = append([]fleet.Link{{Kind: "base", File: l.in.file, Line: line}}, s.graph.chain(l.in.file)...)
 		}
 		return located{fleet.Origin{Source: f.source(s.unit), File: l.in.file, Line: line, Chain: chain}, l}, nil
@@ -224,8 +225,55 @@ func (f *finder) source(unit object.Key) object.Key {
 	return object.Key{}
 }
 
-// manifest says where an object of a build was written as a whole.
+// manifest says where an object of a build was written as a whole. Where more
+// than one file, or none, has an object of its name, kustomize is asked.
 func (s *site) manifest(ctx context.Context, i int, w *work) fleet.Origin {
+	ref := s.build.Outcome.Result.Objects[i].Ref
+	o, line := s.named(ref)
+	if o.File == "" {
+		if o = s.asked(ctx, ref, w); o.File == "" {
+			return fleet.Origin{}
+		}
+		line = s.lineOf(o.File, ref)
+	}
+	if o.Repo != "" {
+		file := o.Repo + "//" + o.File
+		return fleet.Origin{File: file, Chain: []fleet.Link{{Kind: "base", File: file}}}
+	}
+	kind := "base"
+	if o.Generated {
+		kind = "generator"
+	}
+	chain := append([]fleet.Link{{Kind: kind, File: o.File, Line: line}}, s.graph.chain(o.File)...)
+	return fleet.Origin{File: o.File, Line: line, Chain: chain}
+}
+
+// named finds the only manifest with the name of an object, and its line.
+func (s *site) named(ref object.Ref) (found build.Origin, line int) {
+	for _, file := range s.files {
+		if kind := s.graph.role(file); kind != "base" && kind != "component" || s.graph.kustomizations[file] || !isYAML(file) {
+			continue
+		}
+		data, err := s.build.Tree.ReadFile(file)
+		if err != nil || !strings.Contains(string(data), ref.Name) {
+			continue
+		}
+		for _, d := range s.docsOf(file, data) {
+			if d.kind != ref.Kind || d.name != ref.Name {
+				continue
+			}
+			if found.File != "" {
+				return build.Origin{}, 0
+			}
+			found.File, line = file, d.line
+		}
+	}
+	return found, line
+}
+
+// asked is what kustomize says of the origin of an object; empty where it does
+// not know.
+func (s *site) asked(ctx context.Context, ref object.Ref, w *work) build.Origin {
 	if s.origins == nil {
 		s.origins = map[object.Ref]build.Origin{}
 		if w.builds > 0 && ctx.Err() == nil {
@@ -235,38 +283,17 @@ func (s *site) manifest(ctx context.Context, i int, w *work) fleet.Origin {
 			}
 		}
 	}
-	ref := s.build.Outcome.Result.Objects[i].Ref
-	o, ok := s.origins[ref]
-	switch {
-	case !ok:
-		return fleet.Origin{}
-	case o.Repo != "":
-		return fleet.Origin{File: o.Repo + "//" + o.File, Chain: []fleet.Link{{Kind: "base", File: o.Repo + "//" + o.File}}}
-	}
-	kind := "base"
-	line, named := s.lineOf(o.File, ref), s.graph.chain(o.File)
-	if o.Generated {
-		kind = "generator"
-	}
-	return fleet.Origin{File: o.File, Line: line, Chain: append([]fleet.Link{{Kind: kind, File: o.File, Line: line}}, named...)}
+	return s.origins[ref]
 }
 
 // lineOf is the line on which an object begins in a file; 0 where that is not
 // certain.
 func (s *site) lineOf(file string, ref object.Ref) int {
-	docs, ok := s.docs[file]
-	if !ok {
-		data, err := s.build.Tree.ReadFile(file)
-		if err != nil {
-			return 0
-		}
-		found := parse(place{file: file}, data)
-		docs = found.docs
-		if s.graph.kustomizations[file] {
-			docs = append(slices.Clip(docs), generators(found.leaves)...)
-		}
-		s.docs[file] = docs
+	data, err := s.build.Tree.ReadFile(file)
+	if err != nil {
+		return 0
 	}
+	docs := s.docsOf(file, data)
 	best, line := 0, 0
 	for _, d := range docs {
 		fit := (&leaf{doc: d}).identity(sought{kind: ref.Kind, name: ref.Name})
@@ -277,6 +304,20 @@ func (s *site) lineOf(file string, ref object.Ref) int {
 		}
 	}
 	return line
+}
+
+// docsOf returns the objects of a file, or those that a kustomization generates.
+func (s *site) docsOf(file string, data []byte) []*doc {
+	if docs, ok := s.docs[file]; ok {
+		return docs
+	}
+	found := parse(place{file: file}, data)
+	docs := found.docs
+	if s.graph.kustomizations[file] {
+		docs = generators(found.leaves)
+	}
+	s.docs[file] = docs
+	return docs
 }
 
 // generators are the objects that a kustomization generates.

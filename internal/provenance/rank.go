@@ -20,19 +20,24 @@ type sought struct {
 
 // candidates returns the leaves that may be what wrote a field, the likeliest
 // first.
-func candidates(of sought, leaves []*leaf, fresh map[string]bool) []*leaf {
+func candidates(of sought, leaves []*leaf, fresh func(*leaf) bool) []*leaf {
 	type scored struct {
 		*leaf
 		score int
 	}
 	var found []scored
 	for _, l := range leaves {
-		if score := l.score(of); score > 0 {
-			if fresh[l.in.file] {
-				score += 25
-			}
-			found = append(found, scored{l, score})
+		score := l.score(of)
+		if l.hashedInto(of.value) && fresh(l) {
+			score = 200
 		}
+		if score <= 0 {
+			continue
+		}
+		if fresh(l) {
+			score += 25
+		}
+		found = append(found, scored{l, score})
 	}
 	slices.SortStableFunc(found, func(a, b scored) int { return cmp.Compare(b.score, a.score) })
 	out := make([]*leaf, 0, maxCandidates)
@@ -40,6 +45,19 @@ func candidates(of sought, leaves []*leaf, fresh map[string]bool) []*leaf {
 		out = append(out, s.leaf)
 	}
 	return out
+}
+
+// hashSuffix is what kustomize adds to the name of what it generates, for its
+// content (kyaml v0.21.1 resid and api/hasher: ten of these letters and digits).
+var hashSuffix = regexp.MustCompile(`-[bcdfghkmt2456789]{10}$`)
+
+// hashedInto tells whether a leaf is content of a generated object whose name
+// the value is.
+func (l *leaf) hashedInto(value string) bool {
+	if l.kind != "generator" || l.doc == nil || l.doc.name == "" || !hashSuffix.MatchString(value) {
+		return false
+	}
+	return strings.Contains(value[:len(value)-11], l.doc.name)
 }
 
 // score says how much speaks for a leaf; nothing or less rules it out.

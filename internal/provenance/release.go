@@ -253,7 +253,7 @@ func (f *finder) valuesIn(ctx context.Context, unit object.Key, ref map[string]a
 	case l == nil || line == 0:
 	case l.block:
 		found.origin.Line = l.line + line
-	case l.kind == "generator" && l.from == l.to: // the whole file is the value
+	case l.isFile():
 		found.origin.Line = line
 		found.origin.Chain = slices.Clone(found.origin.Chain)
 		found.origin.Chain[len(found.origin.Chain)-1].Line = line

@@ -20,8 +20,9 @@ type site struct {
 	unit  object.Key
 	build Build
 	graph *graph
-	// fresh are the files that are not the same on the other side.
-	fresh   map[string]bool
+	// fresh are the lines that the other side does not have, of files that are not
+	// the same there.
+	fresh   map[string]map[int]bool
 	files   []string
 	objects map[object.Key]map[string]any // decoded, as they are asked for
 	leaves  []*leaf
@@ -34,7 +35,7 @@ type site struct {
 
 func newSite(unit object.Key, b, other Build) *site {
 	s := &site{
-		unit: unit, build: b, graph: walkFrom(b.Tree, b.Recipe.Path), fresh: map[string]bool{},
+		unit: unit, build: b, graph: walkFrom(b.Tree, b.Recipe.Path), fresh: map[string]map[int]bool{},
 		objects: map[object.Key]map[string]any{}, parsed: map[string]bool{}, docs: map[string][]*doc{},
 	}
 	for _, r := range b.Outcome.Reads.In(record.File) {
@@ -43,11 +44,51 @@ func newSite(unit object.Key, b, other Build) *site {
 		}
 		s.files = append(s.files, r.Key)
 		if other.Tree.Files() > 0 && other.Tree.Lookup(r.Key).ID != b.Tree.Lookup(r.Key).ID {
-			s.fresh[r.Key] = true
+			s.fresh[r.Key] = newLines(b.Tree, other.Tree, r.Key)
 		}
 	}
 	s.leaves = specLeaves(b.Recipe)
 	return s
+}
+
+// newLines returns the lines of a file that another tree's does not have.
+func newLines(t, other tree.Tree, file string) map[int]bool {
+	before, out := map[string]bool{}, map[int]bool{}
+	if data, err := other.ReadFile(file); err == nil && len(data) <= maxText {
+		for line := range strings.Lines(string(data)) {
+			before[strings.TrimSpace(line)] = true
+		}
+	}
+	data, err := t.ReadFile(file)
+	if err != nil || len(data) > maxText {
+		return out
+	}
+	n := 0
+	for line := range strings.Lines(string(data)) {
+		if n++; !before[strings.TrimSpace(line)] {
+			out[n] = true
+		}
+	}
+	return out
+}
+
+// isFresh tells whether a leaf is not the same on the other side. That of a
+// whole file is not where any line differs.
+func (s *site) isFresh(l *leaf) bool {
+	lines := s.fresh[l.in.file]
+	return lines[l.line] || len(lines) > 0 && l.isFile()
+}
+
+// isFile tells whether a leaf is a whole file.
+func (l *leaf) isFile() bool { return l.kind == "generator" && l.from == l.to && l.line == 1 }
+
+// lineOfLeaf is where a leaf stands; of a whole file the first line that is not
+// the same on the other side.
+func (s *site) lineOfLeaf(l *leaf) int {
+	if lines := s.fresh[l.in.file]; len(lines) > 0 && l.isFile() {
+		return slices.Min(slices.Collect(maps.Keys(lines)))
+	}
+	return l.line
 }
 
 // find returns the object of the build that a reference means; a namespace that
@@ -86,14 +127,15 @@ func decoded(o build.Object) map[string]any {
 	return v
 }
 
-// look parses those files that could hold one of the values, or variables.
+// look parses those files that could hold one of the values, or variables, and
+// those that are not the same on the other side.
 func (s *site) look(values []string) {
 	for _, file := range s.files {
 		if s.parsed[file] {
 			continue
 		}
 		data, err := s.build.Tree.ReadFile(file)
-		if err != nil || !holdsAny(string(data), values) {
+		if err != nil || s.fresh[file] == nil && !holdsAny(string(data), values) {
 			continue
 		}
 		s.parsed[file] = true
@@ -115,11 +157,10 @@ func (s *site) leavesOf(file string, data []byte) []*leaf {
 			out = append(out, p.leaves(data)...)
 		}
 	}
-	if ext := path.Ext(file); ext != ".yaml" && ext != ".yml" && ext != ".json" && !s.graph.kustomizations[file] || len(out) > 0 {
+	if !isYAML(file) && !s.graph.kustomizations[file] || len(out) > 0 {
 		return out
 	}
 	found := parse(place{file: file}, data)
-	s.docs[file] = found.docs
 	if s.graph.kustomizations[file] {
 		return settings(found.leaves)
 	}
@@ -129,6 +170,11 @@ func (s *site) leavesOf(file string, data []byte) []*leaf {
 		}
 	}
 	return found.leaves
+}
+
+func isYAML(file string) bool {
+	ext := path.Ext(file)
+	return ext == ".yaml" || ext == ".yml" || ext == ".json"
 }
 
 // leaves are what a generator makes of a file: each line of KEY=value, or the

@@ -134,7 +134,7 @@ func (s *site) gather(questions []*asked) {
 	}
 	s.look(values)
 	for _, q := range questions {
-		q.cands = candidates(s.seek(q), s.leaves, s.fresh)
+		q.cands = candidates(s.seek(q), s.leaves, s.isFresh)
 	}
 }
 
@@ -171,8 +171,8 @@ func (s *site) holds(text string) bool {
 
 // candidate is the leaf that an open question tries now.
 func (q *asked) candidate() *leaf {
-	if q.found != nil || q.next >= len(q.cands) {
-		return nil
+	if q.found != nil || q.next >= len(q.cands) || q.cands[0].hashedInto(scalar(q.old)) {
+		return nil // a hash carries no mark, so that this is for alone
 	}
 	return q.cands[q.next]
 }
@@ -232,6 +232,9 @@ func (s *site) alone(ctx context.Context, q *asked, w *work) error {
 		l := q.cands[i]
 		e, mark := w.marks.of(l)
 		shown := func(now any) bool { return shows(now, mark) }
+		if l.hashedInto(scalar(q.old)) {
+			shown = func(now any) bool { return hashSuffix.MatchString(scalar(now)) && now != q.old }
+		}
 		if flipped, ok := flip[l.value]; ok {
 			e = edit{l.replaced(), flipped}
 			shown = func(now any) bool { return !reflect.DeepEqual(now, q.old) }
