@@ -142,6 +142,7 @@ func (p *program) verbs() []*cobra.Command {
 	return append([]*cobra.Command{
 		p.newGet(), p.newReconcile(), p.newSuspend(), p.newResume(), p.newDelete(),
 		p.newExport(), p.newEvents(), p.newStats(), p.newTrace(), p.newTree(), p.newDebug(),
+		p.newLogs(), p.newVersion(), p.newCheck(),
 	}, p.writers()...)
 }
 
