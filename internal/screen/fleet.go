@@ -13,7 +13,7 @@ func OfFleet(r fleet.Rendered) Board {
 	for _, u := range r.Units {
 		b.Rows = append(b.Rows, Row{
 			Key: u.Key, Kind: u.Key.Kind, Name: u.Key.Name, Space: u.Key.Namespace, Parent: u.Parent,
-			State: states[u.State], Reason: u.Reason, Message: u.Message, On: waitsOn(u), Missing: u.Missing, Warnings: u.Warnings,
+			State: states[u.State], Reason: u.Reason, Message: u.Message, On: keptBy(u), Missing: u.Missing, Warnings: u.Warnings,
 		})
 	}
 	return b
@@ -23,8 +23,8 @@ var states = map[fleet.State]State{
 	fleet.Ready: Ready, fleet.Suspended: Suspended, fleet.Waiting: Waiting, fleet.Failed: Failed, fleet.NotRendered: Waiting,
 }
 
-// waitsOn is what keeps a unit; one that is not rendered waits for its source.
-func waitsOn(u fleet.Unit) []string {
+// keptBy is what keeps a unit; one that is not rendered waits for its source.
+func keptBy(u fleet.Unit) []string {
 	if u.State == fleet.NotRendered && len(u.On) == 0 && !u.Source.IsZero() {
 		return []string{u.Source.String()}
 	}
