@@ -29,6 +29,7 @@ type foldedUnit struct {
 	*Unit
 	Number int    // in the order of delivery, from 1
 	SameAs string // path of a cluster where the very same happens to it
+	Told   bool   // why it is not ready is told before
 	Groups []group
 }
 
@@ -52,12 +53,13 @@ func fold(doc Document) []folded {
 	for i := range doc.Clusters {
 		c := &doc.Clusters[i]
 		f := folded{Cluster: c, Everywhere: everywhere(c)}
-		told := map[string]bool{}
+		told := map[string]bool{} // fields
 		for _, e := range f.Everywhere {
 			told[fieldMark(e.Field)] = true
 		}
+		causes := c.told()
 		for n := range c.Changes {
-			u := foldedUnit{Unit: &c.Changes[n], Number: n + 1}
+			u := foldedUnit{Unit: &c.Changes[n], Number: n + 1, Told: causes[c.Changes[n].String()]}
 			mark := unitMark(c.Changes[n])
 			if before, ok := first[mark]; ok && before != c.Path {
 				u.SameAs = before
@@ -244,4 +246,72 @@ func (s signal[T]) in() string {
 		return fmt.Sprintf("in all %d clusters", len(s.Clusters))
 	}
 	return "in " + names(s.Clusters, 6)
+}
+
+// alike is causes whose messages differ in names and addresses alone.
+type alike struct {
+	Causes  []signal[Cause]
+	Message string
+}
+
+// foldCauses puts causes together that are alike, in the order of the first of
+// each, and counts those that stood before.
+func foldCauses(doc Document) (groups []alike, old int) {
+	index := map[string]int{}
+	for _, c := range signals(doc, func(c Cluster) []Cause { return c.NeverReady }) {
+		if c.Of.Old {
+			old++
+			continue
+		}
+		shape := shapeOf(c.Of.Message)
+		mark := c.Of.State + shape
+		i, ok := index[mark]
+		if !ok {
+			i = len(groups)
+			index[mark] = i
+			groups = append(groups, alike{Message: c.Of.Message})
+		}
+		if groups[i].Causes = append(groups[i].Causes, c); len(groups[i].Causes) > 1 {
+			groups[i].Message = shape
+		}
+	}
+	return groups, old
+}
+
+// shapeOf is a message without what is particular to one object: words with a
+// slash.
+func shapeOf(message string) string {
+	words := strings.Fields(message)
+	for i, w := range words {
+		if strings.Contains(w, "/") {
+			words[i] = "…"
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// names of the units of causes that are alike, the units that they keep, and
+// where the first stands.
+func (a alike) names() (units, blocking []string) {
+	for _, c := range a.Causes {
+		units = append(units, c.Of.Unit)
+		blocking = append(blocking, c.Of.Blocking...)
+	}
+	slices.Sort(blocking)
+	return units, slices.Compact(blocking)
+}
+
+// told are the units of a cluster whose cause is told.
+func (c *Cluster) told() map[string]bool {
+	out := map[string]bool{}
+	for _, cause := range c.NeverReady {
+		if cause.Old {
+			continue
+		}
+		out[cause.Unit] = true
+		for _, unit := range cause.Blocking {
+			out[unit] = true
+		}
+	}
+	return out
 }

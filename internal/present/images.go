@@ -16,8 +16,8 @@ func images(set change.Set) []Image {
 	byName := map[string]*Image{}
 	for _, u := range set.Units {
 		for _, o := range u.Objects {
-			if o.Op == change.Move || o.Op == change.Orphan {
-				continue
+			if o.Op == change.Move || o.Op == change.Orphan || strings.HasSuffix(o.Ref.Group, ".toolkit.fluxcd.io") {
+				continue // nothing runs otherwise; units hold values, not containers
 			}
 			collect(byName, refOf(o.Ref), imagesOf(o.Before), imagesOf(o.After))
 		}

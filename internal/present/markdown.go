@@ -172,15 +172,17 @@ func section(title string, rows []string, rest string) block {
 
 func (d Document) causesBlock() block {
 	var rows []string
-	old := 0
-	for _, c := range signals(d, func(c Cluster) []Cause { return c.NeverReady }) {
-		if c.Of.Old {
-			old++
-			continue
+	groups, old := foldCauses(d)
+	for _, a := range groups {
+		units, blocking := a.names()
+		first := a.Causes[0]
+		name, at := code(first.Of.Unit), first.Of.where()
+		if len(units) > 1 {
+			name, at = fmt.Sprintf("%d × %s", len(units), code(names(units, maxNames))), ""
 		}
-		row := fmt.Sprintf("- 🔴 %s %s: %s%s\n", code(c.Of.Unit), c.Of.State, prose(c.Of.Message), tail(c.Of.where(), c.in()))
-		if n := len(c.Of.Blocking); n > 0 {
-			row += fmt.Sprintf("  - keeps %s: %s\n", count(n, "unit"), code(names(c.Of.Blocking, maxNames)))
+		row := fmt.Sprintf("- 🔴 %s %s: %s%s\n", name, first.Of.State, prose(a.Message), tail(at, first.in()))
+		if len(blocking) > 0 {
+			row += fmt.Sprintf("  - keeps %s: %s\n", count(len(blocking), "unit"), code(names(blocking, maxNames)))
 		}
 		rows = append(rows, row)
 	}

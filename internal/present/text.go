@@ -16,7 +16,7 @@ func (d Document) Text(style Style) string {
 	s := &sheet{style: style}
 	s.verdict(d)
 	s.findings(findingSignals(d))
-	s.causes(signals(d, func(c Cluster) []Cause { return c.NeverReady }))
+	s.causes(foldCauses(d))
 	s.images(signals(d, func(c Cluster) []Image { return c.Images }))
 	for _, c := range fold(d) {
 		s.cluster(c)
@@ -125,22 +125,23 @@ func (s *sheet) note(indent int, parts ...string) {
 	}
 }
 
-func (s *sheet) causes(all []signal[Cause]) {
-	if len(all) == 0 {
+func (s *sheet) causes(groups []alike, old int) {
+	if len(groups) == 0 && old == 0 {
 		return
 	}
 	s.title("Never ready", "")
-	old := 0
-	for _, c := range all {
-		if c.Of.Old {
-			old++
-			continue
+	for _, a := range groups {
+		units, blocking := a.names()
+		first := a.Causes[0]
+		name, at := first.Of.Unit, first.Of.where()
+		if len(units) > 1 {
+			name, at = fmt.Sprintf("%d × %s", len(units), names(units, maxNames)), ""
 		}
-		s.line(6, span{"  ✗ ", loud}, span{c.Of.Unit, bold}, span{" " + c.Of.State + ": " + c.Of.Message, plain})
-		if len(c.Of.Blocking) > 0 {
-			s.line(8, span{fmt.Sprintf("      keeps %s: %s", count(len(c.Of.Blocking), "unit"), names(c.Of.Blocking, maxNames)), plain})
+		s.line(6, span{"  ✗ ", loud}, span{name, bold}, span{" " + first.Of.State + ": " + a.Message, plain})
+		if len(blocking) > 0 {
+			s.line(8, span{fmt.Sprintf("      keeps %s: %s", count(len(blocking), "unit"), names(blocking, maxNames)), plain})
 		}
-		s.note(6, c.Of.where(), c.in())
+		s.note(6, at, first.in())
 	}
 	if old > 0 {
 		s.line(4, span{fmt.Sprintf("  · %s stood before this change; --output json lists all", count(old, "cause")), dim})

@@ -64,7 +64,7 @@ func (u *Unit) turn() change.Op {
 }
 
 // standing says how a unit stands, where that changes or it is not ready.
-func (u *Unit) standing() string {
+func (u foldedUnit) standing() string {
 	switch {
 	case u.After == nil || u.Before == nil && u.After.State == "ready":
 		return ""
@@ -74,7 +74,10 @@ func (u *Unit) standing() string {
 		return "becomes ready; it was " + u.Before.State
 	}
 	text := "becomes " + u.After.State
-	if u.After.Message != "" {
+	switch {
+	case u.Told:
+		text += ", for the cause above"
+	case u.After.Message != "":
 		text += ": " + u.After.Message
 	}
 	return text

@@ -3,6 +3,7 @@ package present
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/yaml"
@@ -123,7 +124,8 @@ func diffLines(a, b []string) []edit {
 }
 
 // where is where a field or an object was written: the file that decided, and
-// what it came from, «apps/web/patch.yaml:12 ← base/deployment.yaml:9».
+// what it came from, «apps/web/patch.yaml:12 ← base/deployment.yaml:9». Files that
+// only bring others in are left to the JSON.
 func (o Origin) where() string {
 	at := o.At()
 	if at == "" {
@@ -136,9 +138,13 @@ func (o Origin) where() string {
 		if step == "" {
 			step = link.Note
 		}
-		if step != "" && step != parts[len(parts)-1] {
+		if step != "" && link.File != o.File && !includes[link.Note] && !slices.Contains(parts, step) {
 			parts = append(parts, step)
 		}
 	}
 	return strings.Join(parts, " ← ")
 }
+
+// includes are the fields of a kustomization.yaml that bring other files in and
+// change nothing.
+var includes = map[string]bool{"resources": true, "bases": true, "components": true, "crds": true}
