@@ -22,6 +22,7 @@ import (
 	"github.com/leat-dev/leat/internal/app"
 	"github.com/leat-dev/leat/internal/controller"
 	"github.com/leat-dev/leat/internal/engine"
+	"github.com/leat-dev/leat/internal/helm"
 	"github.com/leat-dev/leat/internal/plan"
 )
 
@@ -196,7 +197,11 @@ func (f *engineFlags) options(log *slog.Logger) (engine.Options, error) {
 		Acting: acting, NoCrossNamespaceRefs: f.noCrossNamespace, NoRemoteBases: f.noRemoteBases,
 		DefaultServiceAccount: f.defaultServiceAccount, OverrideManagers: f.overrideManagers, CustomStages: stages,
 		Strict: on("StrictPostBuildSubstitutions", true), FailFast: !on("DisableFailFastBehavior", false),
-		AdditiveReadyExpr: on("AdditiveCELDependencyCheck", false), Log: log,
+		AdditiveReadyExpr:          on("AdditiveCELDependencyCheck", false),
+		DefaultToRetryOnFailure:    on("DefaultToRetryOnFailure", false),
+		DisableChartDigestTracking: on("DisableChartDigestTracking", false),
+		HelmGates:                  helm.Gates{Helm3Defaults: on("UseHelm3Defaults", false), DNS: on("AllowDNSLookups", false)},
+		Log:                        log,
 	}
 	f.charts.into(&o)
 	return o, nil

@@ -42,7 +42,7 @@ func (c *Controller) startReleases(ctx context.Context) {
 	r := &c.releases
 	r.table = live.New(ctx, live.Config{
 		Dynamic: clients.Dynamic, Metadata: clients.Metadata, Kind: c.cfg.World.Kind, Log: c.cfg.Log, Owner: live.HelmRelease,
-		Managers: plan.Managers{Own: object.ManagerHelm, Overrides: c.cfg.Engine.Options.OverrideManagers},
+		Managers: plan.Managers{Own: object.ManagerHelm, Overrides: c.cfg.Engine.Options.OverrideManagers, Only: true},
 		Moved: func(m live.Move) {
 			r.feed.Moved(m.Key)
 			c.managedMoved(m)

@@ -191,7 +191,7 @@ func (s *remote) watching(conn Connection, owner live.Owner, manager string, mov
 	cfg := s.of.c.cfg
 	return live.Config{
 		Dynamic: conn.Clients.Dynamic, Metadata: conn.Clients.Metadata, Kind: conn.World.Kind, Log: cfg.Log, Owner: owner,
-		Managers: plan.Managers{Own: manager, Overrides: cfg.Engine.Options.OverrideManagers}, Moved: moved,
+		Managers: plan.Managers{Own: manager, Overrides: cfg.Engine.Options.OverrideManagers, Only: manager == object.ManagerHelm}, Moved: moved,
 	}
 }
 

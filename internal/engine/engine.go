@@ -25,6 +25,7 @@ import (
 	"github.com/leat-dev/leat/internal/build"
 	"github.com/leat-dev/leat/internal/chart"
 	"github.com/leat-dev/leat/internal/hash"
+	"github.com/leat-dev/leat/internal/helm"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/plan"
 	"github.com/leat-dev/leat/internal/record"
@@ -83,6 +84,7 @@ type Options struct {
 	// helm-controller.
 	DefaultToRetryOnFailure    bool
 	DisableChartDigestTracking bool
+	HelmGates                  helm.Gates // of each action
 	Mask                       plan.Mask
 	Log                        *slog.Logger
 }

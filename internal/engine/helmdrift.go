@@ -179,7 +179,7 @@ func (r *releasing) marks(keys []object.Key) string {
 	sum := hash.New("helm.marks/v1")
 	for _, key := range keys {
 		seen, exists, followed := r.site.Feed.table.Seen(key)
-		if !followed || !exists {
+		if !followed || !exists || seen.Intruder != "" {
 			return ""
 		}
 		sum.Str(key.String()).Str(string(seen.UID)).Str(seen.Entry.Hex())

@@ -283,6 +283,7 @@ func withHelp(message, changes string) string {
 func (r *releasing) job() helm.Job {
 	job := helm.Job{
 		Object: r.req.Object.DeepCopy(), Chart: r.chart, Values: r.values, Secrets: r.hidden, Custom: r.checks,
+		Gates: r.Options.HelmGates, Overrides: r.Options.OverrideManagers,
 		Log: func(line string) { r.log().Debug("helm", "unit", r.h.Key(), "line", line) },
 	}
 	for _, old := range r.h.Old.PostRenderers {

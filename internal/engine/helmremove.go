@@ -144,7 +144,7 @@ const leaving = "uninstall for good"
 
 // uninstall begins to uninstall the release that is kept at a place.
 func (r *releasing) uninstall(at helm.Place) report.Report {
-	job := helm.Job{Object: r.h.DeepCopy(), Log: func(line string) { r.log().Debug("helm", "unit", r.h.Key(), "line", line) }}
+	job := helm.Job{Object: r.h.DeepCopy(), Gates: r.Options.HelmGates, Log: func(line string) { r.log().Debug("helm", "unit", r.h.Key(), "line", line) }}
 	op := &operation{title: title(release.Uninstall, r.timeout(release.Uninstall)), stamp: leaving, req: r.req}
 	key, driver, letGo := r.h.Key(), r.driver, r.site.hold()
 	r.ops.begin(key, op, func(ctx context.Context, _ func()) finished {

@@ -124,6 +124,9 @@ func (c *comparison) compare() (*DriftedObject, error) {
 	if c.excluded = optedOut(live); c.excluded {
 		return nil, nil
 	}
+	if live, err = c.takeOver(helper, live); err != nil {
+		return nil, err
+	}
 	predicted, err := apply(helper.DryRun(true), c.obj)
 	if err != nil {
 		return nil, err
@@ -135,6 +138,20 @@ func (c *comparison) compare() (*DriftedObject, error) {
 	}
 	intent := c.rules.Intent(c.obj, live, predicted, object.ManagerHelm)
 	return &DriftedObject{Ref: object.RefOf(c.obj), Changes: changes, fix: &fix{intent}}, nil
+}
+
+// takeOver makes the fields of managers ours whose writing is overridden, so that
+// what they added is drift too. It changes no value.
+func (c *comparison) takeOver(helper *resource.Helper, live *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	t, err := plan.TakeoverOf(live, plan.Managers{Own: object.ManagerHelm, Overrides: c.run.job.Overrides, Only: true})
+	if err != nil || t.IsZero() {
+		return live, err
+	}
+	now, err := helper.Patch(live.GetNamespace(), live.GetName(), types.JSONPatchType, t.Patch, nil)
+	if err != nil {
+		return nil, fmt.Errorf("take over fields of %s: %w", strings.Join(t.From, ", "), err)
+	}
+	return now.(*unstructured.Unstructured), nil
 }
 
 // removesMetadata tells of labels and annotations that only the cluster has,

@@ -44,7 +44,10 @@ func (d *Driver) Observe(ctx context.Context, at Place) ([]*relv1.Release, error
 func (d *Driver) Install(ctx context.Context, job Job) (Outcome, error) {
 	return d.act(ctx, job, PlaceOf(job.Object), func(r *run, conf *action.Configuration) error {
 		spec := job.Object.GetInstall()
-		r.serverSide = spec.ServerSideApply == nil || *spec.ServerSideApply
+		r.serverSide = !job.Gates.Helm3Defaults
+		if asked := spec.ServerSideApply; asked != nil {
+			r.serverSide = *asked
+		}
 		install := newInstall(conf, r)
 		if err := r.applyCRDs(conf, spec.CRDs); err != nil {
 			return err
@@ -79,12 +82,13 @@ func newInstall(conf *action.Configuration, r *run) *action.Install {
 	install.ReleaseName, install.Namespace = release.Name(hr), release.Namespace(hr)
 	install.Timeout = spec.GetTimeout(hr.GetTimeout()).Duration
 	install.TakeOwnership = !spec.DisableTakeOwnership
-	install.WaitStrategy, install.WaitForJobs = strategyOf(hr, spec), !spec.DisableWaitForJobs
+	install.WaitStrategy, install.WaitForJobs = r.strategyOf(spec), !spec.DisableWaitForJobs
 	install.DisableHooks = spec.DisableHooks
 	install.DisableOpenAPIValidation, install.SkipSchemaValidation = spec.DisableOpenAPIValidation, spec.DisableSchemaValidation
 	install.Replace, install.Devel, install.SkipCRDs = spec.Replace, true, true
+	install.EnableDNS = r.job.Gates.DNS
 	install.CreateNamespace = spec.CreateNamespace && hr.Spec.TargetNamespace != ""
-	install.PostRenderer, install.PostRenderStrategy = r.postRenderer(), renderStrategy(hr)
+	install.PostRenderer, install.PostRenderStrategy = r.postRenderer(), r.renderStrategy()
 	return install
 }
 
@@ -118,10 +122,11 @@ func newUpgrade(conf *action.Configuration, r *run) *action.Upgrade {
 	upgrade.MaxHistory = hr.GetMaxHistory()
 	upgrade.Timeout = spec.GetTimeout(hr.GetTimeout()).Duration
 	upgrade.TakeOwnership = !spec.DisableTakeOwnership
-	upgrade.WaitStrategy, upgrade.WaitForJobs = strategyOf(hr, spec), !spec.DisableWaitForJobs
+	upgrade.WaitStrategy, upgrade.WaitForJobs = r.strategyOf(spec), !spec.DisableWaitForJobs
 	upgrade.DisableHooks, upgrade.CleanupOnFail, upgrade.Devel = spec.DisableHooks, spec.CleanupOnFail, true
 	upgrade.DisableOpenAPIValidation, upgrade.SkipSchemaValidation = spec.DisableOpenAPIValidation, spec.DisableSchemaValidation
-	upgrade.PostRenderer, upgrade.PostRenderStrategy = r.postRenderer(), renderStrategy(hr)
+	upgrade.EnableDNS = r.job.Gates.DNS
+	upgrade.PostRenderer, upgrade.PostRenderStrategy = r.postRenderer(), r.renderStrategy()
 	return upgrade
 }
 
@@ -163,7 +168,7 @@ func (d *Driver) Rollback(ctx context.Context, job Job, version int) (Outcome, e
 		rollback.ServerSideApply, rollback.ForceConflicts = strconv.FormatBool(r.serverSide), r.serverSide
 		rollback.ForceReplace = spec.Force && !r.serverSide
 		rollback.Timeout = spec.GetTimeout(hr.GetTimeout()).Duration
-		rollback.WaitStrategy, rollback.WaitForJobs = strategyOf(hr, spec), !spec.DisableWaitForJobs
+		rollback.WaitStrategy, rollback.WaitForJobs = r.strategyOf(spec), !spec.DisableWaitForJobs
 		rollback.DisableHooks, rollback.CleanupOnFail = spec.DisableHooks, spec.CleanupOnFail
 		return rollback.Run(name)
 	})
@@ -201,7 +206,7 @@ func (d *Driver) Uninstall(ctx context.Context, job Job, at Place) (Outcome, err
 		uninstall := action.NewUninstall(conf)
 		uninstall.Timeout = spec.GetTimeout(job.Object.GetTimeout()).Duration
 		uninstall.DisableHooks, uninstall.KeepHistory = spec.DisableHooks, spec.KeepHistory
-		uninstall.WaitStrategy = strategyOf(job.Object, spec)
+		uninstall.WaitStrategy = r.strategyOf(spec)
 		uninstall.DeletionPropagation = spec.GetDeletionPropagation()
 		if _, err = uninstall.Run(at.Name); err != nil {
 			return errors.Join(append([]error{err}, r.undeleted...)...)

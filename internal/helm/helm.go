@@ -61,11 +61,27 @@ type Job struct {
 	// Health tells how objects are; nil makes the driver watch them itself, as
 	// it does in any case for a chart's CRDs and for what it deletes.
 	Health Health
+	// Gates are feature gates of helm-controller.
+	Gates Gates
+	// Overrides are prefixes of the names of managers whose fields Diff makes ours,
+	// so that what they wrote is drift: helm-controller's --override-manager.
+	Overrides []string
 	// Custom are the compiled spec.healthCheckExprs.
 	Custom cel.Health
 	// Log gets Helm's lines, cleared of secrets; nil drops them. The last ones
 	// are in Outcome.Log in any case.
 	Log func(line string)
+}
+
+// Gates are feature gates of helm-controller (v1.6.4 internal/features); off is
+// its default.
+type Gates struct {
+	// Helm3Defaults is UseHelm3Defaults: where the spec does not say, an install
+	// applies on the client's side, actions wait as Helm 3 did, and hooks are not
+	// post-rendered.
+	Helm3Defaults bool
+	// DNS is AllowDNSLookups: getHostByName in templates asks the name server.
+	DNS bool
 }
 
 // OldPostRenderer is what a kustomize post renderer had before v2 (Flux 0.x

@@ -45,6 +45,7 @@ type order struct {
 	Release []byte // packed, as .Release
 	Kube    common.KubeVersion
 	APIs    []string
+	DNS     bool
 }
 
 // orderedChart is a chart as far as templates see it.
@@ -170,7 +171,7 @@ func (m *remote) order(top map[string]any) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("render chart %s: capabilities are a %T", m.chart.Name(), top["Capabilities"])
 	}
-	o.Kube, o.APIs = caps.KubeVersion, caps.APIVersions
+	o.Kube, o.APIs, o.DNS = caps.KubeVersion, caps.APIVersions, m.run.job.Gates.DNS
 	if o.Chart, err = m.ordered(m.chart, m.readsFiles(o.Values)); err != nil {
 		return nil, err
 	}

@@ -25,9 +25,12 @@ const maxRendered = 32 << 20
 
 // renderStrategy returns what of a release is post-rendered; Helm 4's default is
 // templates and hooks in one stream.
-func renderStrategy(hr *v2.HelmRelease) action.PostRenderStrategy {
-	if s := hr.GetPostRenderStrategy(); s != "" {
+func (r *run) renderStrategy() action.PostRenderStrategy {
+	if s := r.job.Object.GetPostRenderStrategy(); s != "" {
 		return action.PostRenderStrategy(s)
+	}
+	if r.job.Gates.Helm3Defaults {
+		return action.PostRenderStrategyNoHooks
 	}
 	return action.PostRenderStrategyCombined
 }

@@ -56,7 +56,7 @@ func (o order) render(ask isolate.Ask) (map[string]string, error) {
 	r.guard = newGuard(r)
 	funcs := r.functions()
 	funcs["lookup"] = looking(ask)
-	return engine.Engine{CustomTemplateFuncs: funcs}.Render(r.guard.protect(c), common.Values{
+	return engine.Engine{CustomTemplateFuncs: funcs, EnableDNS: o.DNS}.Render(r.guard.protect(c), common.Values{
 		"Values": values, "Release": release,
 		"Capabilities": &common.Capabilities{
 			KubeVersion: o.Kube, APIVersions: o.APIs, HelmVersion: common.DefaultCapabilities.HelmVersion,

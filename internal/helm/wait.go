@@ -21,11 +21,12 @@ import (
 
 // strategyOf returns Helm's name for how an action waits (helm-controller v1.6.4
 // internal/action/wait.go). Its "watcher" stands for ours.
-func strategyOf(hr *v2.HelmRelease, spec interface{ GetDisableWait() bool }) helmkube.WaitStrategy {
+func (r *run) strategyOf(spec interface{ GetDisableWait() bool }) helmkube.WaitStrategy {
+	asked := r.job.Object.GetWaitStrategy()
 	switch {
 	case spec.GetDisableWait():
 		return helmkube.HookOnlyStrategy
-	case hr.GetWaitStrategy() == v2.WaitStrategyLegacy:
+	case asked == v2.WaitStrategyLegacy, asked == "" && r.job.Gates.Helm3Defaults:
 		return helmkube.LegacyStrategy
 	}
 	return helmkube.StatusWatcherStrategy

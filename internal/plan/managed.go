@@ -18,14 +18,20 @@ type Managers struct {
 	// Overrides are the values of --override-manager: prefixes of the names of
 	// managers whose fields become ours, applied and updated ones alike.
 	Overrides []string
+	// Only takes over the overrides and nothing else, and leaves the marks of other
+	// tools where they are: so does helm-controller (v1.6.4 internal/action/diff.go).
+	Only bool
 }
 
 // takes tells whether takeover makes the fields of an entry ours. All names
 // are prefixes, and entries of subresources are never touched (kustomize-
 // controller v1.9 apply(), fluxcd/pkg/ssa v0.76 patch.go).
 func (m Managers) takes(e metav1.ManagedFieldsEntry) bool {
-	if e.Subresource != "" {
+	switch {
+	case e.Subresource != "", isApply(e, m.Own):
 		return false
+	case m.Only:
+		return hasAnyPrefix(e.Manager, m.Overrides)
 	}
 	switch e.Operation {
 	case metav1.ManagedFieldsOperationApply:

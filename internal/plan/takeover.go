@@ -48,7 +48,10 @@ func TakeoverOf(live *unstructured.Unstructured, m Managers) (Takeover, error) {
 		return Takeover{}, nil
 	}
 	var t Takeover
-	ops := t.removeMarks(live)
+	var ops []patchOp
+	if !m.Only {
+		ops = t.removeMarks(live)
+	}
 
 	entries, from, err := mergeManagers(live.GetManagedFields(), m)
 	if err != nil {

@@ -135,6 +135,7 @@ func TestTakeoverOfManagers(t *testing.T) {
 		{"override, by prefix", []string{"helm"},
 			[]string{"helm Update f:a", "helm-controller Apply f:b", "hpa Update f:c"},
 			[]string{"hpa Update f:c", "kustomize-controller Apply f:a f:b"}},
+		{"override that is a prefix of ours", []string{"kustomize"}, []string{"kustomize-controller Apply f:a"}, nil},
 	} {
 		m := Managers{Own: object.ManagerKustomize, Overrides: tc.overrides}
 		live := liveWith(managed(tc.before...))
@@ -158,6 +159,23 @@ func TestTakeoverOfManagers(t *testing.T) {
 		if !slices.Equal(others, []string{`test /metadata/uid "7"`}) {
 			t.Errorf("%s: got other operations %q", tc.name, others)
 		}
+	}
+}
+
+// As helm-controller takes over: what is overridden, and nothing else.
+func TestTakeoverOfOverridesOnly(t *testing.T) {
+	live := liveWith(managed("kubectl Update f:a", "rogue Update f:b", "rogue-too Apply f:c", "helm-controller Apply f:d"))
+	live.SetAnnotations(map[string]string{"kubectl.kubernetes.io/last-applied-configuration": "{}"})
+	got, err := TakeoverOf(live, Managers{Own: object.ManagerHelm, Overrides: []string{"rogue", "helm"}, Only: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, others := patched(t, got.Patch)
+	if want := []string{"kubectl Update f:a", "helm-controller Apply f:b f:c f:d"}; !slices.Equal(written(entries), want) {
+		t.Errorf("got %q, want %q", written(entries), want)
+	}
+	if !slices.Equal(others, []string{`test /metadata/uid "7"`}) {
+		t.Errorf("got other operations %q", others)
 	}
 }
 
