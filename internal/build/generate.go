@@ -33,6 +33,7 @@ func generate(p *port, dir string, r Recipe) error {
 		}
 		p.original[name] = data
 		p.noteDeprecated(name, &k)
+		p.leaveOut(dir, &k)
 	default:
 		name = path.Join(dir, konfig.DefaultKustomizationFileName())
 		if kind, _ := p.kind(name); kind == tree.Dir {
@@ -119,7 +120,7 @@ func scan(p *port, dir string) ([]string, error) {
 					}
 					continue
 				}
-			} else if ext := path.Ext(e.Name); ext != ".yaml" && ext != ".yml" {
+			} else if ext := path.Ext(e.Name); ext != ".yaml" && ext != ".yml" || p.ignored != nil && p.ignored(display(name), e.Kind) {
 				continue
 			} else if err := checkManifest(p, name); err != nil {
 				return err

@@ -52,6 +52,7 @@ type port struct {
 	invalid map[string]error    // kustomizations that kustomize will not read
 	warning map[string]bool
 	origins map[int]Origin // of the resources of the output, where wanted
+	ignored Ignored        // nil but for Render
 
 	undefined []Undefined // of the last attempt
 	fault     error       // the first refusal; counts more than what kustomize makes of it

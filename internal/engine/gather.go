@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"strings"
 
-	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
 	"github.com/fluxcd/pkg/apis/kustomize"
 	"github.com/fluxcd/pkg/apis/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -110,23 +109,8 @@ func (c *kustomizing) remember(out build.Outcome) {
 }
 
 func (c *kustomizing) recipe(vars map[string]string) build.Recipe {
-	s := c.k.Spec
-	r := build.Recipe{
-		Path: s.Path, TargetNamespace: s.TargetNamespace, NamePrefix: s.NamePrefix, NameSuffix: s.NameSuffix,
-		Patches: s.Patches, PatchesStrategicMerge: c.k.Old.PatchesStrategicMerge, PatchesJSON6902: c.k.Old.PatchesJSON6902,
-		Images: s.Images, Components: s.Components, IgnoreMissingComponents: s.IgnoreMissingComponents,
-		Strict: c.Options.Strict, OwnerName: c.k.Name, OwnerNamespace: c.k.Namespace, NoRemoteBases: c.Options.NoRemoteBases,
-	}
-	for _, b := range s.BuildMetadata {
-		r.BuildMetadata = append(r.BuildMetadata, string(b))
-	}
-	if m := s.CommonMetadata; m != nil {
-		r.CommonLabels, r.CommonAnnotations = m.Labels, m.Annotations
-	}
-	if p := s.PostBuild; p != nil {
-		r.Substitute = vars
-		r.SubstituteAlways = p.SubstituteStrategy == kustomizev1.SubstituteStrategyAlways
-	}
+	r := build.RecipeOf(c.k)
+	r.Strict, r.NoRemoteBases, r.Substitute = c.Options.Strict, c.Options.NoRemoteBases, vars
 	return r
 }
 

@@ -67,7 +67,7 @@ func transcript(t *testing.T, file string) {
 	for line := range strings.Lines(string(want.Data)) {
 		if strings.HasPrefix(line, "$") {
 			got.WriteString(line)
-			typed(t, strings.TrimSpace(line)).write(&got)
+			typed(t, strings.TrimSpace(line)).write(&got, dir)
 		} else if strings.HasPrefix(line, "#") {
 			got.WriteString(line)
 		}
@@ -89,7 +89,9 @@ type answer struct {
 	code     int
 }
 
-func (a answer) write(b *strings.Builder) {
+// write prints an answer; dir, where the files are, is $WORK.
+func (a answer) write(b *strings.Builder, dir string) {
+	a.out, a.err = strings.ReplaceAll(a.out, dir, "$WORK"), strings.ReplaceAll(a.err, dir, "$WORK")
 	text := a.out
 	if text != "" && !strings.HasSuffix(text, "\n") {
 		text += "\n"
