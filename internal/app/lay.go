@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/leat-dev/leat/internal/build"
+	"github.com/leat-dev/leat/internal/engine"
 	"github.com/leat-dev/leat/internal/entry"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/tree"
@@ -24,6 +25,8 @@ type ground struct {
 	entry            entry.Entry
 	tree             tree.Tree
 	bases            build.RemoteFetcher
+	builds           engine.Builder
+	options          engine.Options
 	inputs           []string // files of objects that live outside Git
 	createNamespaces bool
 	say              func(format string, args ...any)
@@ -65,13 +68,11 @@ func (g ground) namespaces(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	res, _, err := build.Run(ctx, g.tree, build.Recipe{
-		Path: k.Spec.Path, TargetNamespace: k.Spec.TargetNamespace, Patches: k.Spec.Patches, Components: k.Spec.Components,
-	}, build.Options{Remote: g.bases})
+	out, err := g.builds.Run(ctx, g.tree, engine.Recipe(k, g.options, nil), build.Options{Remote: g.bases})
 	if err != nil {
 		return nil, nil // the engine will say it better, on the unit
 	}
-	missing := missingNamespaces(res.Objects)
+	missing := missingNamespaces(out.Result.Objects)
 	missing = slices.DeleteFunc(missing, func(ns string) bool {
 		return slices.Contains([]string{"default", "kube-system", "kube-public", "kube-node-lease"}, ns)
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 
@@ -39,15 +40,24 @@ func Plan(ctx context.Context, cfg PlanConfig) (present.Plan, error) {
 	if cfg.All {
 		entries = clusters(base, head, cfg.Entries)
 	}
-	var out present.Plan
-	for _, o := range entries {
-		e, err := previews.compare(ctx, o, base, head)
-		if err != nil {
-			return out, err
-		}
-		out.Entries = append(out.Entries, e)
+	out := present.Plan{Entries: make([]present.Entry, len(entries))}
+	errs := make([]error, len(entries))
+	each(len(entries), func(i int) { out.Entries[i], errs[i] = previews.compare(ctx, entries[i], base, head) })
+	return out, errors.Join(errs...)
+}
+
+// each calls f for the numbers below n, as many at once as there are processors.
+func each(n int, f func(int)) {
+	var all sync.WaitGroup
+	free := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for i := range n {
+		free <- struct{}{}
+		all.Go(func() {
+			defer func() { <-free }()
+			f(i)
+		})
 	}
-	return out, nil
+	all.Wait()
 }
 
 // clusters are those of either side.
@@ -75,6 +85,8 @@ type rendering struct {
 	from  origins
 	path  string
 	took  time.Duration
+	flaws []change.Flaw
+	notes []string
 	err   error
 }
 
@@ -102,6 +114,7 @@ func (p *Previews) compare(ctx context.Context, o entry.Options, base, head Revi
 		return present.Entry{}, sides[1].err
 	}
 	set := change.Compare(sides[0].fleet, sides[1].fleet, change.Options{Mask: p.cfg.Options.Mask})
+	set.Flaws = [2][]change.Flaw{sides[0].flaws, sides[1].flaws}
 	if err := provenance.Fill(ctx, &set, provenance.Sides{Base: sides[0].from.at(sides[0].fleet), Head: sides[1].from.at(sides[1].fleet)}); err != nil {
 		return present.Entry{}, err
 	}
@@ -109,7 +122,7 @@ func (p *Previews) compare(ctx context.Context, o entry.Options, base, head Revi
 	if absent[1] != nil {
 		path = sides[0].path
 	}
-	return present.Entry{Path: path, Set: set, Took: present.Took{Base: sides[0].took, Head: sides[1].took}}, nil
+	return present.Entry{Path: path, Set: set, Took: present.Took{Base: sides[0].took, Head: sides[1].took}, Notes: sides[1].notes}, nil
 }
 
 // render brings one side to rest. A side that does not have the cluster is empty.
@@ -120,5 +133,8 @@ func (p *Previews) render(ctx context.Context, o entry.Options, r Revision) rend
 		return rendering{fleet: fleet.Rendered{Revision: r.Revision()}, err: fmt.Errorf("%s: %w", r.Name, err)}
 	}
 	defer v.Close()
-	return rendering{fleet: v.Rendered(ctx), from: v.from, path: v.Entry.Path, took: time.Since(began)}
+	out := rendering{fleet: v.Rendered(ctx), from: v.from, path: v.Entry.Path}
+	out.flaws, out.notes = v.flaws(ctx, out.fleet)
+	out.took = time.Since(began)
+	return out
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/leat-dev/leat/internal/build"
@@ -51,6 +52,7 @@ type Previews struct {
 	children *isolate.Pool
 	builds   *build.Cache
 	store    *preview.Store
+	empty    func() (*memory.World, error) // with the definitions of Flux's kinds; to be copied
 }
 
 // previewMemory bounds what builds of previews keep, in bytes: two revisions of a
@@ -60,7 +62,8 @@ const previewMemory = 256 << 20
 // NewPreviews opens what previews share.
 func NewPreviews(cfg PreviewConfig) (*Previews, error) {
 	p := &Previews{
-		cfg: cfg, images: oci.NewPool(oci.Options{}), builds: build.NewCache(build.Limits{Bytes: previewMemory}), store: preview.NewStore(),
+		empty: sync.OnceValues(emptyWorld),
+		cfg:   cfg, images: oci.NewPool(oci.Options{}), builds: build.NewCache(build.Limits{Bytes: previewMemory}), store: preview.NewStore(),
 		charts: charts.NewPool(charts.Options{MaxIndex: cfg.Options.MaxIndex, MaxChart: cfg.Options.ChartLimits.Packed}),
 	}
 	var err error
@@ -71,6 +74,21 @@ func NewPreviews(cfg PreviewConfig) (*Previews, error) {
 		p.children = isolate.NewPool(*cfg.Isolate)
 	}
 	return p, nil
+}
+
+// emptyWorld holds the definitions of Flux's kinds and nothing else.
+func emptyWorld() (*memory.World, error) {
+	w := memory.New(memory.Options{})
+	_, err := InstallDefinitions(context.Background(), w)
+	return w, err
+}
+
+func (p *Previews) world() (*memory.World, error) {
+	w, err := p.empty()
+	if err != nil {
+		return nil, err
+	}
+	return w.Copy()
 }
 
 // Close ends what goes on.
@@ -107,20 +125,20 @@ func (p *Previews) Open(ctx context.Context, snap worktree.Snapshot, o entry.Opt
 	if err != nil {
 		return nil, err
 	}
-	v := &Preview{Entry: e, from: origins{builds: provenance.Trace(p.builds)}, World: memory.New(memory.Options{}), source: &fixed{snap}}
+	v := &Preview{Entry: e, from: origins{builds: provenance.Trace(p.builds)}, source: &fixed{snap}}
+	if v.World, err = p.world(); err != nil {
+		return nil, err
+	}
 	local := &LocalSources{Own: []string{e.URL()}, Fleet: v.source, Mirrors: p.cfg.Mirrors, Pool: p.pool}
 	eng, err := p.engine(v, local)
 	if err != nil {
-		return nil, err
-	}
-	if _, err := InstallDefinitions(ctx, v.World); err != nil {
 		return nil, err
 	}
 	v.Fleet = preview.New(preview.Config{
 		World: v.World, Engine: eng, Now: standing, Inputs: preview.Inputs{Invent: true, Values: p.cfg.Values}, Log: p.cfg.Log, Built: v.built,
 	})
 	g := ground{
-		world: v.World, entry: e, tree: snap.Tree, bases: p.bases(local), inputs: p.cfg.Inputs, createNamespaces: true,
+		world: v.World, entry: e, tree: snap.Tree, bases: p.bases(local), builds: v.from.builds, options: p.cfg.Options, inputs: p.cfg.Inputs, createNamespaces: true,
 		say: func(string, ...any) {},
 	}
 	if err = g.lay(ctx); err == nil {

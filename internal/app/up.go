@@ -106,7 +106,7 @@ func (u *Up) Install(ctx context.Context, rc *rest.Config) error {
 func (u *Up) lay(ctx context.Context) error {
 	return ground{
 		world: u.App.World, entry: u.Entry, tree: u.tree, bases: u.bases(), inputs: u.cfg.Inputs,
-		createNamespaces: u.cfg.CreateNamespaces, say: u.cfg.Say,
+		builds: build.NewCache(build.Limits{}), options: u.cfg.Options, createNamespaces: u.cfg.CreateNamespaces, say: u.cfg.Say,
 	}.lay(ctx)
 }
 
