@@ -49,6 +49,7 @@ func (p *program) newGet() *cobra.Command {
 	below["sources"].AddCommand(p.newGetAll(f, "sources"))
 	below["images"].AddCommand(p.newGetAll(f, "images"))
 	cmd.AddCommand(p.newGetAll(f, ""))
+	p.ownGet(cmd, f)
 	return cmd
 }
 
@@ -118,6 +119,8 @@ func (p *program) get(ctx context.Context, k flux.Kind, f *getFlags, args []stri
 		return p.objects(f.output, k, objs, args)
 	case len(objs) == 0:
 		return p.nothing(k, f, args)
+	case p.Own && !f.kinds:
+		return p.getOwn(ctx, w, k, f, objs)
 	}
 	rows, err := f.rows(k, objs)
 	if err != nil || f.kinds && len(rows) == 0 {
@@ -222,7 +225,7 @@ func (p *program) getWatching(ctx context.Context, k flux.Kind, f *getFlags, arg
 		w.name = args[0]
 	}
 	header := f.header(k)
-	return p.watch(ctx, w, func(obj *unstructured.Unstructured) (bool, error) {
+	err := p.watch(ctx, w, func(obj *unstructured.Unstructured) (bool, error) {
 		rows, err := f.rows(k, []*unstructured.Unstructured{obj})
 		if err != nil {
 			return false, err
@@ -230,6 +233,10 @@ func (p *program) getWatching(ctx context.Context, k flux.Kind, f *getFlags, arg
 		defer func() { header = nil }()
 		return false, p.table(header, rows)
 	})
+	if errors.Is(err, context.DeadlineExceeded) {
+		return errors.New("timed out waiting for the condition") // as upstream
+	}
+	return err
 }
 
 func (p *program) table(header []string, rows [][]string) error {

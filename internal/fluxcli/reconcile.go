@@ -145,9 +145,9 @@ func (p *program) settled(ctx context.Context, a flux.Asked, done func(*unstruct
 		last = obj
 		return done(obj)
 	})
-	if err != nil && last != nil && p.Own && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	if last != nil && p.Own && errors.Is(err, context.DeadlineExceeded) {
 		_, message := a.Kind.Ready(last)
-		return nil, fmt.Errorf("%w; %s says: %s", err, a.Words(), message)
+		return last, fmt.Errorf("%w (--timeout %s); %s/%s says: %s", err, p.global.timeout, a.Kind.Kind, a.Name, message)
 	}
 	return last, err
 }

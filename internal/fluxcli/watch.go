@@ -42,6 +42,10 @@ func (p *program) watch(ctx context.Context, on watching, seen func(*unstructure
 		return err
 	}
 	options := metav1.ListOptions{LabelSelector: on.labels}
+	seenAt := func(obj *unstructured.Unstructured) (bool, error) {
+		options.ResourceVersion = obj.GetResourceVersion()
+		return seen(obj)
+	}
 	if on.name != "" {
 		options.FieldSelector = fields.OneTermEqualSelector("metadata.name", on.name).String()
 	}
@@ -54,8 +58,11 @@ func (p *program) watch(ctx context.Context, on watching, seen func(*unstructure
 		if err != nil {
 			return err
 		}
-		done, err := drain(ctx, events, seen)
-		if done || err != nil {
+		done, err := drain(ctx, events, seenAt)
+		switch {
+		case apierrors.IsResourceExpired(err) || apierrors.IsGone(err):
+			options.ResourceVersion = "" // too long ago: all is told again
+		case done || err != nil:
 			return err
 		}
 	}
@@ -89,7 +96,7 @@ func drain(ctx context.Context, w watch.Interface, seen func(*unstructured.Unstr
 // ended is the error of a verb whose time is over, or that was interrupted.
 func ended(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return errors.New("timed out waiting for the condition (--timeout)")
+		return ctx.Err()
 	}
 	return &Exit{Code: 130}
 }

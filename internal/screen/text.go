@@ -206,9 +206,12 @@ func took(d time.Duration) string {
 }
 
 // CauseLines tells every root cause once, with what it holds up.
-func (b Board) CauseLines(s Style) []string {
+func (b Board) CauseLines(s Style) []string { return LinesOf(b.Causes(), s) }
+
+// LinesOf tells causes, each with what it holds up.
+func LinesOf(causes []Cause, s Style) []string {
 	var out []string
-	for _, c := range b.Causes() {
+	for _, c := range causes {
 		out = append(out, c.lines(s)...)
 		if len(c.Units) > 0 {
 			out = append(out, fmt.Sprintf("    %d of them: %s", len(c.Units), few(c.Units)))
