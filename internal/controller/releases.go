@@ -53,10 +53,28 @@ func (c *Controller) startReleases(ctx context.Context) {
 		c.loop.Send(sched.Moved{Subject: engine.StorageSubject(place), Priority: sched.Drift, Why: "Helm's storage of " + place + " changed"})
 	})
 	c.cfg.Engine.Stored = r.storage.look
-	c.soft.queued = c.cfg.Engine.Queued
+	c.soft.queued = c.inLine
 	c.cfg.Engine.Work(ctx, c.cfg.Limits["apply"], r.feed, func(key object.Key, why string) {
 		c.loop.Send(sched.Wake{Unit: key, Class: classOf(key), Priority: sched.Conclude, Why: why})
 	})
+}
+
+// inLine tells whether a release has nothing to tell yet but that others come
+// first: it stands in line for a run or an action, or the HelmChart does that it
+// has made.
+func (c *Controller) inLine(key object.Key) bool {
+	if key.Kind != unit.HelmReleaseKind {
+		return false
+	}
+	if c.cfg.Engine.Queued(key, softDelay) || c.loop.Queued(key) {
+		return true
+	}
+	obj := c.views.get(key)
+	if obj == nil {
+		return false
+	}
+	h, err := unit.DecodeHelmRelease(obj)
+	return err == nil && h.Spec.Chart != nil && c.loop.Queued(h.OwnChart())
 }
 
 // wait returns when everything has ended that startReleases began.

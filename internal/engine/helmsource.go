@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/fluxcd/pkg/apis/meta"
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
@@ -107,6 +108,10 @@ func (r *releasing) template(ctx context.Context) (*unstructured.Unstructured, e
 	}
 	if live != nil && isAs(live, desired) {
 		return nil, nil
+	}
+	if live == nil || slices.Contains(live.GetFinalizers(), object.Finalizer) {
+		// It gets it in any case, from who reconciles it: here it costs no request.
+		desired.SetFinalizers([]string{object.Finalizer})
 	}
 	made, err := r.own.Apply(ctx, world.Apply{Object: desired, Manager: object.ManagerHelm, Force: true})
 	if err != nil {

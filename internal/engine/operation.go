@@ -23,7 +23,7 @@ type operation struct {
 	req    release.Request
 	cancel context.CancelCauseFunc
 
-	began atomic.Bool // its turn has come
+	began atomic.Int64 // when its turn came, in ns since 1970; 0 before
 
 	mu    sync.Mutex
 	waits []string // what it waits to become healthy; nil while it works
@@ -100,10 +100,15 @@ func (o *operations) of(key object.Key) *operation {
 	return o.active[key]
 }
 
-// queued tells whether a unit has an operation whose turn has not come.
-func (o *operations) queued(key object.Key) bool {
+// queued tells whether a unit has an operation whose turn has not come, or came
+// less than so long ago.
+func (o *operations) queued(key object.Key, young time.Duration) bool {
 	op := o.of(key)
-	return op != nil && !op.began.Load()
+	if op == nil {
+		return false
+	}
+	began := op.began.Load()
+	return began == 0 || time.Since(time.Unix(0, began)) < young
 }
 
 // ended returns how the operations of a unit ended that its status, which has a
@@ -179,7 +184,7 @@ func (o *operations) begin(key object.Key, op *operation, do action, told func()
 func (o *operations) do(ctx context.Context, op *operation, do action) (f finished, begun bool) {
 	select {
 	case o.slots <- struct{}{}:
-		op.began.Store(true)
+		op.began.Store(time.Now().UnixNano())
 	case <-o.closed:
 		return f, false
 	case <-ctx.Done():
@@ -217,9 +222,9 @@ func (e *Engine) Work(ctx context.Context, atOnce int, feed *Feed, ended func(un
 // Drain lets no more actions begin; those under way go on.
 func (e *Engine) Drain() { e.ops.drain() }
 
-// Queued tells whether a unit has an action that waits for others to end: there
-// is nothing to tell of it yet.
-func (e *Engine) Queued(unit object.Key) bool { return e.ops.queued(unit) }
+// Queued tells whether a unit has an action that waits for others to end, or did
+// until so short a time ago: there is nothing to tell of it yet.
+func (e *Engine) Queued(unit object.Key, young time.Duration) bool { return e.ops.queued(unit, young) }
 
 // Wait returns when every action has ended.
 func (e *Engine) Wait() { e.ops.wait.Wait() }

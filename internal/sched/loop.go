@@ -126,6 +126,14 @@ func (l *Loop) Subscribed(subject string) bool {
 	return l.state.Subscribed(subject)
 }
 
+// Queued tells whether a unit stands in line for a run.
+func (l *Loop) Queued(key object.Key) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	u := l.state.units[key]
+	return u != nil && u.pending && !u.running
+}
+
 // Has tells whether the loop knows the unit.
 func (l *Loop) Has(key object.Key) bool {
 	l.mu.Lock()
