@@ -115,22 +115,10 @@ func (c *kustomizing) recipe(vars map[string]string) build.Recipe {
 // Recipe is what a Kustomization asks to be built, with the variables that its
 // spec and what it refers to define.
 func Recipe(k *unit.Kustomization, o Options, vars map[string]string) build.Recipe {
-	s := k.Spec
-	r := build.Recipe{
-		Path: s.Path, TargetNamespace: s.TargetNamespace, NamePrefix: s.NamePrefix, NameSuffix: s.NameSuffix,
-		Patches: s.Patches, PatchesStrategicMerge: k.Old.PatchesStrategicMerge, PatchesJSON6902: k.Old.PatchesJSON6902,
-		Images: s.Images, Components: s.Components, IgnoreMissingComponents: s.IgnoreMissingComponents,
-		Strict: o.Strict, OwnerName: k.Name, OwnerNamespace: k.Namespace, NoRemoteBases: o.NoRemoteBases,
-	}
-	for _, b := range s.BuildMetadata {
-		r.BuildMetadata = append(r.BuildMetadata, string(b))
-	}
-	if m := s.CommonMetadata; m != nil {
-		r.CommonLabels, r.CommonAnnotations = m.Labels, m.Annotations
-	}
-	if p := s.PostBuild; p != nil {
+	r := build.RecipeOf(k)
+	r.Strict, r.NoRemoteBases = o.Strict, o.NoRemoteBases
+	if k.Spec.PostBuild != nil {
 		r.Substitute = vars
-		r.SubstituteAlways = p.SubstituteStrategy == kustomizev1.SubstituteStrategyAlways
 	}
 	return r
 }

@@ -46,16 +46,18 @@ type built struct {
 	objects       []*unstructured.Unstructured
 }
 
-// maxDepth bounds Kustomizations within Kustomizations.
-const maxDepth = 50
+// maxNested bounds Kustomizations within Kustomizations.
+const maxNested = 50
 
-func (b *builder) build(ctx context.Context, want wanted) (built, error) { return b.below(ctx, want, 0) }
+func (b *builder) build(ctx context.Context, want wanted) (built, error) {
+	return b.below(ctx, want, 0)
+}
 
 // below builds a Kustomization and, with --recursive, those that it contains
 // after its own objects.
 func (b *builder) below(ctx context.Context, want wanted, depth int) (built, error) {
-	if depth > maxDepth {
-		return built{}, fmt.Errorf("kustomization %s/%s lies more than %d deep; does it contain itself?", want.namespace, want.name, maxDepth)
+	if depth > maxNested {
+		return built{}, fmt.Errorf("kustomization %s/%s lies more than %d deep; does it contain itself?", want.namespace, want.name, maxNested)
 	}
 	k, err := b.kustomization(ctx, want)
 	if err != nil {
@@ -216,7 +218,7 @@ func (b *builder) variables(ctx context.Context, k *unit.Kustomization) (map[str
 		if err != nil {
 			return nil, fmt.Errorf("substitute from '%s/%s' error: %w", from.Kind, from.Name, err)
 		}
-		data, err := dataOf(obj)
+		data, err := substitutes(obj)
 		if err != nil {
 			return nil, fmt.Errorf("substitute from '%s/%s' error: %w", from.Kind, from.Name, err)
 		}
@@ -229,8 +231,8 @@ func (b *builder) variables(ctx context.Context, k *unit.Kustomization) (map[str
 	return vars, nil
 }
 
-// dataOf is the data of a ConfigMap, or the decoded data of a Secret.
-func dataOf(obj *unstructured.Unstructured) (map[string]string, error) {
+// substitutes are the data of a ConfigMap, or the decoded data of a Secret.
+func substitutes(obj *unstructured.Unstructured) (map[string]string, error) {
 	data, _, err := unstructured.NestedStringMap(obj.Object, "data")
 	if err != nil || obj.GetKind() != "Secret" {
 		return data, err
