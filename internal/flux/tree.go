@@ -13,8 +13,9 @@ import (
 type Tree struct {
 	Resource  Resource `json:"resource"`
 	Resources []*Tree  `json:"resources,omitempty"`
-	// Note follows the name in text: health, below leat.
-	Note string `json:"-"`
+	// Health and Message are how it stands, below leat.
+	Health  string `json:"health,omitempty"`
+	Message string `json:"message,omitempty"`
 }
 
 // Resource is the identity of an object, as upstream writes it.
@@ -50,7 +51,23 @@ func (t *Tree) Text() string {
 	return b.String()
 }
 
-func (t *Tree) line() string { return t.Key().String() + t.Note }
+func (t *Tree) line() string {
+	switch {
+	case t.Health == "":
+		return t.Key().String()
+	case t.Health == "Current" && t.Message == "":
+		return "✓ " + t.Key().String()
+	}
+	sign, health := "✓", ""
+	switch t.Health {
+	case "Current":
+	case "InProgress":
+		sign, health = "⟳", " in progress"
+	default:
+		sign, health = "✗", " "+strings.ToLower(t.Health)
+	}
+	return sign + " " + t.Key().String() + health + ": " + strings.Join(strings.Fields(t.Message), " ")
+}
 
 func (t *Tree) draw(b *strings.Builder, indent string) {
 	for i, below := range t.Resources {

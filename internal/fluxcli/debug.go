@@ -108,7 +108,7 @@ func (p *program) values(ctx context.Context, w world.World, obj *unstructured.U
 	found := map[object.Key]map[string][]byte{}
 	for _, from := range hr.Spec.ValuesFrom {
 		key := object.Key{Kind: from.Kind, Namespace: hr.Namespace, Name: from.Name}
-		data, err := dataOf(ctx, w, key)
+		data, err := readData(ctx, w, key)
 		if err == nil {
 			found[key] = data
 		} else if !apierrors.IsNotFound(err) {
@@ -162,7 +162,7 @@ func addVariables(ctx context.Context, w world.World, vars map[string]string, en
 	from, _ := entry.(map[string]any)
 	kind, _ := from["kind"].(string)
 	name, _ := from["name"].(string)
-	data, err := dataOf(ctx, w, object.Key{Kind: kind, Namespace: namespace, Name: name})
+	data, err := readData(ctx, w, object.Key{Kind: kind, Namespace: namespace, Name: name})
 	if err != nil {
 		if from["optional"] == true && apierrors.IsNotFound(err) {
 			return nil
@@ -175,8 +175,8 @@ func addVariables(ctx context.Context, w world.World, vars map[string]string, en
 	return nil
 }
 
-// dataOf is the data of a ConfigMap or Secret, decoded.
-func dataOf(ctx context.Context, w world.World, key object.Key) (map[string][]byte, error) {
+// readData is the data of a ConfigMap or Secret, decoded.
+func readData(ctx context.Context, w world.World, key object.Key) (map[string][]byte, error) {
 	obj, err := w.Get(ctx, object.Ref{Key: key, Version: "v1"})
 	if err != nil {
 		return nil, err

@@ -19,8 +19,8 @@ import (
 	"github.com/leat-dev/leat/internal/world"
 )
 
-// maxDepth bounds how deep Kustomizations within Kustomizations are followed.
-const maxDepth = 32
+// maxNesting bounds how deep Kustomizations within Kustomizations are followed.
+const maxNesting = 32
 
 type treeFlags struct {
 	compact bool
@@ -58,6 +58,7 @@ func (p *program) newTree() *cobra.Command {
 	artifact := &cobra.Command{Use: "artifact", Short: "What objects that make artifacts made"}
 	artifact.AddCommand(generator)
 	cmd.AddCommand(ks, artifact)
+	p.ownTreeRoot(cmd)
 	return cmd
 }
 
@@ -82,7 +83,7 @@ func (p *program) treeOf(cmd *cobra.Command, a flux.Asked, f *treeFlags) error {
 	}
 	g := &growing{world: w, compact: f.compact}
 	tree := flux.NewTree(object.KeyOf(root))
-	if err := g.grow(ctx, tree, root, maxDepth); err != nil {
+	if err := g.grow(ctx, tree, root, maxNesting); err != nil {
 		return p.reached(err)
 	}
 	if p.Own {
