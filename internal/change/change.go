@@ -49,6 +49,17 @@ type Set struct {
 	// Before and After are both fleets, with secrets as they are: rules look at
 	// them, nothing prints them.
 	Before, After fleet.Rendered `json:"-"`
+
+	secrets *secrets
+}
+
+// Text returns a text about a unit or its objects, made from Before or After,
+// without the secrets that can be in it. It is not for concurrent use.
+func (s Set) Text(unit object.Key, text string) string {
+	if s.secrets == nil {
+		return text
+	}
+	return s.secrets.mask(unit).Text(text)
 }
 
 // Cause is one root cause, with every unit that is not ready because of it.

@@ -16,7 +16,7 @@ func Compare(base, head fleet.Rendered, o Options) Set {
 	c := newComparison(base, head, o)
 	set := Set{
 		Base: base.Revision, Head: head.Revision, Fidelity: head.Fidelity, All: len(head.Units),
-		Placeholders: head.Placeholders, Before: base, After: head,
+		Placeholders: head.Placeholders, Before: base, After: head, secrets: c.secrets,
 	}
 	for _, h := range c.head.inOrder() {
 		if u, touched := c.unit(c.base.units[h.Key], h); touched {
@@ -100,7 +100,7 @@ func (c *comparison) unit(b, h *fleet.Unit) (Unit, bool) {
 		u.Before = c.standing(b)
 	}
 	if touched {
-		u.After = c.standing(h)
+		u.After, u.Warnings = c.standing(h), c.warnings(h, u.Warnings)
 	}
 	return u, touched
 }
@@ -181,6 +181,16 @@ func newWarnings(before, after []report.Warning) []report.Warning {
 		if !had[mark{w.Reason, w.Message, w.Object}] {
 			out = append(out, w)
 		}
+	}
+	return out
+}
+
+// warnings are those of a unit as they may be shown.
+func (c *comparison) warnings(h *fleet.Unit, all []report.Warning) []report.Warning {
+	out := slices.Clone(all)
+	for i := range out {
+		mask := c.secrets.mask(h.Key)
+		out[i].Message, out[i].Cause = mask.Text(out[i].Message), mask.Text(out[i].Cause)
 	}
 	return out
 }

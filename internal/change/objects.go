@@ -187,21 +187,22 @@ func (c *comparison) hooks(b, h *fleet.Unit) []Object {
 		old := before.of(i)
 		switch {
 		case old == nil:
-			out = append(out, Object{Ref: hook.Ref, Op: Create, Why: aHook, After: mask.Object(hook.Value), Origin: hook.Origin})
+			out = append(out, Object{Ref: hook.Ref, Op: Create, Why: HookOnly, After: mask.Object(hook.Value), Origin: hook.Origin})
 		case !sameObject(old.Value, hook.Value):
 			out = append(out, Object{
-				Ref: hook.Ref, Op: Change, Why: aHook, Fields: fieldsOf(pair{old.Value, hook.Value, mask}),
+				Ref: hook.Ref, Op: Change, Why: HookOnly, Fields: fieldsOf(pair{old.Value, hook.Value, mask}),
 				Before: mask.Object(old.Value), After: mask.Object(hook.Value), Origin: hook.Origin,
 			})
 		}
 	}
 	for _, hook := range before.rest() {
-		out = append(out, Object{Ref: hook.Ref, Op: Orphan, Why: aHook + " that is no more", Before: mask.Object(hook.Value), Origin: hook.Origin})
+		out = append(out, Object{Ref: hook.Ref, Op: Orphan, Why: HookOnly + " that is no more", Before: mask.Object(hook.Value), Origin: hook.Origin})
 	}
 	return out
 }
 
-const aHook = "a hook"
+// HookOnly is why an object is told of that Helm runs around a release.
+const HookOnly = "a hook"
 
 // matching pairs the objects of head with those of base.
 type matching struct {

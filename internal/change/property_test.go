@@ -18,6 +18,7 @@ import (
 	"github.com/leat-dev/leat/internal/fleet"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/plan"
+	"github.com/leat-dev/leat/internal/report"
 )
 
 func options() change.Options { return change.Options{Mask: mask} }
@@ -292,6 +293,7 @@ func drawSecretFleet(t *rapid.T, label string) fleet.Rendered {
 		"text": text, "list": []any{text}, text: rapid.SampledFrom([]string{"a", "b"}).Draw(t, label+" value"),
 	}}}
 	made.SetName(rapid.SampledFrom([]string{"one", "two"}).Draw(t, label+" name"))
+	web.Warnings = []report.Warning{{Reason: "Any", Message: text + label}}
 	web.Objects = []fleet.Object{{Ref: object.RefOf(made), Value: made}}
 	release := u(object.GroupHelm, "HelmRelease", "db", map[string]any{
 		"values":     map[string]any{"text": text},

@@ -22,10 +22,14 @@ func (c *comparison) release(b, h *fleet.Unit) *Release {
 	case after == nil && h != nil:
 		return nil // it was not installed yet; how the unit stands tells why
 	case after == nil:
-		return &Release{
+		r := &Release{
 			Namespace: before.Namespace, Name: before.Name, Op: Delete,
 			Chart: [2]string{before.Chart, ""}, Version: [2]string{before.Version, ""},
 		}
+		if isTrue(b.Object, "suspend") {
+			r.Op = Orphan // the end of a suspended HelmRelease uninstalls nothing
+		}
+		return r
 	}
 	return c.upgrade(b, h)
 }

@@ -199,24 +199,30 @@ func describe(u *fleet.Unit) {
 func documents(data []byte) ([]*unstructured.Unstructured, []int, error) {
 	var out []*unstructured.Unstructured
 	var lines []int
-	line := 1
-	for text := range strings.SplitSeq("\n"+string(data), "\n---") {
-		begins := line
-		line += strings.Count(text, "\n")
-		text = strings.TrimPrefix(text, "\n")
+	text, begins := "", 1
+	end := func() error {
 		if strings.TrimSpace(text) == "" {
-			continue
-		}
-		if begins > 1 {
-			begins++ // the line of the dashes
+			return nil
 		}
 		obj, err := document(text)
 		if err != nil {
-			return nil, nil, fmt.Errorf("line %d: %w", begins, err)
+			return fmt.Errorf("line %d: %w", begins, err)
 		}
 		out, lines = append(out, obj), append(lines, begins)
+		return nil
 	}
-	return out, lines, nil
+	n := 0
+	for line := range strings.Lines(string(data)) {
+		if n++; strings.TrimRight(line, "\n") != "---" {
+			text += line
+			continue
+		}
+		if err := end(); err != nil {
+			return nil, nil, err
+		}
+		text, begins = "", n+1
+	}
+	return out, lines, end()
 }
 
 func document(text string) (*unstructured.Unstructured, error) {
