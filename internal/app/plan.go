@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 
@@ -39,15 +40,24 @@ func Plan(ctx context.Context, cfg PlanConfig) (present.Plan, error) {
 	if cfg.All {
 		entries = clusters(base, head, cfg.Entries)
 	}
-	var out present.Plan
-	for _, o := range entries {
-		e, err := previews.compare(ctx, o, base, head)
-		if err != nil {
-			return out, err
-		}
-		out.Entries = append(out.Entries, e)
+	out := present.Plan{Entries: make([]present.Entry, len(entries))}
+	errs := make([]error, len(entries))
+	each(len(entries), func(i int) { out.Entries[i], errs[i] = previews.compare(ctx, entries[i], base, head) })
+	return out, errors.Join(errs...)
+}
+
+// each calls f for the numbers below n, as many at once as there are processors.
+func each(n int, f func(int)) {
+	var all sync.WaitGroup
+	free := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for i := range n {
+		free <- struct{}{}
+		all.Go(func() {
+			defer func() { <-free }()
+			f(i)
+		})
 	}
-	return out, nil
+	all.Wait()
 }
 
 // clusters are those of either side.
