@@ -33,6 +33,8 @@ type PreviewConfig struct {
 	Values  map[string]string
 	Mirrors []mirror.Mirror
 	Fetch   bool // allow the network
+	// Given says that the fleet was given all it needs: nothing is made up.
+	Given bool
 	// CacheDir holds what was fetched; it is needed for mirrors that are
 	// repositories, and with Fetch.
 	CacheDir string
@@ -135,7 +137,7 @@ func (p *Previews) Open(ctx context.Context, snap worktree.Snapshot, o entry.Opt
 		return nil, err
 	}
 	v.Fleet = preview.New(preview.Config{
-		World: v.World, Engine: eng, Now: standing, Inputs: preview.Inputs{Invent: true, Values: p.cfg.Values}, Log: p.cfg.Log, Built: v.built,
+		World: v.World, Engine: eng, Now: standing, Inputs: preview.Inputs{Invent: !p.cfg.Given, Values: p.cfg.Values}, Log: p.cfg.Log, Built: v.built,
 	})
 	g := ground{
 		world: v.World, entry: e, tree: snap.Tree, bases: p.bases(local), builds: v.from.builds, options: p.cfg.Options, inputs: p.cfg.Inputs, createNamespaces: true,

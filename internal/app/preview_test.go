@@ -26,6 +26,9 @@ const fleets = "../../../shared/fleets"
 type tryout struct {
 	dir, path string
 	mirrors   [][2]string
+	inputs    []string // names of files beside the tables
+	given     bool     // nothing is made up
+	lenient   bool     // undefined variables become empty
 	short     bool
 }
 
@@ -36,17 +39,21 @@ func clustersToTry() []tryout {
 		{dir: fleets + "/flux2-kustomize-helm-example", path: "clusters/production"},
 		{dir: fleets + "/flux2-multi-tenancy", path: "clusters/staging"},
 		{dir: fleets + "/home-ops", path: "kubernetes/flux/cluster"},
-		{dir: fleets + "/lsc-sde/git/iac-flux-lscsde/main", path: "clusters/local", mirrors: [][2]string{
-			{"https://github.com/lsc-sde/", fleets + "/lsc-sde/git"},
-			{"https://lsc-sde.github.io/iac-helm-repository", fleets + "/lsc-sde/charts/iac-helm-repository"},
-			{"https://kedacore.github.io/charts", fleets + "/lsc-sde/charts/keda"},
-			{"https://jupyterhub.github.io/helm-chart", fleets + "/lsc-sde/charts/jupyterhub"},
-		}},
+		lscsde(),
 	}
 	for _, name := range []string{"c2-production", "c3", "development", "monitoring", "playground", "production"} {
 		out = append(out, tryout{dir: fleets + "/radix-flux/master", path: "clusters/" + name, short: name == "playground"})
 	}
 	return out
+}
+
+func lscsde() tryout {
+	return tryout{dir: fleets + "/lsc-sde/git/iac-flux-lscsde/main", path: "clusters/local", mirrors: [][2]string{
+		{"https://github.com/lsc-sde/", fleets + "/lsc-sde/git"},
+		{"https://lsc-sde.github.io/iac-helm-repository", fleets + "/lsc-sde/charts/iac-helm-repository"},
+		{"https://kedacore.github.io/charts", fleets + "/lsc-sde/charts/keda"},
+		{"https://jupyterhub.github.io/helm-chart", fleets + "/lsc-sde/charts/jupyterhub"},
+	}}
 }
 
 func TestPlanOfAppliedChangeIsEmpty(t *testing.T) {
@@ -86,7 +93,11 @@ func tried(t *testing.T, c tryout) (*Previews, worktree.Snapshot) {
 	if _, err := os.Stat(c.dir); err != nil {
 		t.Skipf("the fleet %s is not beside the checkout: it was NOT tried", c.dir)
 	}
-	cfg := PreviewConfig{CacheDir: t.TempDir(), Log: slog.New(slog.DiscardHandler), Options: engine.Options{Mask: plan.NewMask(secret.NewKey())}}
+	cfg := PreviewConfig{CacheDir: t.TempDir(), Log: slog.New(slog.DiscardHandler), Given: c.given,
+		Options: engine.Options{Mask: plan.NewMask(secret.NewKey()), Strict: c.given && !c.lenient}}
+	for _, name := range c.inputs {
+		cfg.Inputs = append(cfg.Inputs, tables+name+".input.yaml")
+	}
 	for _, m := range c.mirrors {
 		target, err := filepath.Abs(m[1])
 		if err != nil {
