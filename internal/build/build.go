@@ -97,6 +97,9 @@ type RemoteFetcher interface {
 type Object struct {
 	Ref  object.Ref
 	JSON []byte // compact, keys sorted; shared, must not be changed
+	// Dropped are the fields, as JSON pointers, that were written and that the Go
+	// type of the kind does not have: Flux drops them, and so does Normalize.
+	Dropped []string
 }
 
 // Decode returns the object as a value of the caller's own.

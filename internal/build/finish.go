@@ -91,9 +91,11 @@ func (r Recipe) complete(u *unstructured.Unstructured) (Object, error) {
 			object.OwnerName: r.OwnerName, object.OwnerNamespace: r.OwnerNamespace,
 		}))
 	}
+	written := u.Object
 	if err := Normalize(u); err != nil {
 		return Object{}, fmt.Errorf("normalise %s: %w", object.KeyOf(u), err)
 	}
+	gone := dropped(written, u.Object)
 	if labels := merged(u.GetLabels(), r.CommonLabels); len(labels) > 0 {
 		u.SetLabels(labels)
 	}
@@ -104,7 +106,7 @@ func (r Recipe) complete(u *unstructured.Unstructured) (Object, error) {
 	if err != nil {
 		return Object{}, fmt.Errorf("encode %s: %w", object.KeyOf(u), err)
 	}
-	return Object{Ref: object.RefOf(u), JSON: bytes.TrimSuffix(text, []byte("\n"))}, nil
+	return Object{Ref: object.RefOf(u), JSON: bytes.TrimSuffix(text, []byte("\n")), Dropped: gone}, nil
 }
 
 func merged(a, b map[string]string) map[string]string {
