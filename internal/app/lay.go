@@ -98,15 +98,23 @@ func missingNamespaces(objects []build.Object) []string {
 	return slices.Sorted(maps.Keys(used))
 }
 
-// input applies the objects of a file, making their namespaces.
-func (g ground) input(ctx context.Context, file string) error {
+func readInput(file string) ([]*unstructured.Unstructured, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return fmt.Errorf("--input: %w", err)
+		return nil, fmt.Errorf("--input: %w", err)
 	}
 	objs, err := entry.Decode(data)
 	if err != nil {
-		return fmt.Errorf("--input %s: %w", file, err)
+		return nil, fmt.Errorf("--input %s: %w", file, err)
+	}
+	return objs, nil
+}
+
+// input applies the objects of a file, making their namespaces.
+func (g ground) input(ctx context.Context, file string) error {
+	objs, err := readInput(file)
+	if err != nil {
+		return err
 	}
 	spaces := map[string]bool{}
 	for _, obj := range objs {

@@ -8,8 +8,11 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/leat-dev/leat/internal/change"
 	"github.com/leat-dev/leat/internal/entry"
+	"github.com/leat-dev/leat/internal/finding"
 	"github.com/leat-dev/leat/internal/fleet"
 	"github.com/leat-dev/leat/internal/present"
 	"github.com/leat-dev/leat/internal/provenance"
@@ -113,7 +116,11 @@ func (p *Previews) compare(ctx context.Context, o entry.Options, base, head Revi
 	if absent[0] != nil && absent[1] != nil {
 		return present.Entry{}, sides[1].err
 	}
-	set := change.Compare(sides[0].fleet, sides[1].fleet, change.Options{Mask: p.cfg.Options.Mask})
+	inputs, err := p.inputs()
+	if err != nil {
+		return present.Entry{}, err
+	}
+	set := change.Compare(sides[0].fleet, sides[1].fleet, change.Options{Mask: p.cfg.Options.Mask, Inputs: inputs})
 	set.Flaws = [2][]change.Flaw{sides[0].flaws, sides[1].flaws}
 	if err := provenance.Fill(ctx, &set, provenance.Sides{Base: sides[0].from.at(sides[0].fleet), Head: sides[1].from.at(sides[1].fleet)}); err != nil {
 		return present.Entry{}, err
@@ -122,7 +129,7 @@ func (p *Previews) compare(ctx context.Context, o entry.Options, base, head Revi
 	if absent[1] != nil {
 		path = sides[0].path
 	}
-	return present.Entry{Path: path, Set: set, Took: present.Took{Base: sides[0].took, Head: sides[1].took}, Notes: sides[1].notes}, nil
+	return present.Entry{Path: path, Set: set, Findings: finding.Check(set, finding.Rules), Took: present.Took{Base: sides[0].took, Head: sides[1].took}, Notes: sides[1].notes}, nil
 }
 
 // render brings one side to rest. A side that does not have the cluster is empty.
@@ -137,4 +144,17 @@ func (p *Previews) render(ctx context.Context, o entry.Options, r Revision) rend
 	out.flaws, out.notes = v.flaws(ctx, out.fleet)
 	out.took = time.Since(began)
 	return out
+}
+
+// inputs are the objects that live outside Git and were given.
+func (p *Previews) inputs() ([]*unstructured.Unstructured, error) {
+	var out []*unstructured.Unstructured
+	for _, file := range p.cfg.Inputs {
+		objs, err := readInput(file)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, objs...)
+	}
+	return out, nil
 }

@@ -94,7 +94,7 @@ func tried(t *testing.T, c tryout) (*Previews, worktree.Snapshot) {
 		t.Skipf("the fleet %s is not beside the checkout: it was NOT tried", c.dir)
 	}
 	cfg := PreviewConfig{CacheDir: t.TempDir(), Log: slog.New(slog.DiscardHandler), Given: c.given,
-		Options: engine.Options{Mask: plan.NewMask(secret.NewKey()), Strict: c.given && !c.lenient}}
+		Options: engine.Options{Mask: plan.NewMask(secret.NewKey()), FailFast: true, Strict: c.given && !c.lenient}}
 	for _, name := range c.inputs {
 		cfg.Inputs = append(cfg.Inputs, tables+name+".input.yaml")
 	}

@@ -43,9 +43,7 @@ func standingClusters() map[string]tryout {
 }
 
 // unlike are the states that differ, each with the reason.
-var unlike = map[string]string{
-	"multi-tenancy-staging Kustomization/flux-system/kyverno": "its timeout of three minutes counts where time passes",
-}
+var unlike = map[string]string{}
 
 // A preview to which nothing is made up stands as the fleet does when it is up.
 func TestPreviewsStandAsFleetsThatAreUp(t *testing.T) {

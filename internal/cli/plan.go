@@ -28,6 +28,7 @@ type planFlags struct {
 	previewFlags
 	base, head string
 	output     string
+	failOn     string
 }
 
 // previewFlags are those of all verbs that render fleets without a cluster.
@@ -68,7 +69,8 @@ is where it left the branch that it will be merged into, or what --base names: a
 branch, a tag, a commit, or a directory. What lives outside Git and is not given with
 --input is made up, counted and shown.
 
-Exit codes: 0 nothing changes, 1 it did not work (also wrong use), 2 something changes.`,
+Exit codes: 0 nothing changes, 1 it did not work (also wrong use), 2 something changes,
+3 findings that --fail-on names.`,
 		Example: `  leat plan examples/platform --path clusters/prod
   leat plan --base main --head my-branch --all
   leat plan --base ../before ../after -o markdown
@@ -79,6 +81,7 @@ Exit codes: 0 nothing changes, 1 it did not work (also wrong use), 2 something c
 	f.previewFlags.register(cmd.Flags())
 	cmd.Flags().StringVar(&f.base, "base", "", "what to compare with: a branch, tag, commit or directory (default: where the head left the branch it goes to)")
 	cmd.Flags().StringVar(&f.head, "head", "", "what to plan: a branch, tag, commit or directory (default: the directory as it is)")
+	cmd.Flags().StringVar(&f.failOn, "fail-on", "none", "findings that make it exit with 3: a severity (info, warning, danger) and all above, names of rules, or both, with commas")
 	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text, markdown, html, json or sarif")
 	return cmd
 }
@@ -100,10 +103,15 @@ func runPlan(ctx context.Context, env Env, f *planFlags, given []string) error {
 	if !slices.Contains([]string{"text", "markdown", "html", "json", "sarif"}, f.output) {
 		return wrong("--output %q: want text, markdown, html, json or sarif", f.output)
 	}
+	failOn, err := finding.ParseFailOn(f.failOn)
+	if err != nil {
+		return &Exit{1, err}
+	}
 	dir, err := fleetDir(given)
 	if err != nil {
 		return err
 	}
+	defer hush()()
 	debug.SetGCPercent(gcPercent)
 	previews, err := f.config()
 	if err != nil {
@@ -120,10 +128,30 @@ func runPlan(ctx context.Context, env Env, f *planFlags, given []string) error {
 	if err := write(env.Out, doc, f.output); err != nil {
 		return err
 	}
+	for _, e := range plan.Entries {
+		if len(failOn.Of(e.Findings)) > 0 {
+			return &Exit{exitFindings, nil}
+		}
+	}
 	if doc.Changes {
 		return &Exit{exitChanges, nil}
 	}
 	return nil
+}
+
+// hush keeps what kustomize writes to the process's stderr out of the way, its
+// warnings: they stand in the units' reports too. It returns how to end that.
+func hush() func() {
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		return func() {}
+	}
+	stderr := os.Stderr
+	os.Stderr = null
+	return func() {
+		os.Stderr = stderr
+		_ = null.Close()
+	}
 }
 
 // wrong is an error of wrong use where 2 means something else.
@@ -218,7 +246,7 @@ func write(out io.Writer, doc present.Document, format string) error {
 		}
 		text = string(data)
 	case "sarif":
-		data, err := doc.SARIF([]finding.Rule{})
+		data, err := doc.SARIF(finding.Rules)
 		if err != nil {
 			return err
 		}
