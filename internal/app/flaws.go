@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	gvks "k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/leat-dev/leat/internal/change"
@@ -21,12 +20,10 @@ func (v *Preview) flaws(ctx context.Context, rendered fleet.Rendered) ([]change.
 	check := validate.New(func(gvk gvks.GroupVersionKind) (*schema.Kind, error) { return v.World.Schema(ctx, gvk) })
 	var out []change.Flaw
 	for _, u := range rendered.Units {
-		origins := map[object.Key]fleet.Origin{}
-		for _, o := range u.Objects {
-			origins[o.Ref.Key] = o.Origin
-		}
-		for _, obj := range v.written(u, rendered) {
-			out = append(out, check.Flaws(ctx, u.Key, obj, origins[object.KeyOf(obj)])...)
+		for _, w := range v.written(u, rendered) {
+			if engine.Provided(object.RefOf(w.Object), w.Object.GetLabels()) == "" {
+				out = append(out, check.Flaws(ctx, w)...)
+			}
 		}
 	}
 	return out, check.Schemaless()
@@ -34,24 +31,23 @@ func (v *Preview) flaws(ctx context.Context, rendered fleet.Rendered) ([]change.
 
 // written are the objects of a unit before a server has read them, where that is
 // known.
-func (v *Preview) written(u fleet.Unit, rendered fleet.Rendered) []*unstructured.Unstructured {
-	var out []*unstructured.Unstructured
-	add := func(obj *unstructured.Unstructured) {
-		if engine.Provided(object.RefOf(obj), obj.GetLabels()) == "" {
-			out = append(out, obj)
-		}
+func (v *Preview) written(u fleet.Unit, rendered fleet.Rendered) []validate.Written {
+	var out []validate.Written
+	origins := map[object.Key]fleet.Origin{}
+	for _, o := range u.Objects {
+		origins[o.Ref.Key] = o.Origin
 	}
 	if b, ok := v.from.at(rendered).Build(u.Key); ok {
 		for _, o := range b.Outcome.Result.Objects {
 			if obj, err := o.Decode(); err == nil {
-				add(obj)
+				out = append(out, validate.Written{Unit: u.Key, Object: obj, Origin: origins[o.Ref.Key], Dropped: o.Dropped})
 			}
 		}
 		return out
 	}
 	for _, o := range u.Objects {
 		if !o.Provided {
-			add(o.Value)
+			out = append(out, validate.Written{Unit: u.Key, Object: o.Value, Origin: o.Origin})
 		}
 	}
 	return out

@@ -10,17 +10,27 @@ import (
 	"github.com/leat-dev/leat/internal/object"
 )
 
-// Flaws is Object for an object that a unit of a fleet makes.
-func (c *Check) Flaws(ctx context.Context, unit object.Key, obj *unstructured.Unstructured, from fleet.Origin) []change.Flaw {
-	problems := c.Object(ctx, obj)
-	if len(problems) == 0 {
-		return nil
+// Written is an object that a unit of a fleet makes.
+type Written struct {
+	Unit   object.Key
+	Object *unstructured.Unstructured
+	Origin fleet.Origin
+	// Dropped are fields, as JSON pointers, that were written and are not in
+	// Object any more, since nothing knows them.
+	Dropped []string
+}
+
+// Flaws returns what schemas say against an object that a unit makes.
+func (c *Check) Flaws(ctx context.Context, w Written) []change.Flaw {
+	flaw := change.Flaw{Unit: w.Unit, Object: object.RefOf(w.Object), At: w.Origin.At()}
+	var out []change.Flaw
+	for _, at := range w.Dropped {
+		flaw.Field, flaw.Message, flaw.Unknown = at, "there is no such field: it is dropped without a word", true
+		out = append(out, flaw)
 	}
-	out := make([]change.Flaw, 0, len(problems))
-	for _, p := range problems {
-		out = append(out, change.Flaw{
-			Unit: unit, Object: object.RefOf(obj), Field: p.Field, Message: p.Message, At: from.At(), Unknown: p.Unknown,
-		})
+	for _, p := range c.Object(ctx, w.Object) {
+		flaw.Field, flaw.Message, flaw.Unknown = p.Field, p.Message, p.Unknown
+		out = append(out, flaw)
 	}
 	return out
 }
