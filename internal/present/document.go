@@ -97,7 +97,8 @@ type Finding struct {
 	Severity string `json:"severity"` // danger, warning or info
 	Unit     Ref    `json:"unit,omitzero"`
 	Object   Ref    `json:"object,omitzero"`
-	Field    string `json:"field,omitempty"` // JSON pointer
+	Field    string `json:"field,omitempty"`     // JSON pointer
+	Name     string `json:"fieldName,omitempty"` // for people: spec.replicas
 	Message  string `json:"message"`
 	File     string `json:"file,omitempty"`
 	Line     int    `json:"line,omitempty"`

@@ -148,8 +148,8 @@ func findings(found []finding.Finding) []Finding {
 	for _, f := range found {
 		file, line := place(f.At)
 		out = append(out, Finding{
-			Rule: f.Rule, Severity: severity(f.Severity), Unit: keyOf(f.Unit), Object: refOf(f.Object),
-			Field: f.Field, Message: f.Message, File: file, Line: line, Old: f.Old,
+			Rule: f.Rule, Severity: f.Severity.String(), Unit: keyOf(f.Unit), Object: refOf(f.Object),
+			Field: f.Field, Name: fieldName(f.Field), Message: f.Message, File: file, Line: line, Old: f.Old, Allowed: f.Allowed,
 		})
 	}
 	slices.SortStableFunc(out, compareFindings)
@@ -163,16 +163,6 @@ func compareFindings(a, b Finding) int {
 
 // severities, most dangerous first.
 var severities = []string{"danger", "warning", "info"}
-
-func severity(s finding.Severity) string {
-	switch s {
-	case finding.Danger:
-		return "danger"
-	case finding.Warning:
-		return "warning"
-	}
-	return "info"
-}
 
 // quiet ranks findings that this change did not bring, or that are allowed, last.
 func quiet(f Finding) int {

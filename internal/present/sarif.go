@@ -94,7 +94,7 @@ func (d Document) SARIF(rules []finding.Rule) ([]byte, error) {
 	index := map[string]int{}
 	for _, r := range rules {
 		index[r.Name] = len(run.Tool.Driver.Rules)
-		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRuleOf(r.Name, r.Doc, severity(r.Severity)))
+		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRuleOf(r.Name, r.Doc, r.Severity.String()))
 	}
 	for _, f := range findingSignals(d) {
 		at, known := index[f.Of.Rule]

@@ -1,6 +1,7 @@
 package present
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -109,12 +110,15 @@ func (f Finding) text() string {
 	return subject + ": " + f.Message
 }
 
-// subject is what a finding is about: an object, else a unit.
+// subject is what a finding is about: an object, else a unit, and the field that
+// the message does not name.
 func (f Finding) subject() string {
-	if name := f.Object.String(); name != "" {
+	name := cmp.Or(f.Object.String(), f.Unit.String())
+	last := f.Name[strings.LastIndexByte(f.Name, '.')+1:]
+	if last == "" || strings.Contains(strings.ToLower(f.Message), strings.ToLower(strings.TrimSuffix(last, "s"))) {
 		return name
 	}
-	return f.Unit.String()
+	return strings.TrimSpace(name + " " + f.Name)
 }
 
 // note writes where something stands, and in which clusters.
