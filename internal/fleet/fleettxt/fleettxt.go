@@ -11,8 +11,8 @@
 // A file is a unit with its objects: base/web.yaml at base, head/web.yaml at
 // head, both/web.yaml at both. The unit's own manifest comes first; without one
 // it is the Kustomization flux-system/web, which prunes and waits. The field
-// `render` of the manifest says how the unit stands; see Standing. The objects of
-// inputs.yaml belong to no unit.
+// `render` of the manifest says how the unit stands; see Standing. An object with
+// `provided: true` is the engine's. The objects of inputs.yaml belong to no unit.
 //
 // It must never be imported but by tests.
 package fleettxt
@@ -116,8 +116,10 @@ func add(r *fleet.Rendered, f txtar.File) error {
 		}
 	}
 	for i, obj := range objs {
+		provided := obj.Object["provided"] == true
+		delete(obj.Object, "provided")
 		u.Objects = append(u.Objects, fleet.Object{
-			Ref: object.RefOf(obj), Value: obj, Origin: fleet.Origin{File: path.Base(f.Name), Line: lines[i]},
+			Ref: object.RefOf(obj), Value: obj, Provided: provided, Origin: fleet.Origin{File: path.Base(f.Name), Line: lines[i]},
 		})
 	}
 	if err := stand(&u); err != nil {
