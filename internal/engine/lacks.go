@@ -34,6 +34,9 @@ func (e *Engine) Undefined(ctx context.Context, w world.World, obj *unstructured
 	if err != nil {
 		return nil
 	}
+	if len(vars) == 0 {
+		vars = map[string]string{"_": ""} // with none at all nothing is substituted
+	}
 	r := c.recipe(vars)
 	r.Strict = false
 	out, err := e.Builds.Run(ctx, t, r, build.Options{Remote: e.Remote})
