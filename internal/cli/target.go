@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/leat-dev/leat/internal/install"
@@ -32,13 +33,22 @@ func (t *target) register(fs *pflag.FlagSet) {
 type connector func(target) (world.World, error)
 
 func connect(t target) (world.World, error) {
+	cfg, err := t.config()
+	if err != nil {
+		return nil, err
+	}
+	return cluster.New(cfg, cluster.Options{})
+}
+
+// config says how to reach the cluster.
+func (t target) config() (*rest.Config, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = t.kubeconfig
 	cfg, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: t.context}).ClientConfig()
 	if err != nil {
 		return nil, fmt.Errorf("find the cluster: %w; pass --kubeconfig or --context", err)
 	}
-	return cluster.New(cfg, cluster.Options{})
+	return cfg, nil
 }
 
 // steps prints what an installation does: a line each, or one JSON list at the
