@@ -41,6 +41,8 @@ func TestDriftOfAReleaseIsCorrected(t *testing.T) {
 		"a selector of a Service": {"Service/web", `{spec: {selector: {app: other}}}`, `"web"`, "spec.selector.app"},
 		"an image":                {"Deployment/web", `{spec: {template: {spec: {containers: [{name: main, image: other}]}}}}`, `[{"image":"main"`, "spec.template.spec.containers"},
 		"rules of a Role":         {"Role/r", `{rules: []}`, `[{"apiGroups":[""],"resources":["pods"],"verbs":["get"]}]`, "rules"},
+		"a port of a Service":     {"Service/web", `{spec: {ports: [{name: http, port: 81}]}}`, `[{"name":"http","port":80,`, "spec.ports"},
+		"a name of that":          {"Service/web", `{spec: {ports: [{name: web, port: 80}]}}`, `[{"name":"http","port":80,`, "spec.ports"},
 		"a label":                 {"ConfigMap/a", `{metadata: {labels: {app.kubernetes.io/managed-by: me}}}`, `{"app.kubernetes.io/managed-by":"Helm"`, "metadata.labels"},
 	} {
 		t.Run(name, func(t *testing.T) {

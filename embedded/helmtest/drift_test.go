@@ -1,6 +1,7 @@
 package helmtest
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -113,5 +114,54 @@ func testDriftThatIsIgnored(t *testing.T, on place) {
 	}
 	if got := s.value("a") + s.value("b"); got != "other1" {
 		t.Errorf("a and b hold %q", got)
+	}
+}
+
+// A port of a Service whose number somebody changed: ours beside it would have
+// the same name, which the API refuses.
+func TestItemsWhoseKeySomebodyChanged(t *testing.T) {
+	service := func(ports string) string {
+		return "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {app: web}, ports: [" + ports + "]}\n"
+	}
+	const both = "{name: http, port: 80}, {name: admin, port: 90}"
+	s := newStand(t, server, chartOf("1.0.0", map[string]string{"templates/a.yaml": service(both)}))
+	s.must(s.driver.Install(s.ctx, s.job))
+	for name, patch := range map[string]string{
+		"another number":   `[{"op": "replace", "path": "/spec/ports/0/port", "value": 81}]`,
+		"numbers swapped":  `[{"op": "replace", "path": "/spec/ports/0/port", "value": 90}, {"op": "replace", "path": "/spec/ports/1/port", "value": 80}]`,
+		"another protocol": `[{"op": "replace", "path": "/spec/ports/0/protocol", "value": "UDP"}]`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := s.kube.CoreV1().Services(s.ns).Patch(s.ctx, "web", types.JSONPatchType, []byte(patch), metav1.PatchOptions{FieldManager: "somebody"}); err != nil {
+				t.Fatal(err)
+			}
+			drift, got := s.drift()
+			if !strings.Contains(got, "Service/web /spec/ports") {
+				t.Errorf("drift is %q, want one of the ports", got)
+			}
+			if _, err := s.driver.Correct(s.ctx, s.job, drift); err != nil {
+				t.Fatal(err)
+			}
+			s.wantDrift("")
+			s.wantPorts("http:80 admin:90")
+		})
+	}
+	s.job.Chart = chartOf("1.1.0", map[string]string{"templates/a.yaml": service("{name: http, port: 80}")})
+	s.must(s.driver.Upgrade(s.ctx, s.job)) // what was put back is ours: it goes with the manifest
+	s.wantPorts("http:80")
+}
+
+func (s *stand) wantPorts(want string) {
+	s.Helper()
+	svc, err := s.kube.CoreV1().Services(s.ns).Get(s.ctx, "web", metav1.GetOptions{})
+	if err != nil {
+		s.Fatal(err)
+	}
+	var words []string
+	for _, p := range svc.Spec.Ports {
+		words = append(words, fmt.Sprintf("%s:%d", p.Name, p.Port))
+	}
+	if got := strings.Join(words, " "); got != want {
+		s.Errorf("ports: got %s, want %s", got, want)
 	}
 }

@@ -230,8 +230,11 @@ func (r *releasing) diff(ctx context.Context) error {
 	before, versions := r.marks(keys), r.versions(keys)
 	newest := slices.MaxFunc(r.req.Stored, byVersion)
 	found, err := r.driver.Diff(ctx, r.job(), newest)
-	if err != nil {
+	switch {
+	case err != nil && !found.Has():
 		return report.Retry(report.ReasonReleaseState, fmt.Errorf("Could not determine release state: %w", err))
+	case err != nil: // what was found is put right all the same, as in Flux
+		r.log().Warn("not every object of a release could be compared", "unit", r.h.Key(), "error", err)
 	}
 	r.req.Drift, r.memo.compared, r.memo.drift = release.NoDrift, before, nil
 	if found.Has() {

@@ -22,7 +22,10 @@ import (
 )
 
 // fix is what puts an object right.
-type fix struct{ intent *unstructured.Unstructured }
+type fix struct {
+	intent *unstructured.Unstructured
+	first  []byte // a merge patch that goes before it; see relist.go
+}
 
 // Diff compares the manifest of a stored release with the cluster by
 // server-side dry runs: two requests an object. Hooks and CRDs of the crds
@@ -115,7 +118,7 @@ func (c *comparison) compare() (*DriftedObject, error) {
 	}
 	now, err := helper.Get(c.obj.GetNamespace(), c.obj.GetName())
 	if apierrors.IsNotFound(err) {
-		return &DriftedObject{Ref: object.RefOf(c.obj), Missing: true, fix: &fix{c.obj}}, nil
+		return &DriftedObject{Ref: object.RefOf(c.obj), Missing: true, fix: &fix{intent: c.obj}}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -127,7 +130,7 @@ func (c *comparison) compare() (*DriftedObject, error) {
 	if live, err = c.takeOver(helper, live); err != nil {
 		return nil, err
 	}
-	predicted, err := apply(helper.DryRun(true), c.obj)
+	predicted, first, err := c.predict(helper.DryRun(true))
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +140,7 @@ func (c *comparison) compare() (*DriftedObject, error) {
 		return nil, nil
 	}
 	intent := c.rules.Intent(c.obj, live, predicted, object.ManagerHelm)
-	return &DriftedObject{Ref: object.RefOf(c.obj), Changes: changes, fix: &fix{intent}}, nil
+	return &DriftedObject{Ref: object.RefOf(c.obj), Changes: changes, fix: &fix{intent, first}}, nil
 }
 
 // takeOver makes the fields of managers ours whose writing is overridden, so that
@@ -208,7 +211,7 @@ func (d *Driver) Correct(ctx context.Context, job Job, drift Drift) (Corrected, 
 	for _, found := range todo {
 		helper, err := r.helper(found.fix.intent)
 		if err == nil {
-			_, err = apply(helper, found.fix.intent)
+			err = found.fix.do(helper)
 		}
 		switch {
 		case err != nil && found.Ref.Kind == "Secret":
