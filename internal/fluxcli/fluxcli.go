@@ -17,6 +17,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -116,7 +118,10 @@ exit codes as flux v` + Contract + `. Under its own name, leat shows more.`,
 	}
 	p.global.register(root.PersistentFlags())
 	p.completeGlobals(root)
-	root.AddCommand(p.verbs()...)
+	for _, verb := range p.verbs() {
+		exemplify(verb, "flux")
+		root.AddCommand(verb)
+	}
 	return root
 }
 
@@ -126,11 +131,12 @@ func Verbs(env Env, skip ...string) []*cobra.Command {
 	p := newProgram(env)
 	var out []*cobra.Command
 	for _, verb := range p.verbs() {
-		if contains(skip, verb.Name()) {
+		if slices.Contains(skip, verb.Name()) {
 			continue
 		}
 		p.global.register(verb.PersistentFlags())
 		p.completeGlobals(verb)
+		exemplify(verb, "leat")
 		verb.PersistentPreRunE = p.prepare
 		out = append(out, verb)
 	}
@@ -144,6 +150,27 @@ func (p *program) verbs() []*cobra.Command {
 		p.newExport(), p.newEvents(), p.newStats(), p.newTrace(), p.newTree(), p.newDebug(),
 		p.newLogs(), p.newVersion(), p.newCheck(),
 	}, p.writers()...)
+}
+
+// exemplify writes the program's name before examples that begin with the verb.
+func exemplify(verb *cobra.Command, program string) {
+	walk(verb, func(cmd *cobra.Command) {
+		lines := strings.Split(cmd.Example, "\n")
+		for i, line := range lines {
+			if words := strings.Fields(line); len(words) > 0 && words[0] == verb.Name() {
+				lines[i] = "  " + program + " " + strings.TrimSpace(line)
+			}
+		}
+		cmd.Example = strings.Join(lines, "\n")
+	})
+}
+
+// walk visits a command and all below it.
+func walk(cmd *cobra.Command, visit func(*cobra.Command)) {
+	visit(cmd)
+	for _, below := range cmd.Commands() {
+		walk(below, visit)
+	}
 }
 
 // prepare settles the namespace before a verb runs.
@@ -165,13 +192,4 @@ func (p *program) namespace() string { return *p.global.kube.Namespace }
 // timeout bounds a verb by --timeout.
 func (p *program) timeout(cmd *cobra.Command) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(cmd.Context(), p.global.timeout)
-}
-
-func contains(list []string, s string) bool {
-	for _, have := range list {
-		if have == s {
-			return true
-		}
-	}
-	return false
 }
