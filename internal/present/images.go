@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/leat-dev/leat/internal/change"
+	"github.com/leat-dev/leat/internal/object"
 )
 
 // images returns the container images that objects of a change gain or lose,
@@ -16,8 +17,8 @@ func images(set change.Set) []Image {
 	byName := map[string]*Image{}
 	for _, u := range set.Units {
 		for _, o := range u.Objects {
-			if o.Op == change.Move || o.Op == change.Orphan || strings.HasSuffix(o.Ref.Group, ".toolkit.fluxcd.io") {
-				continue // nothing runs otherwise; units hold values, not containers
+			if o.Op == change.Move || o.Op == change.Orphan {
+				continue // nothing runs otherwise
 			}
 			collect(byName, refOf(o.Ref), imagesOf(o.Before), imagesOf(o.After))
 		}
@@ -63,35 +64,14 @@ func union(a, b []string) []string {
 	return slices.Compact(out)
 }
 
-// imagesOf returns the versions of each image that an object's containers name,
-// wherever a pod template stands in it.
+// imagesOf returns the versions of each image that an object's containers name.
 func imagesOf(u *unstructured.Unstructured) map[string][]string {
 	out := map[string][]string{}
-	if u == nil {
-		return out
-	}
-	eachContainer(u.Object["spec"], func(image string) {
+	object.EachImage(u, func(image string) {
 		name, version := splitImage(image)
 		out[name] = union(out[name], []string{version})
 	})
 	return out
-}
-
-func eachContainer(v any, do func(image string)) {
-	node, _ := v.(map[string]any)
-	for key, value := range node {
-		list, isList := value.([]any)
-		if !isList {
-			eachContainer(value, do)
-			continue
-		}
-		for _, item := range list {
-			container, _ := item.(map[string]any)
-			if image, ok := container["image"].(string); ok && strings.HasSuffix(strings.ToLower(key), "containers") {
-				do(image)
-			}
-		}
-	}
 }
 
 // splitImage cuts an image before its tag or digest: a colon behind the last
