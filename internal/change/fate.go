@@ -36,7 +36,7 @@ func (c *comparison) decide(b *fleet.Unit) fate {
 	switch {
 	case before == nil && after == nil:
 		return fate{op: Delete}
-	case after != nil && !applied(after):
+	case after != nil && !applied(after) && (after.Wanted == nil || wants(after, b.Key)):
 		return fate{Unknown, fmt.Sprintf("%s, which makes it, %s", b.Parent, howUnapplied(after))}
 	case after != nil:
 		return pruned(after, manifest(before, b))
@@ -88,6 +88,14 @@ func howUnapplied(u *fleet.Unit) string {
 // pruned tells what a unit that is still there does about an object that it no
 // longer makes. One that is kept says so as it is, not as it would be.
 func pruned(by *fleet.Unit, obj *unstructured.Unstructured) fate {
+	f := prunes(by, obj)
+	if f.op == Delete && !applied(by) {
+		f.why = fmt.Sprintf("as soon as %s can be applied", by.Key)
+	}
+	return f
+}
+
+func prunes(by *fleet.Unit, obj *unstructured.Unstructured) fate {
 	switch by.Key.Kind {
 	case unit.KustomizationKind:
 		if !isTrue(by.Object, "prune") {

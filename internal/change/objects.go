@@ -26,10 +26,26 @@ func (c *comparison) objects(b, h *fleet.Unit) []Object {
 		}
 	}
 	out = append(out, c.hooks(b, h)...)
-	if applied(h) {
-		out = append(out, c.removed(h, before.rest(), func(o *fleet.Object) fate { return pruned(h, o.Value) })...)
+	if gone, known := unwanted(h, before.rest()); known {
+		out = append(out, c.removed(h, gone, func(o *fleet.Object) fate { return pruned(h, o.Value) })...)
 	}
 	return slices.Clip(out)
+}
+
+// unwanted are those of the objects that a unit does not make at head which it does
+// not want either; false where that is not known, because it was not built.
+func unwanted(h *fleet.Unit, rest []*fleet.Object) ([]*fleet.Object, bool) {
+	switch {
+	case applied(h):
+		return rest, true
+	case h.Wanted == nil:
+		return nil, false
+	}
+	return slices.DeleteFunc(rest, func(o *fleet.Object) bool { return wants(h, o.Ref.Key) }), true
+}
+
+func wants(h *fleet.Unit, key object.Key) bool {
+	return slices.ContainsFunc(h.Wanted, func(ref object.Ref) bool { return ref.Key == key })
 }
 
 // leftovers is what becomes of the objects of a unit that ends.

@@ -149,11 +149,16 @@ func (p places) at(f Finding) string {
 		origin = u.Origin
 	}
 	for _, field := range fields {
-		if f.Field != "" && field.Origin != nil && (field.Path == f.Field || strings.HasPrefix(f.Field, field.Path+"/")) {
+		if field.Origin != nil && touch(field.Path, f.Field) {
 			return cmp.Or(field.Origin.At(), f.At, origin.At())
 		}
 	}
 	return cmp.Or(f.At, origin.At())
+}
+
+// touch tells whether one of two fields is the other, or inside it.
+func touch(a, b string) bool {
+	return b != "" && (a == b || strings.HasPrefix(a, b+"/") || strings.HasPrefix(b, a+"/"))
 }
 
 // allows tells whether an annotation allows a finding: as head has it, or base

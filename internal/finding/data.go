@@ -113,7 +113,7 @@ func namespaceRemoved(set change.Set) []Finding {
 		if !is(o.Ref, "Namespace") || !goes(o) {
 			return nil
 		}
-		return found("everything in the namespace is deleted; the fleet has %s there after the change", count(inNamespace(set.After, o.Ref.Name), "object"))
+		return found("everything in the namespace is deleted; the fleet wants %s there after the change", count(inNamespace(set.After, o.Ref.Name), "object"))
 	})(set)
 }
 
@@ -123,6 +123,11 @@ func inNamespace(r fleet.Rendered, name string) int {
 		for o := range made(&r.Units[i]) {
 			if o.Ref.Namespace == name {
 				there[o.Ref.Key] = true
+			}
+		}
+		for _, ref := range r.Units[i].Wanted {
+			if ref.Namespace == name {
+				there[ref.Key] = true
 			}
 		}
 	}

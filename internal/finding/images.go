@@ -56,15 +56,16 @@ type imageChange struct{ name, before, after string }
 
 func imageChanged(set change.Set) []Finding {
 	type user struct {
-		unit object.Key
-		ref  object.Ref
+		unit  object.Key
+		ref   object.Ref
+		field string
 	}
 	users := map[imageChange][]user{}
 	for i := range set.Units {
 		for j := range set.Units[i].Objects {
 			o := &set.Units[i].Objects[j]
-			for _, c := range imagesOf(o) {
-				users[c] = append(users[c], user{set.Units[i].Key, o.Ref})
+			for _, c := range changedImages(o) {
+				users[c.imageChange] = append(users[c.imageChange], user{set.Units[i].Key, o.Ref, c.field})
 			}
 		}
 	}
@@ -79,32 +80,28 @@ func imageChanged(set change.Set) []Finding {
 			}
 		}
 		out = append(out, Finding{
-			Unit: users[c][0].unit, Object: users[c][0].ref,
+			Unit: users[c][0].unit, Object: users[c][0].ref, Field: users[c][0].field,
 			Message: fmt.Sprintf("%s: %s → %s in %s", c.name, c.before, c.after, words.Some(names)),
 		})
 	}
 	return out
 }
 
-// imagesOf returns how the images of a workload change, container by container;
-// another image is a change of its name.
-func imagesOf(o *change.Object) []imageChange {
-	var out []imageChange
-	for _, c := range changedImages(o) {
-		if !slices.Contains(out, c) {
-			out = append(out, c)
-		}
-	}
-	return out
+// changedImage is an image that changes, and where.
+type changedImage struct {
+	imageChange
+	field string
 }
 
-func changedImages(o *change.Object) []imageChange {
+// changedImages returns how the images of a workload change, container by
+// container; another image is a change of its name.
+func changedImages(o *change.Object) []changedImage {
 	before, was := podOf(o.Before)
 	after, is := podOf(o.After)
 	if !was || !is {
 		return nil
 	}
-	var out []imageChange
+	var out []changedImage
 	for _, c := range after.containers() {
 		oldImage, _ := before.byName(c.name)["image"].(string)
 		newImage, _ := c.fields["image"].(string)
@@ -113,11 +110,11 @@ func changedImages(o *change.Object) []imageChange {
 		}
 		oldName, _, _ := splitImage(oldImage)
 		newName, _, _ := splitImage(newImage)
-		if oldName == newName {
-			out = append(out, imageChange{newName, version(oldImage), version(newImage)})
-		} else {
-			out = append(out, imageChange{oldName, version(oldImage), newName + " " + version(newImage)})
+		to := version(newImage)
+		if oldName != newName {
+			to = newName + " " + to
 		}
+		out = append(out, changedImage{imageChange{oldName, version(oldImage), to}, c.field("image")})
 	}
 	return out
 }

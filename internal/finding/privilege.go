@@ -153,23 +153,30 @@ func escalationAllowed(o *change.Object) []Finding {
 	})
 }
 
+// runsAsRoot looks at what holds for each container: its own setting, else that of
+// the pods.
 func runsAsRoot(p pod) []Finding {
 	var out []Finding
-	if root(p.spec) {
-		out = foundAt(p.field("securityContext"), "the pods run as root")
-	}
 	for _, c := range p.containers() {
-		if root(c.fields) {
+		switch user, given := userOf(p, c.fields); {
+		case given && user == 0:
 			out = append(out, foundAt(c.field("securityContext"), "the container %s runs as root", c.name)...)
+		case !given && secured(p, c.fields, "runAsNonRoot") == false:
+			out = append(out, foundAt(c.field("securityContext"), "the container %s may run as root", c.name)...)
 		}
 	}
 	return out
 }
 
-func root(m map[string]any) bool {
-	user, given := number(in(m, "securityContext", "runAsUser"))
-	return given && user == 0 || in(m, "securityContext", "runAsNonRoot") == false && !given
+// secured is a setting of securityContext, of the container or else of its pods.
+func secured(p pod, c map[string]any, field string) any {
+	if own := in(c, "securityContext", field); own != nil {
+		return own
+	}
+	return in(p.spec, "securityContext", field)
 }
+
+func userOf(p pod, c map[string]any) (int64, bool) { return number(secured(p, c, "runAsUser")) }
 
 func rootAllowed(o *change.Object) []Finding {
 	before, was := podOf(o.Before)
@@ -178,13 +185,13 @@ func rootAllowed(o *change.Object) []Finding {
 		return nil
 	}
 	const field = "runAsNonRoot"
-	rules := func(p pod, c map[string]any) bool {
-		own := in(c, "securityContext", field)
-		return own == true || own == nil && in(p.spec, "securityContext", field) == true
-	}
 	var out []Finding
 	for _, c := range after.containers() {
-		if old := before.byName(c.name); old != nil && rules(before, old) && !rules(after, c.fields) {
+		old := before.byName(c.name)
+		if _, given := userOf(after, c.fields); old == nil || given {
+			continue
+		}
+		if secured(before, old, field) == true && secured(after, c.fields, field) == nil {
 			out = append(out, foundAt(c.field("securityContext"), "the container %s no longer rules out that it runs as root", c.name)...)
 		}
 	}

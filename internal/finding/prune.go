@@ -2,6 +2,7 @@ package finding
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/leat-dev/leat/internal/change"
@@ -157,7 +158,7 @@ var immutableRules = []Rule{
 			if o.Op != change.Refuse {
 				return nil
 			}
-			return found("the API will refuse the change: %s", o.Why)
+			return foundAt(frozen(o), "the API will refuse the change: %s", o.Why)
 		}),
 	},
 	{
@@ -171,5 +172,15 @@ func replaced(o *change.Object) []Finding {
 	if o.Op != change.Replace {
 		return nil
 	}
-	return found("it is deleted and made anew: %s", o.Why)
+	return foundAt(frozen(o), "it is deleted and made anew: %s", o.Why)
+}
+
+// frozen is the first field that changes and that the API never changes.
+func frozen(o *change.Object) string {
+	path, _, _ := strings.Cut(o.Why, " ")
+	path = "/" + strings.ReplaceAll(strings.TrimSuffix(path, ","), ".", "/")
+	if i := slices.IndexFunc(o.Fields, func(f change.Field) bool { return touch(f.Path, path) }); i >= 0 {
+		return o.Fields[i].Path
+	}
+	return ""
 }

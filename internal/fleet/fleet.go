@@ -49,11 +49,14 @@ type Unit struct {
 	Order     int
 	DependsOn []object.Key
 	Objects   []Object // in the order in which they are applied
-	Release   *Release // of a HelmRelease
-	Warnings  []report.Warning
-	Origin    Origin     // of the unit's own manifest
-	Reads     record.Set // what the last run looked at
-	Files     []string   // of its source that its build read, sorted
+	// Wanted is what its build asks for, of a Kustomization that was built and not
+	// applied; what else it had goes as soon as it is. nil where that is not known.
+	Wanted   []object.Ref
+	Release  *Release // of a HelmRelease
+	Warnings []report.Warning
+	Origin   Origin     // of the unit's own manifest
+	Reads    record.Set // what the last run looked at
+	Files    []string   // of its source that its build read, sorted
 }
 
 // State says how a unit stands at rest.

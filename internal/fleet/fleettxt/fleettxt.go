@@ -57,6 +57,7 @@ type Standing struct {
 	Warnings []report.Warning `json:"warnings"`
 	Remote   []string         `json:"remote"` // URLs that its build read
 	Files    []string         `json:"files"`
+	Wanted   []string         `json:"wanted"` // Kind/namespace/name, of core kinds
 }
 
 // Parse reads an archive.
@@ -159,6 +160,17 @@ func stand(u *fleet.Unit) error {
 	u.Release, u.Warnings, u.Files = s.Release, s.Warnings, s.Files
 	if kind, name, ok := strings.Cut(s.Parent, "/"); ok {
 		u.Parent = object.Key{Kind: kind, Namespace: "flux-system", Name: name, Group: groupOf(kind)}
+	}
+	if s.Wanted != nil {
+		u.Wanted = []object.Ref{}
+	}
+	for _, name := range s.Wanted {
+		parts := strings.Split("/"+name, "/")
+		key := object.Key{Kind: parts[1], Name: parts[len(parts)-1]}
+		if len(parts) == 4 {
+			key.Namespace = parts[2]
+		}
+		u.Wanted = append(u.Wanted, object.Ref{Key: key, Version: "v1"})
 	}
 	rec := &record.Recorder{}
 	for _, url := range s.Remote {
