@@ -105,13 +105,16 @@ func (p *program) values(ctx context.Context, w world.World, obj *unstructured.U
 	if err != nil {
 		return err
 	}
-	found := map[object.Key]map[string][]byte{}
+	found, missing := map[object.Key]map[string][]byte{}, map[object.Key]error{}
 	for _, from := range hr.Spec.ValuesFrom {
 		key := object.Key{Kind: from.Kind, Namespace: hr.Namespace, Name: from.Name}
 		data, err := readData(ctx, w, key)
-		if err == nil {
+		switch {
+		case err == nil:
 			found[key] = data
-		} else if !apierrors.IsNotFound(err) {
+		case apierrors.IsNotFound(err):
+			missing[key] = err
+		default:
 			return err
 		}
 	}
@@ -122,6 +125,9 @@ func (p *program) values(ctx context.Context, w world.World, obj *unstructured.U
 	var bad *release.ValuesError
 	if errors.As(err, &bad) {
 		bad.Namespace = hr.Namespace
+		if why := missing[object.Key{Kind: bad.Kind, Namespace: hr.Namespace, Name: bad.Name}]; why != nil {
+			bad.Err = why // in the API's words, as upstream
+		}
 	}
 	if err != nil {
 		return err

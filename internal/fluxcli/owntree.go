@@ -110,14 +110,18 @@ func (l *looking) note(ctx context.Context, t *flux.Tree, obj *unstructured.Unst
 	}
 	if k, known := flux.KindOf(obj.GetKind()); known && k.Group == t.Key().Group {
 		var ready string
-		if ready, t.Message = k.Ready(obj); ready == "True" {
+		ready, t.Message = k.Ready(obj)
+		switch {
+		case ready == "True" && screen.Make([]*unstructured.Unstructured{obj}, nil).Rows[0].Simulated:
+			t.Message = "on simulated pods"
+		case ready == "True":
 			t.Message = ""
 		}
 	}
 	if result.Simulated {
 		t.Message = joined(t.Message, "simulated")
 	}
-	if !health.RestsOnPods(obj.GroupVersionKind().GroupKind()) {
+	if gk := obj.GroupVersionKind().GroupKind(); !health.RestsOnPods(gk) && gk.Kind != "CronJob" {
 		return nil
 	}
 	return l.own(ctx, t, obj)
@@ -149,11 +153,6 @@ func (l *looking) own(ctx context.Context, t *flux.Tree, obj *unstructured.Unstr
 		below := t.Add(object.KeyOf(of))
 		if err := l.note(ctx, below, of); err != nil {
 			return err
-		}
-		if of.GetKind() != "Pod" && !health.RestsOnPods(of.GroupVersionKind().GroupKind()) {
-			if err := l.own(ctx, below, of); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
