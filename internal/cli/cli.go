@@ -115,7 +115,13 @@ func fluxEnv(env Env) fluxcli.Env {
 func fluxVerbs(env Env) []*cobra.Command {
 	of := fluxEnv(env)
 	of.Own = true
-	return fluxcli.Verbs(of, "install", "uninstall", "version")
+	verbs := fluxcli.Verbs(of, "install", "uninstall", "version")
+	for _, verb := range verbs {
+		if verb.Name() == "build" {
+			asBuild(verb, env)
+		}
+	}
+	return verbs
 }
 
 // flagError marks errors of flags and arguments, which cobra does not class.
@@ -147,7 +153,7 @@ had, in one program, and brings a whole fleet to life on a laptop.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return flagError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newUp(env), newDown(env), newPlan(env), newDrift(env), newController(env), newInstall(env), newUninstall(env), newVersion(env), newIsolated())
+	root.AddCommand(newUp(env), newDown(env), newPlan(env), newGraph(env), newWhy(env), newDrift(env), newController(env), newInstall(env), newUninstall(env), newVersion(env), newIsolated())
 	root.AddCommand(fluxVerbs(env)...)
 	return root
 }
