@@ -40,8 +40,13 @@ func server(t testing.TB) (*rest.Config, *helm.Cluster) {
 	return config, cluster
 }
 
+// renders are shared by all tests in memory: what one kept another finds.
+var renders helm.Renders
+
 func inMemory(t testing.TB) (*rest.Config, *helm.Cluster) {
-	return offline(t, memory.New(memory.Options{}))
+	config, cluster := offline(t, memory.New(memory.Options{}))
+	cluster.Cache(&renders)
+	return config, cluster
 }
 
 func overServer(t testing.TB) (*rest.Config, *helm.Cluster) {

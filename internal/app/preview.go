@@ -54,6 +54,7 @@ type Previews struct {
 	children *isolate.Pool
 	builds   *build.Cache
 	store    *preview.Store
+	renders  *helm.Renders
 	empty    func() (*memory.World, error) // with the definitions of Flux's kinds; to be copied
 }
 
@@ -64,7 +65,7 @@ const previewMemory = 256 << 20
 // NewPreviews opens what previews share.
 func NewPreviews(cfg PreviewConfig) (*Previews, error) {
 	p := &Previews{
-		empty: sync.OnceValues(emptyWorld),
+		empty: sync.OnceValues(emptyWorld), renders: &helm.Renders{},
 		cfg:   cfg, images: oci.NewPool(oci.Options{}), builds: build.NewCache(build.Limits{Bytes: previewMemory}), store: preview.NewStore(),
 		charts: charts.NewPool(charts.Options{MaxIndex: cfg.Options.MaxIndex, MaxChart: cfg.Options.ChartLimits.Packed}),
 	}
@@ -190,6 +191,7 @@ func (p *Previews) engine(v *Preview, local *LocalSources) (*engine.Engine, erro
 	if p.children != nil {
 		offline.Isolate(p.children)
 	}
+	offline.Cache(p.renders)
 	v.from.helm = traceHelm(offline)
 	return &engine.Engine{
 		Remote: p.bases(local), Options: p.cfg.Options, Trees: p.store, Store: p.store, Builds: v.from.builds,

@@ -11,10 +11,10 @@ import (
 func (r *run) chart() *chart.Chart { return copyChart(r.job.Chart) }
 
 // rendering returns a copy to be rendered, until it is stored: one whose loops are
-// counted, or one that is rendered in a child.
+// counted, or one that is rendered in a child or found rendered.
 func (r *run) rendering() *chart.Chart {
 	r.rendered = r.chart()
-	if r.isolated() {
+	if r.isolated() || r.cluster.renders != nil {
 		return r.guard.replace(r.rendered)
 	}
 	return r.guard.protect(r.rendered)

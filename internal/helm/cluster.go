@@ -23,6 +23,7 @@ type Cluster struct {
 	config   *rest.Config
 	kinds    kinds
 	isolator Isolator
+	renders  *Renders
 	// assumes tells that nobody makes objects ready or deletes what has
 	// finalizers: what would be awaited is taken as done.
 	assumes bool

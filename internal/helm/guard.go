@@ -39,7 +39,8 @@ type guard struct {
 	heap    uint64
 	texts   map[*chart.Chart][][]byte
 	metrics []metrics.Sample
-	remote  *remote // of a chart that a child renders
+	remote  *remote // of a chart that is rendered apart
+	varied  atomic.Bool
 }
 
 func newGuard(r *run) *guard {

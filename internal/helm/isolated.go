@@ -38,7 +38,7 @@ const (
 // those that lie deepest (helm v4.2.4 pkg/engine/engine.go, sortTemplates).
 var deepest = "templates/" + strings.Repeat("leat/", 100) + "first"
 
-// order is what a child is given to render.
+// order is what is to be rendered, by a child or here.
 type order struct {
 	Chart   orderedChart
 	Values  []byte // packed, as .Values of the chart itself
@@ -126,10 +126,15 @@ func (m *remote) handOver(top map[string]any) (string, error) {
 }
 
 func (m *remote) render(top map[string]any) (map[string]string, error) {
-	input, err := m.order(top)
+	o, err := m.order(top)
 	if err != nil {
 		return nil, err
 	}
+	return m.cached(o)
+}
+
+// elsewhere renders an order in a child.
+func (m *remote) elsewhere(input []byte) (made, error) {
 	out, err := m.run.cluster.isolator.Do(m.run.ctx, isolate.Job{
 		Work: RenderName, Input: input, Timeout: maxRender,
 		Answer: func(_ context.Context, q []byte) ([]byte, error) { return m.answer(q) },
@@ -137,15 +142,15 @@ func (m *remote) render(top map[string]any) (map[string]string, error) {
 	var died *isolate.Died
 	switch {
 	case errors.As(err, &died):
-		return nil, fmt.Errorf("render chart %s: %w; %s", m.chart.Name(), err, advice(died.Bound))
+		return made{}, fmt.Errorf("render chart %s: %w; %s", m.chart.Name(), err, advice(died.Bound))
 	case err != nil:
-		return nil, err
+		return made{}, err
 	}
-	var files map[string]string
-	if err := gob.NewDecoder(bytes.NewReader(out)).Decode(&files); err != nil {
-		return nil, fmt.Errorf("render chart %s: read what was rendered: %w", m.chart.Name(), err)
+	var result made
+	if err := gob.NewDecoder(bytes.NewReader(out)).Decode(&result); err != nil {
+		return result, fmt.Errorf("render chart %s: read what was rendered: %w", m.chart.Name(), err)
 	}
-	return files, nil
+	return result, nil
 }
 
 // advice says what to do about a chart that met a bound.
@@ -157,27 +162,21 @@ func advice(b isolate.Bound) string {
 }
 
 // order writes down what the child needs: the chart as Helm left it, with its own
-// templates, and the values as Helm made them.
-func (m *remote) order(top map[string]any) ([]byte, error) {
-	var o order
-	var err error
+// templates, and the values as Helm made them. That is all that its templates see.
+func (m *remote) order(top map[string]any) (o order, err error) {
 	if o.Values, err = pack(nil, top["Values"]); err != nil {
-		return nil, err
+		return o, err
 	}
 	if o.Release, err = pack(nil, top["Release"]); err != nil {
-		return nil, err
+		return o, err
 	}
 	caps, ok := top["Capabilities"].(*common.Capabilities)
 	if !ok {
-		return nil, fmt.Errorf("render chart %s: capabilities are a %T", m.chart.Name(), top["Capabilities"])
+		return o, fmt.Errorf("render chart %s: capabilities are a %T", m.chart.Name(), top["Capabilities"])
 	}
 	o.Kube, o.APIs, o.DNS = caps.KubeVersion, caps.APIVersions, m.run.job.Gates.DNS
-	if o.Chart, err = m.ordered(m.chart, m.readsFiles(o.Values)); err != nil {
-		return nil, err
-	}
-	var out bytes.Buffer
-	err = gob.NewEncoder(&out).Encode(o)
-	return out.Bytes(), err
+	o.Chart, err = m.ordered(m.chart, m.readsFiles(o.Values))
+	return o, err
 }
 
 // fileUse tells whether files of a chart are wanted beside its templates.

@@ -6,6 +6,7 @@ import (
 	"encoding/gob"
 	"encoding/json"
 	"fmt"
+	"maps"
 
 	"helm.sh/helm/v4/pkg/chart/common"
 	chart "helm.sh/helm/v4/pkg/chart/v2"
@@ -24,44 +25,52 @@ func RenderWork(input []byte, ask isolate.Ask) ([]byte, error) {
 	if err := gob.NewDecoder(bytes.NewReader(input)).Decode(&o); err != nil {
 		return nil, fmt.Errorf("read chart to render: %w", err)
 	}
-	files, err := o.render(ask)
+	result, err := o.render(context.Background(), ask)
 	if err != nil {
 		return nil, err
 	}
 	size := 0
-	for _, text := range files {
+	for _, text := range result.Files {
 		if size += len(text); size > maxRendered {
 			return nil, fmt.Errorf("the chart rendered more than %d bytes", maxRendered)
 		}
 	}
 	var out bytes.Buffer
-	err = gob.NewEncoder(&out).Encode(files)
+	err = gob.NewEncoder(&out).Encode(result)
 	return out.Bytes(), err
 }
 
-func (o order) render(ask isolate.Ask) (map[string]string, error) {
+func (o order) encode() ([]byte, error) {
+	var out bytes.Buffer
+	err := gob.NewEncoder(&out).Encode(o)
+	return out.Bytes(), err
+}
+
+// render renders a chart in this process until ctx ends.
+func (o order) render(ctx context.Context, ask isolate.Ask) (made, error) {
 	c, err := o.Chart.chart()
 	if err != nil {
-		return nil, err
+		return made{}, err
 	}
 	values, err := unpack(o.Values)
 	if err != nil {
-		return nil, err
+		return made{}, err
 	}
 	release, err := unpack(o.Release)
 	if err != nil {
-		return nil, err
+		return made{}, err
 	}
-	r := &run{ctx: context.Background()}
+	r := &run{ctx: ctx}
 	r.guard = newGuard(r)
 	funcs := r.functions()
-	funcs["lookup"] = looking(ask)
-	return engine.Engine{CustomTemplateFuncs: funcs, EnableDNS: o.DNS}.Render(r.guard.protect(c), common.Values{
+	maps.Copy(funcs, r.guard.watched(looking(ask)))
+	files, err := engine.Engine{CustomTemplateFuncs: funcs, EnableDNS: o.DNS}.Render(r.guard.protect(c), common.Values{
 		"Values": values, "Release": release,
 		"Capabilities": &common.Capabilities{
 			KubeVersion: o.Kube, APIVersions: o.APIs, HelmVersion: common.DefaultCapabilities.HelmVersion,
 		},
 	})
+	return made{files, r.guard.varied.Load()}, err
 }
 
 func (o orderedChart) chart() (*chart.Chart, error) {
