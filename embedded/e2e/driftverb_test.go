@@ -17,7 +17,7 @@ import (
 
 // leat drift says what people and controllers changed of a suspended unit, which
 // field, by whom, and leaves it as it is.
-func TestDriftIsTold(t *testing.T) {
+func TestDriftVerb(t *testing.T) {
 	s := up(t, func(c *app.Config) { c.Artifacts = "127.0.0.1:0" })
 	s.commit(files{
 		"app/a.yaml": configMap("a", "1"), "app/gone.yaml": configMap("gone", "1"), "app/same.yaml": configMap("same", "1"), "app/token.yaml": configMap("token", "${TOKEN}"),
@@ -134,7 +134,7 @@ func (s *stand) drift() (code int, text string) {
 }
 
 // A release is compared with what Helm stored of it, by the rules of its spec.
-func TestDriftOfAReleaseIsTold(t *testing.T) {
+func TestDriftVerbKnowsReleases(t *testing.T) {
 	s := up(t)
 	s.commit(chartOf("0.1.0", various))
 	s.apply(source, helmRelease("web", fixed, `driftDetection: {ignore: [{paths: [/spec/replicas], target: {kind: Deployment}}]}`))
