@@ -225,12 +225,6 @@ func versionIn(within *semver.Constraints, tag string) bool {
 	return err == nil && within.Check(v)
 }
 
-func (p *program) newDiff() *cobra.Command {
-	cmd := &cobra.Command{Use: "diff", Short: "Compare with a cluster, or with an artifact"}
-	cmd.AddCommand(p.newDiffArtifact())
-	return cmd
-}
-
 func (p *program) newDiffArtifact() *cobra.Command {
 	r, c := &registry{}, &content{}
 	cmd := &cobra.Command{
