@@ -128,6 +128,9 @@ func (f *Fleet) describe(ctx context.Context, u *fleet.Unit, obj *unstructured.U
 			u.Source, u.Path = k.Source(), k.Spec.Path
 		}
 		u.Objects = f.applied(obj)
+		if u.State == fleet.Failed || u.State == fleet.Waiting {
+			u.Wanted = f.wanted(ctx, obj)
+		}
 	case unit.HelmChartKind:
 		if c, err := unit.DecodeHelmChart(obj); err == nil {
 			u.Source, u.Path = c.Source(), c.Spec.Chart
@@ -139,6 +142,20 @@ func (f *Fleet) describe(ctx context.Context, u *fleet.Unit, obj *unstructured.U
 		}
 		u.Objects = f.applied(obj)
 	}
+}
+
+// wanted is what the build of a Kustomization asks for; nil where it cannot be
+// built.
+func (f *Fleet) wanted(ctx context.Context, obj *unstructured.Unstructured) []object.Ref {
+	w, err := f.cfg.Engine.Wanted(ctx, f.cfg.World, obj)
+	if err != nil {
+		return nil
+	}
+	out := make([]object.Ref, 0, len(w.Input.Objects))
+	for _, o := range w.Input.Objects {
+		out = append(out, o.Ref)
+	}
+	return out
 }
 
 // applied are the objects of a unit's inventory, in its order.
