@@ -277,13 +277,13 @@ func TestServiceAccountOfAnotherCluster(t *testing.T) {
 // Who may only do what it needs in one namespace needs no more.
 func TestKubeconfigOfFewRights(t *testing.T) {
 	s, there := remotely(t)
-	s.save(files{"app/a.yaml": configMap("a", "1"), "app/b.yaml": configMap("b", "1")})
-	s.commit(chartOf("0.1.0"))
+	s.save(files{"app/a.yaml": configMap("a", "1"), "app/b.yaml": configMap("b", "1"), "app/web.yaml": strings.Replace(farWeb, "name: web,", "name: other,", 1)})
+	s.commit(chartOf("0.1.0", files{"templates/web.yaml": strings.ReplaceAll(farWeb, ", namespace: $ns", "")}))
 	there.apply(serviceAccount, `
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: {name: deployer, namespace: $ns}
-rules: [{apiGroups: [""], resources: [configmaps, secrets], verbs: ["*"]}]
+rules: [{apiGroups: [""], resources: [configmaps, secrets], verbs: ["*"]}, {apiGroups: [apps], resources: [deployments], verbs: ["*"]}]
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
@@ -291,7 +291,14 @@ metadata: {name: deployer, namespace: $ns}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: deployer}
 subjects: [{kind: ServiceAccount, name: deployer, namespace: $ns}]
 `)
-	s.apply(source, secretOf(there.kubeconfig(withToken(there.token("deployer")))), kustomization("app", "path: ./app", "wait: true", inFar), helmRelease("web", inFar))
+	s.apply(source, secretOf(there.kubeconfig(withToken(there.token("deployer")))), kustomization("app", "path: ./app", "wait: true", "timeout: 1h", inFar), helmRelease("web", inFar))
+	for _, name := range []string{"Deployment/web", "Deployment/other"} {
+		there.exists(name)
+	}
+	s.running("web", "install")
+	for _, name := range []string{"Deployment/web", "Deployment/other"} {
+		there.setStatus(name, rolledOut)
+	}
 	s.ready("app")
 	s.released("web", 1)
 	s.commit(files{"app/a.yaml": configMap("k", "2"), "app/b.yaml": ""})

@@ -77,6 +77,10 @@ func (a *awaiting) Health(ctx context.Context, ask helm.Ask) (helm.Verdict, <-ch
 		if err := a.feed.table.Follow(ctx, ref.GVK()); err != nil {
 			return helm.Verdict{}, nil, fmt.Errorf("watch %s: %w", ref.Key, err)
 		}
+		if _, _, followed := a.feed.table.Seen(ref.Key); !followed { // in another cluster we may not be allowed to
+			a.idle()
+			return helm.Verdict{}, nil, helm.ErrUnwatched
+		}
 	}
 	changed := a.feed.changed(ask.Objects) // before the look, so that no move is lost
 	v, pending := a.feed.verdict(ask)

@@ -26,6 +26,7 @@ package helm
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	v2 "github.com/fluxcd/helm-controller/api/v2"
@@ -120,9 +121,12 @@ type Outcome struct {
 // watches the cluster.
 type Health interface {
 	// Health returns the verdict now, and a channel that is closed when another
-	// call may give another one.
+	// call may give another one. With ErrUnwatched the driver watches for itself.
 	Health(ctx context.Context, ask Ask) (Verdict, <-chan struct{}, error)
 }
+
+// ErrUnwatched tells that the health of objects is not known.
+var ErrUnwatched = errors.New("the objects are not watched")
 
 // Ask is a question about the health of objects.
 type Ask struct {

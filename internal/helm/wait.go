@@ -121,6 +121,11 @@ func (w *waiter) await(resources helmkube.ResourceList, timeout time.Duration, a
 			return w.run.ctx.Err()
 		case ctx.Err() != nil:
 			return fmt.Errorf("timeout waiting for: [%s]", verdict.Message)
+		case errors.Is(err, ErrUnwatched):
+			own := follow(ctx, resources, ask.Custom)
+			defer own.stop()
+			from = own
+			continue
 		case err != nil:
 			return err
 		case verdict.Ready:

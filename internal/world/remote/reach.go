@@ -155,10 +155,10 @@ type patient struct {
 	reach *reach
 
 	mu      *sync.Mutex
-	refused map[string]time.Time // by path: until when
+	refused map[string]time.Time // by what is watched: until when
 }
 
-// maxRefused bounds the paths that are remembered as refused.
+// maxRefused bounds the watches that are remembered as refused.
 const maxRefused = 1000
 
 func newPatient(next http.RoundTripper, r *reach) patient {
@@ -172,7 +172,7 @@ func (p patient) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp, err := p.next.RoundTrip(req)
 	if err == nil && (resp.StatusCode == http.StatusForbidden || resp.StatusCode == http.StatusUnauthorized) {
-		p.note(req.URL.Path)
+		p.note(watched(req))
 	}
 	return resp, err
 }
@@ -180,7 +180,7 @@ func (p patient) RoundTrip(req *http.Request) (*http.Response, error) {
 func (p patient) wait(req *http.Request) error {
 	ctx := req.Context()
 	p.mu.Lock()
-	until, refused := p.refused[req.URL.Path]
+	until, refused := p.refused[watched(req)]
 	p.mu.Unlock()
 	if refused {
 		select {
@@ -192,13 +192,20 @@ func (p patient) wait(req *http.Request) error {
 	return p.reach.await(ctx)
 }
 
-func (p patient) note(path string) {
+// watched names what is watched. Two watches of one kind that select differently
+// are two: each must hear for itself that it is refused.
+func watched(req *http.Request) string {
+	q := req.URL.Query()
+	return req.URL.Path + " " + q.Get("labelSelector") + " " + q.Get("fieldSelector")
+}
+
+func (p patient) note(what string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.refused) >= maxRefused {
 		clear(p.refused)
 	}
-	p.refused[path] = time.Now().Add(refusedFor)
+	p.refused[what] = time.Now().Add(refusedFor)
 }
 
 // Unreachable is the error of a cluster that does not answer.

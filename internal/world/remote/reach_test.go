@@ -89,10 +89,11 @@ func TestWatchesArePatient(t *testing.T) {
 			sent++
 			return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(""))}, nil
 		}), r)
+		path := "http://h/api/v1/secrets?watch=true"
 		get := func(within time.Duration) error {
 			ctx, cancel := context.WithTimeout(t.Context(), within)
 			defer cancel()
-			req, _ := http.NewRequestWithContext(ctx, http.MethodGet, "http://h/api/v1/secrets?watch=true", nil)
+			req, _ := http.NewRequestWithContext(ctx, http.MethodGet, path, nil)
 			_, err := p.RoundTrip(req)
 			return err
 		}
@@ -103,11 +104,15 @@ func TestWatchesArePatient(t *testing.T) {
 		if err := get(time.Minute); err != nil || sent != 1 {
 			t.Errorf("when it answers: got %v after %d requests", err, sent)
 		}
+		path += "&labelSelector=other"
+		if err := get(time.Second); err != nil || sent != 2 {
+			t.Errorf("another watch of the kind: got %v after %d requests", err, sent)
+		}
 		status, begin = http.StatusOK, time.Now()
 		if err := get(time.Hour); err != nil || time.Since(begin) != refusedFor {
 			t.Errorf("after it was refused: got %v after %s, want %s", err, time.Since(begin), refusedFor)
 		}
-		if err := get(time.Second); err != nil || sent != 3 {
+		if err := get(time.Second); err != nil || sent != 4 {
 			t.Errorf("once it was allowed: got %v after %d requests", err, sent)
 		}
 	})
