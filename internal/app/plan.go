@@ -15,6 +15,7 @@ import (
 	"github.com/leat-dev/leat/internal/finding"
 	"github.com/leat-dev/leat/internal/fleet"
 	"github.com/leat-dev/leat/internal/present"
+	"github.com/leat-dev/leat/internal/preview"
 	"github.com/leat-dev/leat/internal/provenance"
 )
 
@@ -120,6 +121,7 @@ func (p *Previews) compare(ctx context.Context, o entry.Options, base, head Revi
 	if err != nil {
 		return present.Entry{}, err
 	}
+	sides[0].fleet, sides[1].fleet = preview.Alike(sides[0].fleet, sides[1].fleet)
 	set := change.Compare(sides[0].fleet, sides[1].fleet, change.Options{Mask: p.cfg.Options.Mask, Inputs: inputs})
 	set.Flaws = [2][]change.Flaw{sides[0].flaws, sides[1].flaws}
 	if err := provenance.Fill(ctx, &set, provenance.Sides{Base: sides[0].from.at(sides[0].fleet), Head: sides[1].from.at(sides[1].fleet)}); err != nil {

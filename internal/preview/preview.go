@@ -68,8 +68,8 @@ type Fleet struct {
 	// releases are those of HelmReleases: they begin actions, which go on beside
 	// runs, and so have their turn when nothing else runs.
 	releases []sched.Run
-	live   live.Told
-	cancel func()
+	live     live.Told
+	cancel   func()
 
 	units   map[object.Key]*unstructured.Unstructured // as the world tells; shared
 	objects map[object.Key]*unstructured.Unstructured // all others, likewise
