@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/leat-dev/leat/internal/build"
 	"github.com/leat-dev/leat/internal/engine"
 	"github.com/leat-dev/leat/internal/entry"
@@ -24,6 +26,7 @@ import (
 	"github.com/leat-dev/leat/internal/source/git"
 	"github.com/leat-dev/leat/internal/source/oci"
 	"github.com/leat-dev/leat/internal/source/worktree"
+	"github.com/leat-dev/leat/internal/unit"
 	"github.com/leat-dev/leat/internal/world/memory"
 )
 
@@ -66,7 +69,7 @@ const previewMemory = 256 << 20
 func NewPreviews(cfg PreviewConfig) (*Previews, error) {
 	p := &Previews{
 		empty: sync.OnceValues(emptyWorld), renders: &helm.Renders{},
-		cfg:   cfg, images: oci.NewPool(oci.Options{}), builds: build.NewCache(build.Limits{Bytes: previewMemory}), store: preview.NewStore(),
+		cfg: cfg, images: oci.NewPool(oci.Options{}), builds: build.NewCache(build.Limits{Bytes: previewMemory}), store: preview.NewStore(),
 		charts: charts.NewPool(charts.Options{MaxIndex: cfg.Options.MaxIndex, MaxChart: cfg.Options.ChartLimits.Packed}),
 	}
 	var err error
@@ -111,6 +114,7 @@ type Preview struct {
 
 	from   origins
 	source *fixed
+	local  *LocalSources
 }
 
 // fixed is a fleet at one revision.
@@ -133,6 +137,7 @@ func (p *Previews) Open(ctx context.Context, snap worktree.Snapshot, o entry.Opt
 		return nil, err
 	}
 	local := &LocalSources{Own: []string{e.URL()}, Fleet: v.source, Mirrors: p.cfg.Mirrors, Pool: p.pool}
+	v.local = local
 	eng, err := p.engine(v, local)
 	if err != nil {
 		return nil, err
@@ -152,6 +157,19 @@ func (p *Previews) Open(ctx context.Context, snap worktree.Snapshot, o entry.Opt
 		return nil, fmt.Errorf("render %s: %w", e.From, err)
 	}
 	return v, nil
+}
+
+// Update lets the fleet come to rest at another revision: only what that touches
+// is built.
+func (v *Preview) Update(ctx context.Context, snap worktree.Snapshot) error {
+	v.source.Snapshot = snap
+	for _, obj := range v.Fleet.Units() {
+		url, _, _ := unstructured.NestedString(obj.Object, "spec", "url")
+		if obj.GetKind() == unit.GitRepositoryKind && v.local.isOwn(url) {
+			v.Fleet.Wake(object.KeyOf(obj), "a file was saved")
+		}
+	}
+	return v.Fleet.Settle(ctx)
 }
 
 // Rendered is the fleet as it came to rest.

@@ -1,6 +1,7 @@
 package helm
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -38,7 +39,11 @@ func (c *client) IsReachable() error { return c.run.ctx.Err() }
 // Fields are validated by the server when the objects are applied, which is what
 // Helm's client does too for every server since Kubernetes 1.27.
 func (c *client) Build(reader io.Reader, _ bool) (helmkube.ResourceList, error) {
-	objects, err := readObjects(reader)
+	manifest, err := io.ReadAll(reader) // of memory
+	if err != nil {
+		return nil, err
+	}
+	objects, err := readObjects(bytes.NewReader(manifest))
 	if err != nil {
 		return nil, err
 	}
@@ -55,6 +60,9 @@ func (c *client) Build(reader io.Reader, _ bool) (helmkube.ResourceList, error) 
 			continue
 		}
 		list = append(list, info)
+	}
+	if len(list) == len(objects) {
+		c.run.built[string(manifest)] = c.run.entries(objects)
 	}
 	c.run.unask(list)
 	return list, errors.Join(errs...)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	v2 "github.com/fluxcd/helm-controller/api/v2"
@@ -23,17 +24,19 @@ const lookAhead = 4096
 // the CRDs of its chart, hooks left out (helm-controller v1.6.4
 // internal/inventory).
 func (r *run) inventory(rel *relv1.Release) *v2.ResourceInventory {
-	inv := &v2.ResourceInventory{Entries: []v2.ResourceRef{}}
-	objects, err := readObjects(strings.NewReader(rel.Manifest))
-	if err != nil {
-		r.notes = append(r.notes, "failed to build inventory: "+r.lines.hide.text(err.Error()))
-		return nil
-	}
-	for _, obj := range objects {
-		if _, hook := obj.GetAnnotations()[relv1.HookAnnotation]; !hook {
-			inv.Entries = append(inv.Entries, r.entry(r.placed(obj, rel.Namespace)))
+	entries, known := r.built[rel.Manifest]
+	if !known {
+		objects, err := readObjects(strings.NewReader(rel.Manifest))
+		if err != nil {
+			r.notes = append(r.notes, "failed to build inventory: "+r.lines.hide.text(err.Error()))
+			return nil
 		}
+		for _, obj := range objects {
+			r.placed(obj, rel.Namespace)
+		}
+		entries = r.entries(objects)
 	}
+	inv := &v2.ResourceInventory{Entries: slices.Clip(entries)}
 	if r.job.Chart == nil {
 		return inv
 	}
@@ -48,6 +51,17 @@ func (r *run) inventory(rel *relv1.Release) *v2.ResourceInventory {
 		}
 	}
 	return inv
+}
+
+// entries are those of objects that stand where they belong, hooks left out.
+func (r *run) entries(objects []*unstructured.Unstructured) []v2.ResourceRef {
+	out := make([]v2.ResourceRef, 0, len(objects))
+	for _, obj := range objects {
+		if _, hook := obj.GetAnnotations()[relv1.HookAnnotation]; !hook {
+			out = append(out, r.entry(obj))
+		}
+	}
+	return out
 }
 
 func (r *run) entry(obj *unstructured.Unstructured) v2.ResourceRef {

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	v2 "github.com/fluxcd/helm-controller/api/v2"
+
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/release"
 	"helm.sh/helm/v4/pkg/action"
@@ -54,6 +56,9 @@ type run struct {
 	undeleted  []error
 	notes      []string
 	assumed    []object.Ref
+	// built are the entries of manifests that were read, as Helm reads them: by
+	// their text.
+	built map[string][]v2.ResourceRef
 
 	mu      sync.Mutex
 	clients map[schema.GroupVersion]resource.RESTClient
@@ -66,7 +71,7 @@ func (d *Driver) start(ctx context.Context, job Job, storageNamespace string) (*
 	}
 	r := &run{
 		cluster: d.cluster, job: job, ctx: ctx, started: time.Now(),
-		clients: map[schema.GroupVersion]resource.RESTClient{},
+		clients: map[schema.GroupVersion]resource.RESTClient{}, built: map[string][]v2.ResourceRef{},
 	}
 	r.lines = &lines{hide: newMask(job.Secrets), to: job.Log, share: &ring{}}
 	r.guard = newGuard(r)
