@@ -27,7 +27,7 @@ func align(before, after []any) []match {
 			continue
 		}
 		if is, ok := named(after, fields); ok {
-			return byName(before, after, was, is, fields)
+			return byName(before, after, was, is)
 		}
 	}
 	return byContent(before, after)
@@ -71,21 +71,27 @@ func nameOf(element any, fields []string) (string, bool) {
 	return strings.Join(parts, "\x00"), true
 }
 
-func byName(before, after []any, was, is map[string]int, fields []string) []match {
+// byName matches elements by their names: was and is tell where each stands.
+func byName(before, after []any, was, is map[string]int) []match {
+	at := make([]int, len(after)) // where each element of after stood
+	for i := range at {
+		at[i] = -1
+	}
+	gone := make([]bool, len(before))
+	for name, i := range was {
+		j, stays := is[name]
+		if gone[i] = !stays; stays {
+			at[j] = i
+		}
+	}
 	var out []match
-	for i, element := range before {
-		name, _ := nameOf(element, fields)
-		if _, stays := is[name]; !stays {
+	for i := range before {
+		if gone[i] {
 			out = append(out, match{i, -1})
 		}
 	}
-	for i, element := range after {
-		name, _ := nameOf(element, fields)
-		if at, had := was[name]; had {
-			out = append(out, match{at, i})
-		} else {
-			out = append(out, match{-1, i})
-		}
+	for j := range after {
+		out = append(out, match{at[j], j})
 	}
 	return out
 }

@@ -61,7 +61,7 @@ func TestCheckOrders(t *testing.T) {
 	want := strings.TrimSpace(`
 danger claim-deleted PersistentVolumeClaim/apps/data (web.yaml:1): the claim is deleted; its data goes, unless the volume is retained
 danger privileged Deployment/apps/new /spec/template/spec/containers/0/securityContext/privileged (web.yaml:11): the container a is privileged
-warning prune Kustomization/flux-system/web (web.yaml:1): 1 of 2 objects are pruned (50 %): PersistentVolumeClaim/apps/data
+warning prune Kustomization/flux-system/web (web.yaml:1): 1 of 2 objects pruned (50 %): PersistentVolumeClaim/apps/data
 warning run-as-root Deployment/apps/new /spec/template/spec/containers/0/securityContext (web.yaml:11): the container a runs as root
 info image-changed Deployment/apps/old /spec/template/spec/containers/0/image (web.yaml:6): a: 1.0.0 → 1.0.1 in Deployment/apps/old
 old danger host-namespaces Deployment/apps/old /spec/template/spec/hostNetwork (web.yaml:6): the pods have hostNetwork

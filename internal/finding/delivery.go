@@ -238,7 +238,10 @@ func suspended(set change.Set) []Finding {
 			out = append(out, Finding{Unit: u.Key, Field: "/spec/suspend", Message: "the change resumes it: what was held back comes as well"}.as(Info))
 			continue
 		}
-		if by := suspender(after, u); by != nil && (u.Op != change.Same || off(by)) {
+		if u.Op == change.Unknown || u.Op == change.Same {
+			continue // nothing of it is to be deployed, as far as is known
+		}
+		if by := suspender(after, u); by != nil {
 			out = append(out, Finding{Unit: u.Key, Message: fmt.Sprintf("the change is not deployed: %s is suspended", by.Key)})
 		}
 	}

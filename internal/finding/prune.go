@@ -80,7 +80,7 @@ func (p pruned) mass() bool {
 
 func (p pruned) finding() Finding {
 	return Finding{Unit: p.unit.Key, At: p.unit.Origin.At(), Message: fmt.Sprintf(
-		"%d of %s are pruned (%d %%): %s", len(p.names), count(p.of, "object"), 100*len(p.names)/p.of, words.Some(p.names))}
+		"%d of %s pruned (%d %%): %s", len(p.names), count(p.of, "object"), 100*len(p.names)/p.of, words.Some(p.names))}
 }
 
 func massPrune(set change.Set) []Finding {
@@ -96,7 +96,7 @@ func massPrune(set change.Set) []Finding {
 		}
 	}
 	if all >= massFleet && 4*all >= total {
-		out = append(out, Finding{Message: fmt.Sprintf("%d of %s of the fleet are pruned (%d %%)", all, count(total, "object"), 100*all/total)})
+		out = append(out, Finding{Message: fmt.Sprintf("%d of %s of the fleet pruned (%d %%)", all, count(total, "object"), 100*all/total)})
 	}
 	return out
 }
