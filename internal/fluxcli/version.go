@@ -30,7 +30,10 @@ func (p *program) newVersion() *cobra.Command {
 			}
 			ctx, cancel := p.timeout(cmd)
 			defer cancel()
-			v := versions{flux: "v" + Contract, leat: p.Version}
+			v := versions{flux: "v" + Contract}
+			if client {
+				v.leat = p.Version
+			}
 			if !client {
 				if err := p.clusterVersions(ctx, &v); err != nil {
 					return p.reached(err)
