@@ -162,19 +162,22 @@ func mapKeys(m map[string]any) func(func(string) bool) {
 // comes or is changed, the first first.
 func applied(t *rapid.T, root map[string]any, fields []change.Field) any {
 	var out any = runtime.DeepCopyJSONValue(root)
-	for _, f := range slices.Backward(sorted(fields, true)) {
+	for _, f := range slices.Backward(sorted(fields, goes)) {
 		out = edit(t, out, steps(t, f), nil)
 	}
-	for _, f := range sorted(fields, false) {
+	for _, f := range sorted(fields, comes) {
 		out = edit(t, out, steps(t, f), &f)
 	}
 	return out
 }
 
-func sorted(fields []change.Field, gone bool) []change.Field {
+func goes(f change.Field) bool  { return f.After == "" }
+func comes(f change.Field) bool { return f.After != "" }
+
+func sorted(fields []change.Field, which func(change.Field) bool) []change.Field {
 	var out []change.Field
 	for _, f := range fields {
-		if (f.After == "") == gone {
+		if which(f) {
 			out = append(out, f)
 		}
 	}
