@@ -2,7 +2,7 @@
 // stands when everything has come to rest, and what each made.
 //
 //	base, head := fleet.Rendered{…}, fleet.Rendered{…} // package preview makes them
-//	set := change.Compare(base, head, mask)
+//	set := change.Compare(base, head, change.Options{Mask: mask})
 //
 // Values are shared and must not be changed.
 package fleet
