@@ -8,7 +8,6 @@ import (
 	"github.com/leat-dev/leat/internal/build"
 	"github.com/leat-dev/leat/internal/fleet"
 	"github.com/leat-dev/leat/internal/object"
-	"github.com/leat-dev/leat/internal/plan"
 )
 
 // maxHops bounds the units that one answer leads through: the spec of a unit is
@@ -17,8 +16,8 @@ const maxHops = 8
 
 // question asks for one field of an object.
 type question struct {
-	key  object.Key
-	path string // JSON pointer
+	key     object.Key
+	pointer string
 }
 
 // located is an answer; its leaf is what was verified, nil for none.
@@ -118,17 +117,7 @@ func (f *finder) field(ctx context.Context, unit object.Key, q question, hops in
 
 // built answers from the build of a Kustomization.
 func (f *finder) built(ctx context.Context, s *site, asks []question, hops int) error {
-	var prepared []*asked
-	var of []question
-	for _, q := range asks {
-		path, err := plan.ParsePointer(q.path)
-		if err != nil {
-			continue
-		}
-		if a, ok := s.ask(q.key, path); ok {
-			prepared, of = append(prepared, a), append(of, q)
-		}
-	}
+	prepared := s.prepare(asks)
 	if err := s.solve(ctx, prepared, f.work); err != nil {
 		return err
 	}
@@ -136,7 +125,7 @@ func (f *finder) built(ctx context.Context, s *site, asks []question, hops int) 
 	if err != nil {
 		return err
 	}
-	for i, a := range prepared {
+	for _, a := range prepared {
 		if a.found == nil {
 			continue
 		}
@@ -149,7 +138,7 @@ func (f *finder) built(ctx context.Context, s *site, asks []question, hops int) 
 				return err
 			}
 		}
-		f.known[of[i]] = at
+		f.known[a.question] = at
 	}
 	return nil
 }
@@ -231,7 +220,7 @@ func (s *site) manifest(ctx context.Context, i int, w *work) fleet.Origin {
 	ref := s.build.Outcome.Result.Objects[i].Ref
 	o, line := s.named(ref)
 	if o.File == "" {
-		if o = s.asked(ctx, ref, w); o.File == "" {
+		if o = s.annotated(ctx, ref, w); o.File == "" {
 			return fleet.Origin{}
 		}
 		line = s.lineOf(o.File, ref)
@@ -271,9 +260,9 @@ func (s *site) named(ref object.Ref) (found build.Origin, line int) {
 	return found, line
 }
 
-// asked is what kustomize says of the origin of an object; empty where it does
+// annotated is what kustomize says of the origin of an object; empty where it does
 // not know.
-func (s *site) asked(ctx context.Context, ref object.Ref, w *work) build.Origin {
+func (s *site) annotated(ctx context.Context, ref object.Ref, w *work) build.Origin {
 	if s.origins == nil {
 		s.origins = map[object.Ref]build.Origin{}
 		if w.builds > 0 && ctx.Err() == nil {

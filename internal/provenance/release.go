@@ -156,21 +156,11 @@ func (f *finder) charted(ctx context.Context, unit object.Key, asks []question, 
 	if err != nil || r == nil {
 		return err
 	}
-	var prepared []*asked
-	var of []question
-	for _, q := range asks {
-		path, err := plan.ParsePointer(q.path)
-		if err != nil {
-			continue
-		}
-		if a, ok := r.ask(q.key, path); ok {
-			prepared, of = append(prepared, a), append(of, q)
-		}
-	}
+	prepared := r.prepare(asks)
 	if err := r.solve(ctx, prepared, f.work); err != nil {
 		return err
 	}
-	for i, a := range prepared {
+	for _, a := range prepared {
 		template := r.templates[r.build.Outcome.Result.Objects[a.index].Ref.Key]
 		at := located{origin: fleet.Origin{File: template, Chain: []fleet.Link{{Kind: "chart", File: template}}}}
 		if a.found != nil {
@@ -178,7 +168,7 @@ func (f *finder) charted(ctx context.Context, unit object.Key, asks []question, 
 				return err
 			}
 		}
-		f.known[of[i]] = at
+		f.known[a.question] = at
 	}
 	return nil
 }
@@ -219,7 +209,7 @@ func (f *finder) valueDefinition(ctx context.Context, unit object.Key, path []st
 	refs, _, _ := unstructured.NestedSlice(u.Object.Object, "spec", "valuesFrom")
 	for _, ref := range slices.Backward(refs) {
 		r, _ := ref.(map[string]any)
-		found, note, err := f.valuesIn(ctx, unit, r, path, hops)
+		found, note, err := f.valuesIn(ctx, referred{unit, r, path}, hops)
 		if err != nil || note != "" {
 			return found, note, err
 		}
@@ -227,10 +217,18 @@ func (f *finder) valueDefinition(ctx context.Context, unit object.Key, path []st
 	return located{}, " of the chart", nil
 }
 
+// referred is a key of values that may come from one object of valuesFrom.
+type referred struct {
+	unit object.Key
+	ref  map[string]any
+	path []string
+}
+
 // valuesIn looks for a key of values in one object of valuesFrom; the note is
 // empty where it is not there.
-func (f *finder) valuesIn(ctx context.Context, unit object.Key, ref map[string]any, path []string, hops int) (located, string, error) {
-	from := object.Key{Kind: scalar(ref["kind"]), Namespace: unit.Namespace, Name: scalar(ref["name"])}
+func (f *finder) valuesIn(ctx context.Context, v referred, hops int) (located, string, error) {
+	ref, path := v.ref, v.path
+	from := object.Key{Kind: scalar(ref["kind"]), Namespace: v.unit.Namespace, Name: scalar(ref["name"])}
 	owner, o := f.made(from)
 	if o == nil {
 		return located{}, "", nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/leat-dev/leat/internal/build"
 	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/plan"
 )
 
 // The bounds of builds: rounds in which every open question of a unit tries its
@@ -23,6 +24,7 @@ const (
 
 // asked is one question to a site.
 type asked struct {
+	question
 	index int // of the object in the result
 	path  []string
 	// rest leads from the field to the scalar of it that stands for it.
@@ -51,9 +53,23 @@ func (m *marks) of(l *leaf) (edit, string) {
 	return edit{l, "leat" + number}, number
 }
 
-// ask prepares a question; false where the build has no such field.
-func (s *site) ask(key object.Key, path []string) (*asked, bool) {
-	i, ok := s.find(key)
+// prepare takes up the questions about fields that the build has.
+func (s *site) prepare(asks []question) []*asked {
+	var out []*asked
+	for _, q := range asks {
+		if a, ok := s.ask(q); ok {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+func (s *site) ask(of question) (*asked, bool) {
+	path, err := plan.ParsePointer(of.pointer)
+	if err != nil {
+		return nil, false
+	}
+	i, ok := s.find(of.key)
 	if !ok {
 		return nil, false
 	}
@@ -61,7 +77,7 @@ func (s *site) ask(key object.Key, path []string) (*asked, bool) {
 	if !ok {
 		return nil, false
 	}
-	q := &asked{index: i, path: path}
+	q := &asked{question: of, index: i, path: path}
 	q.rest = telling(v)
 	q.old, _ = valueAt(v, q.rest)
 	return q, true
