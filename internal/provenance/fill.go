@@ -33,6 +33,38 @@ func Fill(ctx context.Context, set *change.Set, sides Sides) error {
 			return err
 		}
 	}
+	return f.flaws(ctx, set)
+}
+
+// flaws says where what a schema says no to at head was written: the field, or
+// the object where the build does not have the field. What it says at base as
+// well is old and not looked for.
+func (f *filling) flaws(ctx context.Context, set *change.Set) error {
+	old := map[change.Flaw]bool{}
+	for _, flaw := range set.Flaws[0] {
+		flaw.At = ""
+		old[flaw] = true
+	}
+	var fresh []*change.Flaw
+	byUnit := map[object.Key][]question{}
+	for i := range set.Flaws[1] {
+		flaw := &set.Flaws[1][i]
+		if f.fields++; f.fields <= maxFields && flaw.At == "" && !old[*flaw] {
+			fresh = append(fresh, flaw)
+			byUnit[flaw.Unit] = append(byUnit[flaw.Unit], question{flaw.Object.Key, flaw.Field})
+		}
+	}
+	for _, flaw := range fresh {
+		found, err := f.head.fields(ctx, flaw.Unit, byUnit[flaw.Unit], 0)
+		if err != nil {
+			return err
+		}
+		if at := found[question{flaw.Object.Key, flaw.Field}].origin.At(); at != "" {
+			flaw.At = at
+			continue
+		}
+		flaw.At = f.head.manifest(ctx, flaw.Unit, flaw.Object.Key).At()
+	}
 	return nil
 }
 

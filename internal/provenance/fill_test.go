@@ -145,6 +145,28 @@ spec:
 	}
 }
 
+// What a schema says no to has its line, and where the build does not have the
+// field that of the object.
+func TestFillOfFlaws(t *testing.T) {
+	_, tr := read(t, "testdata/mechanisms.txtar")
+	s := render(t, tr, "cluster")
+	unit, web := s.find(t, "apps", "Deployment/apps/dev-web")
+	set := change.Compare(s.rendered, s.rendered, change.Options{})
+	set.Flaws[1] = []change.Flaw{
+		{Unit: unit, Object: object.Ref{Key: web}, Field: "/spec/replicas"},
+		{Unit: unit, Object: object.Ref{Key: web}, Field: "/spec/replica"},
+		{Unit: unit, Object: object.Ref{Key: web}, Field: "/spec/paused", At: "known:1"},
+	}
+	if err := Fill(context.Background(), &set, Sides{Base: s.fleet(), Head: s.fleet()}); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"apps/dev/kustomization.yaml:8", "apps/base/web.yaml:1", "known:1"} {
+		if got := set.Flaws[1][i].At; got != want {
+			t.Errorf("%s: got %s, want %s", set.Flaws[1][i].Field, got, want)
+		}
+	}
+}
+
 // chart renders a Deployment and a ConfigMap from values, as a chart would.
 type chart struct{}
 
