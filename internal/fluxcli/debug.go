@@ -149,8 +149,13 @@ func (p *program) variables(ctx context.Context, w world.World, obj *unstructure
 	vars := map[string]string{}
 	from, _, _ := unstructured.NestedSlice(build, "substituteFrom")
 	for _, entry := range from {
-		if err := addVariables(ctx, w, vars, entry, obj.GetNamespace()); err != nil {
+		fields, _ := entry.(map[string]any)
+		data, err := substituted(ctx, w, fields, obj.GetNamespace())
+		if err != nil {
 			return err
+		}
+		for name, value := range data {
+			vars[name] = string(value)
 		}
 	}
 	inline, _, err := unstructured.NestedStringMap(build, "substitute")
@@ -164,21 +169,19 @@ func (p *program) variables(ctx context.Context, w world.World, obj *unstructure
 	return nil
 }
 
-func addVariables(ctx context.Context, w world.World, vars map[string]string, entry any, namespace string) error {
-	from, _ := entry.(map[string]any)
+// substituted is the data of an entry of substituteFrom; nothing where it is
+// missing and may be.
+func substituted(ctx context.Context, w world.World, from map[string]any, namespace string) (map[string][]byte, error) {
 	kind, _ := from["kind"].(string)
 	name, _ := from["name"].(string)
 	data, err := readData(ctx, w, object.Key{Kind: kind, Namespace: namespace, Name: name})
+	if from["optional"] == true && apierrors.IsNotFound(err) {
+		return nil, nil
+	}
 	if err != nil {
-		if from["optional"] == true && apierrors.IsNotFound(err) {
-			return nil
-		}
-		return fmt.Errorf("substitute from '%s/%s' error: %w", kind, name, err)
+		return nil, fmt.Errorf("substitute from '%s/%s' error: %w", kind, name, err)
 	}
-	for key, value := range data {
-		vars[key] = string(value)
-	}
-	return nil
+	return data, nil
 }
 
 // readData is the data of a ConfigMap or Secret, decoded.

@@ -46,7 +46,13 @@ func (p *program) exportKind(ctx context.Context, k flux.Kind, f exportFlags, ar
 	if err != nil {
 		return err
 	}
-	objs, err := p.toExport(ctx, w, k, f, args)
+	var objs []*unstructured.Unstructured
+	if f.all {
+		objs, err = p.allOf(ctx, w, k)
+	} else {
+		objs = make([]*unstructured.Unstructured, 1)
+		objs[0], err = w.Get(ctx, flux.Asked{Kind: k, Namespace: p.namespace(), Name: args[0]}.Ref())
+	}
 	if err != nil {
 		return err
 	}
@@ -67,11 +73,8 @@ func (p *program) exportKind(ctx context.Context, k flux.Kind, f exportFlags, ar
 	return nil
 }
 
-func (p *program) toExport(ctx context.Context, w world.World, k flux.Kind, f exportFlags, args []string) ([]*unstructured.Unstructured, error) {
-	if !f.all {
-		obj, err := w.Get(ctx, flux.Asked{Kind: k, Namespace: p.namespace(), Name: args[0]}.Ref())
-		return []*unstructured.Unstructured{obj}, err
-	}
+// allOf are the objects of the namespace; none is an error.
+func (p *program) allOf(ctx context.Context, w world.World, k flux.Kind) ([]*unstructured.Unstructured, error) {
 	objs, err := w.List(ctx, k.GroupVersionKind, world.Selection{Namespace: p.namespace()})
 	if err == nil && len(objs) == 0 {
 		err = fmt.Errorf("no objects found in %s namespace", p.namespace())

@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/leat-dev/leat/internal/flux"
-	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/unit"
 	"github.com/leat-dev/leat/internal/world"
 )
@@ -28,6 +27,13 @@ type getFlags struct {
 	output        string
 	showSource    bool
 	kinds         bool // several kinds are shown: get all
+}
+
+// getQuery is what one get asks for.
+type getQuery struct {
+	*getFlags
+	kind flux.Kind
+	args []string // at most a name
 }
 
 func (p *program) newGet() *cobra.Command {
@@ -59,10 +65,11 @@ func (p *program) newGetKind(k flux.Kind, f *getFlags) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, cancel := p.timeout(cmd)
 			defer cancel()
+			q := getQuery{f, k, args}
 			if f.watch {
-				return p.reached(p.getWatching(ctx, k, f, args))
+				return p.reached(p.getWatching(ctx, q))
 			}
-			return p.reached(p.get(ctx, k, f, args))
+			return p.reached(p.get(ctx, q))
 		},
 	}
 	if k.Kind == unit.KustomizationKind || k.Kind == unit.HelmReleaseKind {
@@ -93,7 +100,7 @@ func (p *program) getAll(ctx context.Context, f *getFlags, group string, args []
 		if group != "" && k.Nouns.Group != group || k.Nouns.Group == "artifacts" {
 			continue
 		}
-		err := p.get(ctx, k, f, args)
+		err := p.get(ctx, getQuery{f, k, args})
 		switch {
 		case err == nil || meta.IsNoMatchError(err):
 		case unreachable(err):
@@ -105,28 +112,28 @@ func (p *program) getAll(ctx context.Context, f *getFlags, group string, args []
 	return nil
 }
 
-func (p *program) get(ctx context.Context, k flux.Kind, f *getFlags, args []string) error {
+func (p *program) get(ctx context.Context, q getQuery) error {
 	w, err := p.cluster()
 	if err != nil {
 		return err
 	}
-	objs, err := p.listed(ctx, w, k, f, args)
+	objs, err := p.listed(ctx, w, q)
 	if err != nil {
 		return err
 	}
 	switch {
-	case f.output != "":
-		return p.objects(f.output, k, objs, args)
+	case q.output != "":
+		return p.objects(q, objs)
 	case len(objs) == 0:
-		return p.nothing(k, f, args)
-	case p.Own && !f.kinds:
-		return p.getOwn(ctx, w, k, f, objs)
+		return p.nothing(q)
+	case p.Own && !q.kinds:
+		return p.getOwn(ctx, w, q, objs)
 	}
-	rows, err := f.rows(k, objs)
-	if err != nil || f.kinds && len(rows) == 0 {
+	rows, err := q.rows(objs)
+	if err != nil || q.kinds && len(rows) == 0 {
 		return err
 	}
-	if err := p.table(f.header(k), rows); err != nil || !f.kinds {
+	if err := p.table(q.header(), rows); err != nil || !q.kinds {
 		return err
 	}
 	_, err = fmt.Fprintln(p.Out)
@@ -134,29 +141,29 @@ func (p *program) get(ctx context.Context, k flux.Kind, f *getFlags, args []stri
 }
 
 // listed reads the objects that were asked for: one by name, or all.
-func (p *program) listed(ctx context.Context, w world.World, k flux.Kind, f *getFlags, args []string) ([]*unstructured.Unstructured, error) {
-	selector, err := f.selector()
+func (p *program) listed(ctx context.Context, w world.World, q getQuery) ([]*unstructured.Unstructured, error) {
+	selector, err := q.selector()
 	if err != nil {
 		return nil, err
 	}
-	if len(args) > 0 && !f.allNamespaces {
-		obj, err := w.Get(ctx, object.Ref{Key: object.Key{Group: k.Group, Kind: k.Kind, Namespace: p.namespace(), Name: args[0]}, Version: k.Version})
+	if len(q.args) > 0 && !q.allNamespaces {
+		obj, err := w.Get(ctx, flux.Asked{Kind: q.kind, Namespace: p.namespace(), Name: q.args[0]}.Ref())
 		if apierrors.IsNotFound(err) || err == nil && !selector.Matches(labels.Set(obj.GetLabels())) {
 			return nil, nil
 		}
 		return []*unstructured.Unstructured{obj}, err
 	}
 	in := world.Selection{Labels: selector, Namespace: p.namespace()}
-	if f.allNamespaces {
+	if q.allNamespaces {
 		in.Namespace = ""
 	}
-	objs, err := w.List(ctx, k.GroupVersionKind, in)
-	if err != nil || len(args) == 0 {
+	objs, err := w.List(ctx, q.kind.GroupVersionKind, in)
+	if err != nil || len(q.args) == 0 {
 		return objs, err
 	}
 	var named []*unstructured.Unstructured
 	for _, obj := range objs {
-		if obj.GetName() == args[0] {
+		if obj.GetName() == q.args[0] {
 			named = append(named, obj)
 		}
 	}
@@ -175,58 +182,58 @@ func (f *getFlags) selector() (labels.Selector, error) {
 }
 
 // nothing is the answer where there is no object.
-func (p *program) nothing(k flux.Kind, f *getFlags, args []string) error {
+func (p *program) nothing(q getQuery) error {
 	where := fmt.Sprintf("%q", p.namespace())
-	if f.allNamespaces {
+	if q.allNamespaces {
 		where = "any"
 	}
 	switch {
-	case len(args) > 0:
-		return fmt.Errorf("%s object '%s' not found in %s namespace", k.Kind, args[0], where)
-	case f.kinds:
+	case len(q.args) > 0:
+		return fmt.Errorf("%s object '%s' not found in %s namespace", q.kind.Kind, q.args[0], where)
+	case q.kinds:
 		return nil
 	}
-	return fmt.Errorf("no %s objects found in %s namespace", k.Kind, where)
+	return fmt.Errorf("no %s objects found in %s namespace", q.kind.Kind, where)
 }
 
 func (f *getFlags) rowOptions() flux.RowOptions {
 	return flux.RowOptions{Namespaces: f.allNamespaces, Kinds: f.kinds, Sources: f.showSource}
 }
 
-func (f *getFlags) header(k flux.Kind) []string {
-	if f.noHeader {
+func (q getQuery) header() []string {
+	if q.noHeader {
 		return nil
 	}
-	return k.Header(f.rowOptions())
+	return q.kind.Header(q.rowOptions())
 }
 
 // rows are those of the objects that --status-selector leaves.
-func (f *getFlags) rows(k flux.Kind, objs []*unstructured.Unstructured) ([][]string, error) {
-	selector, err := flux.ParseStatusSelector(f.status)
+func (q getQuery) rows(objs []*unstructured.Unstructured) ([][]string, error) {
+	selector, err := flux.ParseStatusSelector(q.status)
 	if err != nil {
 		return nil, err
 	}
 	var rows [][]string
 	for _, obj := range objs {
-		if selector.Matches(k, obj) {
-			rows = append(rows, k.Row(obj, f.rowOptions()))
+		if selector.Matches(q.kind, obj) {
+			rows = append(rows, q.kind.Row(obj, q.rowOptions()))
 		}
 	}
 	return rows, nil
 }
 
 // getWatching shows a row per change, and first one per object.
-func (p *program) getWatching(ctx context.Context, k flux.Kind, f *getFlags, args []string) error {
-	w := watching{kind: k.GroupVersionKind, namespace: p.namespace(), labels: f.labels}
-	if f.allNamespaces {
+func (p *program) getWatching(ctx context.Context, q getQuery) error {
+	w := watching{kind: q.kind.GroupVersionKind, namespace: p.namespace(), labels: q.labels}
+	if q.allNamespaces {
 		w.namespace = ""
 	}
-	if len(args) > 0 {
-		w.name = args[0]
+	if len(q.args) > 0 {
+		w.name = q.args[0]
 	}
-	header := f.header(k)
+	header := q.header()
 	err := p.watch(ctx, w, func(obj *unstructured.Unstructured) (bool, error) {
-		rows, err := f.rows(k, []*unstructured.Unstructured{obj})
+		rows, err := q.rows([]*unstructured.Unstructured{obj})
 		if err != nil {
 			return false, err
 		}

@@ -6,25 +6,23 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
-
-	"github.com/leat-dev/leat/internal/flux"
 )
 
 // objects prints the objects themselves: one that was asked for by name, else a
 // List.
-func (p *program) objects(format string, k flux.Kind, objs []*unstructured.Unstructured, args []string) error {
-	if len(args) > 0 && len(objs) == 0 {
-		return p.nothing(k, &getFlags{}, args)
+func (p *program) objects(q getQuery, objs []*unstructured.Unstructured) error {
+	if len(q.args) > 0 && len(objs) == 0 {
+		return p.nothing(q)
 	}
 	items := make([]any, 0, len(objs))
 	for _, obj := range objs {
 		unstructured.RemoveNestedField(obj.Object, "metadata", "managedFields")
 		items = append(items, obj.Object)
 	}
-	if len(args) > 0 && len(items) == 1 {
-		return p.encode(format, items[0])
+	if len(q.args) > 0 && len(items) == 1 {
+		return p.encode(q.output, items[0])
 	}
-	return p.encode(format, map[string]any{"apiVersion": "v1", "kind": "List", "items": items})
+	return p.encode(q.output, map[string]any{"apiVersion": "v1", "kind": "List", "items": items})
 }
 
 // encode prints a value as JSON or YAML.

@@ -11,7 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/duration"
 
-	"github.com/leat-dev/leat/internal/flux"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/screen"
 	"github.com/leat-dev/leat/internal/unit"
@@ -141,7 +140,7 @@ func (p *program) ageOf(at time.Time) string {
 
 // getOwn is get below leat: failing objects first, with age and what they wait
 // for, and below the table the causes.
-func (p *program) getOwn(ctx context.Context, w world.World, k flux.Kind, f *getFlags, objs []*unstructured.Unstructured) error {
+func (p *program) getOwn(ctx context.Context, w world.World, q getQuery, objs []*unstructured.Unstructured) error {
 	all, err := units(ctx, w)
 	if err != nil {
 		return err
@@ -157,7 +156,7 @@ func (p *program) getOwn(ctx context.Context, w world.World, k flux.Kind, f *get
 	var rows [][]string
 	var shown []object.Key
 	for _, obj := range objs {
-		row, err := f.rows(k, []*unstructured.Unstructured{obj})
+		row, err := q.rows([]*unstructured.Unstructured{obj})
 		if err != nil {
 			return err
 		}
@@ -170,7 +169,7 @@ func (p *program) getOwn(ctx context.Context, w world.World, k flux.Kind, f *get
 		shown = append(shown, object.KeyOf(obj))
 		rows = append(rows, slices.Insert(row[0], len(row[0])-1, p.ageOf(obj.GetCreationTimestamp().Time), p.since(obj)))
 	}
-	header := f.header(k)
+	header := q.header()
 	if header != nil {
 		header = slices.Insert(header, len(header)-1, "Age", "Since")
 	}
