@@ -108,6 +108,11 @@ func (p *Previews) compare(ctx context.Context, o entry.Options, base, head Revi
 	if base.Tree.Hash() == head.Tree.Hash() {
 		sides[0] = sides[1]
 	}
+	return p.compared(ctx, sides)
+}
+
+// compared says what lies between two renderings, base and head.
+func (p *Previews) compared(ctx context.Context, sides [2]rendering) (present.Entry, error) {
 	var absent [2]*entry.NotFound
 	for i := range sides {
 		if sides[i].err != nil && !errors.As(sides[i].err, &absent[i]) {
@@ -142,9 +147,14 @@ func (p *Previews) render(ctx context.Context, o entry.Options, r Revision) rend
 		return rendering{fleet: fleet.Rendered{Revision: r.Revision()}, err: fmt.Errorf("%s: %w", r.Name, err)}
 	}
 	defer v.Close()
+	return v.rendering(ctx, began)
+}
+
+// rendering is a preview as it stands, which it took since then to come to.
+func (v *Preview) rendering(ctx context.Context, since time.Time) rendering {
 	out := rendering{fleet: v.Rendered(ctx), from: v.from, path: v.Entry.Path}
 	out.flaws, out.notes = v.flaws(ctx, out.fleet)
-	out.took = time.Since(began)
+	out.took = time.Since(since)
 	return out
 }
 

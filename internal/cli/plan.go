@@ -29,6 +29,7 @@ type planFlags struct {
 	base, head string
 	output     string
 	failOn     string
+	watch      bool
 }
 
 // previewFlags are those of all verbs that render fleets without a cluster.
@@ -82,6 +83,7 @@ Exit codes: 0 nothing changes, 1 it did not work (also wrong use), 2 something c
 	cmd.Flags().StringVar(&f.base, "base", "", "what to compare with: a branch, tag, commit or directory (default: where the head left the branch it goes to)")
 	cmd.Flags().StringVar(&f.head, "head", "", "what to plan: a branch, tag, commit or directory (default: the directory as it is)")
 	cmd.Flags().StringVar(&f.failOn, "fail-on", "none", "findings that make it exit with 3: a severity (info, warning, danger) and all above, names of rules, or both, with commas")
+	cmd.Flags().BoolVar(&f.watch, "watch", false, "plan again whenever a file is saved, until interrupted")
 	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text, markdown, html, json or sarif")
 	return cmd
 }
@@ -117,9 +119,13 @@ func runPlan(ctx context.Context, env Env, f *planFlags, given []string) error {
 	if err != nil {
 		return &Exit{1, err}
 	}
-	plan, err := app.Plan(ctx, app.PlanConfig{
+	cfg := app.PlanConfig{
 		Previews: previews, Revisions: app.Revisions{Dir: dir, Base: f.base, Head: f.head}, Entries: f.entries(), All: f.all,
-	})
+	}
+	if f.watch {
+		return f.replan(ctx, env, cfg)
+	}
+	plan, err := app.Plan(ctx, cfg)
 	if err != nil {
 		return &Exit{1, err}
 	}
@@ -135,6 +141,30 @@ func runPlan(ctx context.Context, env Env, f *planFlags, given []string) error {
 	}
 	if doc.Changes {
 		return &Exit{exitChanges, nil}
+	}
+	return nil
+}
+
+// replan shows a plan after the other. A revision that cannot be planned is said on
+// stderr, and the next save tries again.
+func (f *planFlags) replan(ctx context.Context, env Env, cfg app.PlanConfig) error {
+	if f.output != "text" {
+		return wrong("--watch shows text; it does not go with --output %s", f.output)
+	}
+	style := styleOf(env.Out)
+	err := app.Replan(ctx, cfg, func(plan present.Plan, err error) {
+		if style.Colour {
+			_, _ = io.WriteString(env.Out, "\x1b[2J\x1b[H") // a fresh screen; what cannot be written is lost either way
+		}
+		if err != nil {
+			fmt.Fprintln(env.Err, "leat: "+err.Error())
+			return
+		}
+		plan.Tool = "leat " + Version
+		_ = write(env.Out, present.Make(plan), f.output)
+	})
+	if err != nil {
+		return &Exit{1, err}
 	}
 	return nil
 }

@@ -210,6 +210,9 @@ func (f *Fleet) told(ctx context.Context) bool {
 	return len(keys) > 0
 }
 
+// Units returns the units in order; they are shared and must not be changed.
+func (f *Fleet) Units() []*unstructured.Unstructured { return f.all() }
+
 // all returns the units in order.
 func (f *Fleet) all() []*unstructured.Unstructured {
 	out := make([]*unstructured.Unstructured, 0, len(f.units))
