@@ -103,17 +103,19 @@ func (s *sheet) finding(f signal[Finding]) {
 
 // text is a finding with the name of what it is about, unless it names it.
 func (f Finding) text() string {
-	subject := f.subject()
-	if subject == "" || strings.Contains(f.Message, subject) {
-		return f.Message
+	if subject := f.subject(); subject != "" {
+		return subject + ": " + f.Message
 	}
-	return subject + ": " + f.Message
+	return f.Message
 }
 
-// subject is what a finding is about: an object, else a unit, and the field that
-// the message does not name.
+// subject is what a finding is about, where the message does not name it: an
+// object, else a unit, and the field.
 func (f Finding) subject() string {
 	name := cmp.Or(f.Object.String(), f.Unit.String())
+	if strings.Contains(f.Message, name) {
+		return ""
+	}
 	last := f.Name[strings.LastIndexByte(f.Name, '.')+1:]
 	if last == "" || strings.Contains(strings.ToLower(f.Message), strings.ToLower(strings.TrimSuffix(last, "s"))) {
 		return name

@@ -114,14 +114,18 @@ const maxGone = 12
 
 func (s *sheet) group(g group) {
 	most := maxNames
-	if g.Op == change.Delete || g.Op == change.Orphan || g.Op == change.Refuse || g.Op == change.Replace {
+	if dangerous(g.Op) {
 		most = maxGone
 	}
 	head := []span{{"    " + sign(g.Op) + " ", look(g.Op)}}
 	if len(g.Objects) > 1 {
 		head = append(head, span{fmt.Sprintf("%d × ", len(g.Objects)), bold})
 	}
-	head = append(head, span{names(namesOf(g.Objects), most), plain})
+	name := span{names(namesOf(g.Objects), most), plain}
+	if dangerous(g.Op) {
+		name.colour = look(g.Op)
+	}
+	head = append(head, name)
 	if why := g.reason(); why != "" {
 		head = append(head, span{"  " + why, look(g.Op)})
 	}

@@ -3,6 +3,7 @@ package present
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -19,6 +20,9 @@ func valueLines(value json.RawMessage) []string {
 	if len(value) == 0 {
 		return nil
 	}
+	if plainScalar.Match(value) && !reserved[strings.ToLower(string(value))] {
+		return []string{strings.Trim(string(value), `"`)}
+	}
 	if text, ok := multiline(value); ok {
 		return textLines(text)
 	}
@@ -28,6 +32,13 @@ func valueLines(value json.RawMessage) []string {
 	}
 	return textLines(string(out))
 }
+
+// plainScalar are the values that are the same in YAML but for the quotes, which
+// is most of them; reserved are texts that need theirs.
+var (
+	plainScalar = regexp.MustCompile(`^(-?[1-9][0-9]{0,14}|0|true|false|null|"[A-Za-z][A-Za-z0-9._/@-]*(:[A-Za-z0-9._/@-]+)*")$`)
+	reserved    = map[string]bool{`"y"`: true, `"n"`: true, `"yes"`: true, `"no"`: true, `"on"`: true, `"off"`: true, `"true"`: true, `"false"`: true, `"null"`: true}
+)
 
 // textLines cuts a text into lines; of a long one the first are kept.
 func textLines(text string) []string {
