@@ -111,8 +111,11 @@ func (r *remotes) release(s *remote) {
 	if s == nil {
 		return
 	}
-	if s.uses--; s.uses == 0 {
-		s.cancel()
+	if s.uses--; s.uses > 0 {
+		return
+	}
+	s.cancel()
+	if r.sites[s.ID] == s { // and not one that came after it
 		delete(r.sites, s.ID)
 	}
 }
