@@ -83,7 +83,7 @@ func TestFill(t *testing.T) {
 	if err := Fill(context.Background(), &set, Sides{Base: a.fleet(), Head: b.fleet()}); err != nil {
 		t.Fatal(err)
 	}
-	want := `apps /spec/patches/0/patch cluster/apps.yaml:17
+	want := `apps /spec/patches/0/patch cluster/apps.yaml:25
 Deployment/apps/dev-web /metadata/annotations/url cluster/vars.yaml:5
 Deployment/apps/dev-web /metadata/annotations/zone cluster/vars.yaml:5
 Deployment/apps/dev-web /spec/replicas apps/dev/kustomization.yaml:8
@@ -91,7 +91,7 @@ Deployment/apps/dev-web /spec/revisionHistoryLimit cluster/apps.yaml:25
 Deployment/apps/dev-web /spec/template/spec/containers/0/args apps/base/web.yaml:18
 Deployment/apps/dev-web /spec/template/spec/containers/0/resources/limits/memory apps/dev/patch.yaml:9
 delete Secret/apps/dev-hidden apps/base/more.yaml:6
-Kustomization/flux-system/apps /spec/patches/0/patch cluster/apps.yaml:17
+Kustomization/flux-system/apps /spec/patches/0/patch cluster/apps.yaml:25
 ConfigMap/flux-system/vars /data/zone cluster/vars.yaml:5`
 	if got := strings.Join(told(set), "\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

@@ -187,8 +187,8 @@ func (f *finder) spec(ctx context.Context, unit object.Key, from located, hops i
 		return located{}, err
 	}
 	o, l := found.origin, found.leaf
-	if l != nil && l.block && o.Line == l.line {
-		o.Line += from.origin.Line
+	if l != nil && l.block && o.File == l.in.file {
+		o.Line = l.line + from.origin.Line
 		inner := *from.leaf
 		inner.in, inner.line = place{file: o.File}, o.Line
 		l = &inner

@@ -82,11 +82,19 @@ func (s *site) isFresh(l *leaf) bool {
 // isFile tells whether a leaf is a whole file.
 func (l *leaf) isFile() bool { return l.kind == "generator" && l.from == l.to && l.line == 1 }
 
-// lineOfLeaf is where a leaf stands; of a whole file the first line that is not
-// the same on the other side.
+// lineOfLeaf is where a leaf stands; of a whole file, or a text of many lines, the
+// first line that is not the same on the other side.
 func (s *site) lineOfLeaf(l *leaf) int {
-	if lines := s.fresh[l.in.file]; len(lines) > 0 && l.isFile() {
-		return slices.Min(slices.Collect(maps.Keys(lines)))
+	first, last := l.line+1, l.line+1+strings.Count(l.value, "\n")
+	if l.isFile() {
+		first = 1
+	} else if !l.block {
+		return l.line
+	}
+	for line := first; line <= last; line++ {
+		if s.fresh[l.in.file][line] {
+			return line
+		}
 	}
 	return l.line
 }
