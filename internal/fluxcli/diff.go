@@ -105,6 +105,7 @@ type differ struct{ *builder }
 type comparison struct {
 	text    string
 	changed bool
+	depth   int // of Kustomizations around it
 }
 
 func (c *comparison) say(format string, args ...any) { c.text += fmt.Sprintf(format, args...) }
@@ -112,7 +113,7 @@ func (c *comparison) say(format string, args ...any) { c.text += fmt.Sprintf(for
 // unit compares a Kustomization: each of its objects, then those that it would
 // delete.
 func (d *differ) unit(ctx context.Context, want wanted, depth int) (comparison, error) {
-	var out comparison
+	out := comparison{depth: depth}
 	if depth > maxNested {
 		return out, fmt.Errorf("kustomization %s/%s lies more than %d deep; does it contain itself?", want.namespace, want.name, maxNested)
 	}
@@ -137,7 +138,7 @@ func (d *differ) unit(ctx context.Context, want wanted, depth int) (comparison, 
 		}
 		have[object.KeyOf(obj)] = true
 		if d.flags.recursive && !created {
-			wrong = append(wrong, d.nested(ctx, obj, made.kustomization, &out, depth))
+			wrong = append(wrong, d.nested(ctx, obj, made.kustomization, &out))
 		}
 	}
 	if err := errors.Join(wrong...); err != nil {
@@ -199,7 +200,7 @@ func (d *differ) drifted(desired, live, merged *unstructured.Unstructured, out *
 }
 
 // nested compares a Kustomization that another one contains.
-func (d *differ) nested(ctx context.Context, obj *unstructured.Unstructured, parent *unit.Kustomization, out *comparison, depth int) error {
+func (d *differ) nested(ctx context.Context, obj *unstructured.Unstructured, parent *unit.Kustomization, out *comparison) error {
 	child, dir, err := d.child(obj, parent)
 	if child == nil || err != nil {
 		return err
@@ -209,7 +210,7 @@ func (d *differ) nested(ctx context.Context, obj *unstructured.Unstructured, par
 		out.say("⚠️ %s skipped: diff not supported for remote clusters\n", key)
 		return nil
 	}
-	below, err := d.unit(ctx, wanted{name: child.Name, namespace: child.Namespace, dir: dir, local: child, single: true}, depth+1)
+	below, err := d.unit(ctx, wanted{name: child.Name, namespace: child.Namespace, dir: dir, local: child, single: true}, out.depth+1)
 	if below.changed {
 		out.say("📁 %s changed\n%s", key, below.text)
 		out.changed = true

@@ -40,16 +40,18 @@ func CheckCertName(name string) error {
 // trustPolicy is the part of a policy document that is checked (Notary Project
 // trust policy specification v1.0).
 type trustPolicy struct {
-	Version       string `json:"version"`
-	TrustPolicies []struct {
-		Name                  string   `json:"name"`
-		RegistryScopes        []string `json:"registryScopes"`
-		TrustStores           []string `json:"trustStores"`
-		TrustedIdentities     []string `json:"trustedIdentities"`
-		SignatureVerification struct {
-			Level string `json:"level"`
-		} `json:"signatureVerification"`
-	} `json:"trustPolicies"`
+	Version       string           `json:"version"`
+	TrustPolicies []trustStatement `json:"trustPolicies"`
+}
+
+type trustStatement struct {
+	Name                  string   `json:"name"`
+	RegistryScopes        []string `json:"registryScopes"`
+	TrustStores           []string `json:"trustStores"`
+	TrustedIdentities     []string `json:"trustedIdentities"`
+	SignatureVerification struct {
+		Level string `json:"level"`
+	} `json:"signatureVerification"`
 }
 
 func checkPolicy(name string, text []byte) error {
@@ -65,37 +67,44 @@ func checkPolicy(name string, text []byte) error {
 
 func (doc trustPolicy) check() error {
 	switch {
-	case doc.Version == "":
-		return errors.New("trust policy document has empty version, version must be specified")
 	case doc.Version != "1.0":
-		return fmt.Errorf("trust policy document uses unsupported version %q", doc.Version)
+		return fmt.Errorf("version is %q, want \"1.0\"", doc.Version)
 	case len(doc.TrustPolicies) == 0:
-		return errors.New("trust policy document can not have zero trust policy statements")
+		return errors.New("trustPolicies is empty, want one statement at least")
 	}
 	names, scopes := map[string]bool{}, map[string]bool{}
 	for _, p := range doc.TrustPolicies {
-		level := p.SignatureVerification.Level
-		switch {
-		case p.Name == "":
-			return errors.New("trust policy: a trust policy statement is missing a name, every statement requires a name")
-		case names[p.Name]:
-			return fmt.Errorf("multiple trust policy statements use the same name %q, statement names must be unique", p.Name)
-		case !slices.Contains([]string{"strict", "permissive", "audit", "skip"}, level):
-			return fmt.Errorf("trust policy: trust policy statement %q has invalid signatureVerification: invalid signature verification level %q", p.Name, level)
-		case level == "skip" && len(p.TrustStores)+len(p.TrustedIdentities) > 0:
-			return fmt.Errorf("trust policy: trust policy statement %q is set to skip signature verification but configured with trust stores and/or trusted identities, remove them if signature verification needs to be skipped", p.Name)
-		case level != "skip" && (len(p.TrustStores) == 0 || len(p.TrustedIdentities) == 0):
-			return fmt.Errorf("trust policy: trust policy statement %q is either missing trust stores or trusted identities, both must be specified", p.Name)
-		case len(p.RegistryScopes) == 0:
-			return fmt.Errorf("trust policy statement %q has zero registry scopes, it must specify registry scopes with at least one value", p.Name)
+		if names[p.Name] {
+			return fmt.Errorf("two statements are named %q", p.Name)
 		}
 		names[p.Name] = true
+		if err := p.check(); err != nil {
+			return fmt.Errorf("statement %q: %w", p.Name, err)
+		}
 		for _, scope := range p.RegistryScopes {
 			if scopes[scope] {
-				return fmt.Errorf("registry scope %q is present in multiple trust policy statements, one registry scope value can only be associated with one statement", scope)
+				return fmt.Errorf("registry scope %q stands in two statements", scope)
 			}
 			scopes[scope] = true
 		}
+	}
+	return nil
+}
+
+func (p trustStatement) check() error {
+	level := p.SignatureVerification.Level
+	given := len(p.TrustStores) > 0 && len(p.TrustedIdentities) > 0
+	switch {
+	case p.Name == "":
+		return errors.New("it has no name")
+	case !slices.Contains([]string{"strict", "permissive", "audit", "skip"}, level):
+		return fmt.Errorf("signatureVerification.level is %q, want strict, permissive, audit or skip", level)
+	case level == "skip" && len(p.TrustStores)+len(p.TrustedIdentities) > 0:
+		return errors.New("it skips verification and names trustStores or trustedIdentities all the same")
+	case level != "skip" && !given:
+		return errors.New("it needs trustStores and trustedIdentities")
+	case len(p.RegistryScopes) == 0:
+		return errors.New("registryScopes is empty")
 	}
 	return nil
 }

@@ -110,12 +110,12 @@ func mappings(path []string, a, b *yaml.Node) []difference {
 			added.Content = append(added.Content, b.Content[i], b.Content[i+1])
 		}
 	}
-	return packed(path, nil, removed, added, below)
+	return packed(difference{path: path}, removed, added, below)
 }
 
-// packed puts what was removed and added at a path before what differs below.
-func packed(path, order []string, removed, added *yaml.Node, below []difference) []difference {
-	d := difference{path: path, blocks: order}
+// packed puts what was removed and added at a path, after what d says of it
+// already, before what differs below.
+func packed(d difference, removed, added *yaml.Node, below []difference) []difference {
 	if len(removed.Content) > 0 {
 		d.blocks = append(d.blocks, entries('-', "removed", removed))
 	}
@@ -171,7 +171,7 @@ func named(path []string, name func(*yaml.Node) string, a, b *yaml.Node) []diffe
 			namesB = append(namesB, name(item))
 		}
 	}
-	return packed(path, orderChange(namesA, namesB), removed, added, below)
+	return packed(difference{path, orderChange(namesA, namesB)}, removed, added, below)
 }
 
 func find(list *yaml.Node, name func(*yaml.Node) string, wanted string) *yaml.Node {
@@ -211,7 +211,7 @@ func plain(path []string, a, b *yaml.Node) []difference {
 	if len(commonA) == len(commonB) {
 		order = orderChange(shown(commonA), shown(commonB))
 	}
-	return packed(path, order, removed, added, nil)
+	return packed(difference{path, order}, removed, added, nil)
 }
 
 func counts(list *yaml.Node) map[string]int {
