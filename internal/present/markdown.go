@@ -30,7 +30,7 @@ const reserve = 900
 // Marker is the first line of the comment of a name: what to look for when
 // editing it in place.
 func Marker(name string) string {
-	return "<!-- leat:plan " + notMark.ReplaceAllString(name, "-") + " -->"
+	return strings.TrimRight("<!-- leat:plan "+notMark.ReplaceAllString(name, "-"), " ") + " -->"
 }
 
 var notMark = regexp.MustCompile(`[^A-Za-z0-9/_.]+`)
