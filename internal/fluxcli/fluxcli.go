@@ -38,6 +38,8 @@ type Env struct {
 	Version string
 	// Now is the clock of ages; time.Now when nil.
 	Now func() time.Time
+	// Pause waits between two attempts; on the clock when nil.
+	Pause func(context.Context, time.Duration) error
 }
 
 // Exit is an error with an exit code; its message was printed already when Err
@@ -67,6 +69,9 @@ type program struct {
 func newProgram(env Env) *program {
 	if env.Now == nil {
 		env.Now = time.Now
+	}
+	if env.Pause == nil {
+		env.Pause = pause
 	}
 	return &program{Env: env, global: newGlobal()}
 }

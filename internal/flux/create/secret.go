@@ -242,15 +242,18 @@ func (f ReceiverSecret) Check() error {
 	return nil
 }
 
-// Object implements Maker. The path of the webhook is that of
-// notification-controller (api/v1 Receiver.GetWebhookPath): a digest of token,
-// name and namespace.
+// WebhookPath is where notification-controller waits for the calls of a Receiver
+// (api/v1 Receiver.GetWebhookPath): a digest of token, name and namespace.
+func WebhookPath(token secret.Value, name, namespace string) string {
+	return fmt.Sprintf("/hook/%x", sha256.Sum256([]byte(token.Reveal()+name+namespace)))
+}
+
+// Object implements Maker.
 func (f ReceiverSecret) Object(m Meta) (*unstructured.Unstructured, error) {
 	if err := f.Check(); err != nil {
 		return nil, err
 	}
-	digest := sha256.Sum256([]byte(f.Token.Reveal() + m.Name + m.Namespace))
-	webhook := fmt.Sprintf("https://%s/hook/%x", f.Hostname, digest)
+	webhook := "https://" + f.Hostname + WebhookPath(f.Token, m.Name, m.Namespace)
 	data := draft{"token": f.Token.Reveal()}
 	if f.Type == "gcr" {
 		data["email"], data["audience"] = f.EmailClaim, orElse(f.AudienceClaim, webhook)
