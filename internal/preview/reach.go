@@ -42,7 +42,20 @@ func (f *Fleet) assume(ctx context.Context) (bool, error) {
 	if len(found) > 0 {
 		return true, nil
 	}
+	if !f.missesAny() {
+		return false, nil
+	}
 	return f.kinds(ctx, objs)
+}
+
+// missesAny tells whether anything is out of reach.
+func (f *Fleet) missesAny() bool {
+	for _, lost := range f.lost {
+		if lost {
+			return true
+		}
+	}
+	return false
 }
 
 // reach finds out what is out of reach, and returns what was not before, or is not
