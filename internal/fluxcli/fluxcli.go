@@ -123,10 +123,12 @@ exit codes as flux v` + Contract + `. Under its own name, leat shows more.`,
 	}
 	p.global.register(root.PersistentFlags())
 	p.completeGlobals(root)
-	for _, verb := range p.verbs() {
+	verbs := p.verbs()
+	for _, verb := range verbs {
 		exemplify(verb, "flux")
 		root.AddCommand(verb)
 	}
+	p.mountPlugins(root, names(verbs))
 	return root
 }
 

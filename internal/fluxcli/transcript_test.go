@@ -5,6 +5,8 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -63,6 +65,7 @@ func transcript(t *testing.T, file string) {
 			t.Fatal(err)
 		}
 	}
+	serveCatalogue(t, dir)
 	var got strings.Builder
 	for line := range strings.Lines(string(want.Data)) {
 		if strings.HasPrefix(line, "$") {
@@ -83,6 +86,21 @@ func transcript(t *testing.T, file string) {
 	}
 }
 
+// serveCatalogue serves the files below catalog/ as the catalogue of plugins;
+// $CATALOG in them is its address.
+func serveCatalogue(t *testing.T, dir string) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		data, err := os.ReadFile(filepath.Join(dir, "catalog", filepath.Base(r.URL.Path)))
+		if err != nil {
+			http.NotFound(w, r)
+			return
+		}
+		w.Write(bytes.ReplaceAll(data, []byte("$CATALOG"), []byte("http://"+r.Host)))
+	}))
+	t.Cleanup(s.Close)
+	t.Setenv(envCatalogue, s.URL+"/")
+}
+
 // answer is what came of a line.
 type answer struct {
 	out, err string
@@ -92,6 +110,7 @@ type answer struct {
 // write prints an answer; dir, where the files are, is $WORK.
 func (a answer) write(b *strings.Builder, dir string) {
 	a.out, a.err = strings.ReplaceAll(a.out, dir, "$WORK"), strings.ReplaceAll(a.err, dir, "$WORK")
+	a.err = strings.ReplaceAll(a.err, strings.TrimSuffix(os.Getenv(envCatalogue), "/"), "$CATALOG")
 	text := a.out
 	if text != "" && !strings.HasSuffix(text, "\n") {
 		text += "\n"
