@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"maps"
 	"sync"
 
 	"github.com/leat-dev/leat/internal/engine"
@@ -25,6 +26,14 @@ func (o origins) at(rendered fleet.Rendered) provenance.Fleet {
 		return provenance.Trace(nil).At(rendered, nil)
 	}
 	return o.builds.At(rendered, o.helm.chart)
+}
+
+// frozen are the origins as they are now, whatever runs later.
+func (o origins) frozen() origins {
+	o.helm.mu.Lock()
+	defer o.helm.mu.Unlock()
+	helm := &tracedHelm{Helm: o.helm.Helm, cluster: o.helm.cluster, last: maps.Clone(o.helm.last)}
+	return origins{builds: o.builds.Copy(), helm: helm}
 }
 
 // tracedHelm is a Helm that remembers the last action on each release.

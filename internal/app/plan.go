@@ -94,21 +94,13 @@ type rendering struct {
 	err   error
 }
 
-// compare renders both sides of a cluster at once and says what the change does.
+// compare renders both sides of a cluster and says what the change does.
 func (p *Previews) compare(ctx context.Context, o entry.Options, base, head Revision) (present.Entry, error) {
-	var sides [2]rendering
-	var both sync.WaitGroup
-	for i, r := range []Revision{base, head} {
-		if i == 0 && base.Tree.Hash() == head.Tree.Hash() {
-			continue // it renders the same
-		}
-		both.Go(func() { sides[i] = p.render(ctx, o, r) })
-	}
-	both.Wait()
 	if base.Tree.Hash() == head.Tree.Hash() {
-		sides[0] = sides[1]
+		side := p.render(ctx, o, head) // both render the same
+		return p.compared(ctx, [2]rendering{side, side})
 	}
-	return p.compared(ctx, sides)
+	return p.compared(ctx, p.sides(ctx, o, base, head))
 }
 
 // compared says what lies between two renderings, base and head.
@@ -144,10 +136,14 @@ func (p *Previews) render(ctx context.Context, o entry.Options, r Revision) rend
 	began := time.Now()
 	v, err := p.Open(ctx, r.Snapshot, o)
 	if err != nil {
-		return rendering{fleet: fleet.Rendered{Revision: r.Revision()}, err: fmt.Errorf("%s: %w", r.Name, err)}
+		return unrendered(r, err)
 	}
 	defer v.Close()
 	return v.rendering(ctx, began)
+}
+
+func unrendered(r Revision, err error) rendering {
+	return rendering{fleet: fleet.Rendered{Revision: r.Revision()}, err: fmt.Errorf("%s: %w", r.Name, err)}
 }
 
 // rendering is a preview as it stands, which it took since then to come to.

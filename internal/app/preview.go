@@ -115,6 +115,9 @@ type Preview struct {
 	from   origins
 	source *fixed
 	local  *LocalSources
+	ground ground
+
+	options entry.Options // by which the entry was found
 }
 
 // fixed is a fleet at one revision.
@@ -132,7 +135,7 @@ func (p *Previews) Open(ctx context.Context, snap worktree.Snapshot, o entry.Opt
 	if err != nil {
 		return nil, err
 	}
-	v := &Preview{Entry: e, from: origins{builds: provenance.Trace(p.builds)}, source: &fixed{snap}}
+	v := &Preview{Entry: e, options: o, from: origins{builds: provenance.Trace(p.builds)}, source: &fixed{snap}}
 	if v.World, err = p.world(); err != nil {
 		return nil, err
 	}
@@ -145,11 +148,11 @@ func (p *Previews) Open(ctx context.Context, snap worktree.Snapshot, o entry.Opt
 	v.Fleet = preview.New(preview.Config{
 		World: v.World, Engine: eng, Now: standing, Inputs: preview.Inputs{Invent: !p.cfg.Given, Values: p.cfg.Values}, Log: p.cfg.Log, Built: v.built,
 	})
-	g := ground{
+	v.ground = ground{
 		world: v.World, entry: e, tree: snap.Tree, bases: p.bases(local), builds: v.from.builds, options: p.cfg.Options, inputs: p.cfg.Inputs, createNamespaces: true,
 		say: func(string, ...any) {},
 	}
-	if err = g.lay(ctx); err == nil {
+	if err = v.ground.lay(ctx); err == nil {
 		err = v.Fleet.Settle(ctx)
 	}
 	if err != nil {
@@ -162,7 +165,10 @@ func (p *Previews) Open(ctx context.Context, snap worktree.Snapshot, o entry.Opt
 // Update lets the fleet come to rest at another revision: only what that touches
 // is built.
 func (v *Preview) Update(ctx context.Context, snap worktree.Snapshot) error {
-	v.source.Snapshot = snap
+	v.source.Snapshot, v.ground.tree = snap, snap.Tree
+	if _, err := v.ground.namespaces(ctx); err != nil {
+		return err
+	}
 	for _, obj := range v.Fleet.Units() {
 		url, _, _ := unstructured.NestedString(obj.Object, "spec", "url")
 		if obj.GetKind() == unit.GitRepositoryKind && v.local.isOwn(url) {

@@ -17,6 +17,7 @@ package provenance
 
 import (
 	"context"
+	"maps"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -85,6 +86,13 @@ func (b *Traced) Run(ctx context.Context, t tree.Tree, r build.Recipe, o build.O
 		b.mu.Unlock()
 	}
 	return out, err
+}
+
+// Copy returns a Builder of its own that remembers what b does now.
+func (b *Traced) Copy() *Traced {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return &Traced{builder: b.builder, last: maps.Clone(b.last)}
 }
 
 // At returns a Fleet of what was traced; charts renders those of HelmReleases

@@ -1,0 +1,107 @@
+package app
+
+import (
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/leat-dev/leat/internal/change"
+	"github.com/leat-dev/leat/internal/entry"
+	"github.com/leat-dev/leat/internal/fleet"
+	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/plan"
+	"github.com/leat-dev/leat/internal/secret"
+	"github.com/leat-dev/leat/internal/source/worktree"
+	"github.com/leat-dev/leat/internal/tree"
+)
+
+// A head that base passed on to is what a head of its own is, after any edit,
+func TestPassedEqualsFresh(t *testing.T) {
+	const edits = 6
+	for _, c := range []tryout{
+		{dir: "../../examples/platform", path: "clusters/dev", short: true},
+		{dir: fleets + "/flux2-kustomize-helm-example", path: "clusters/staging"},
+		{dir: fleets + "/radix-flux/master", path: "clusters/playground"},
+	} {
+		t.Run(filepath.Base(c.dir), func(t *testing.T) {
+			if testing.Short() && !c.short {
+				t.Skip("not in the quick suite")
+			}
+			p, snap := tried(t, c)
+			o := entry.Options{Path: c.path}
+			draw := rand.New(rand.NewPCG(3, 4))
+			passed := 0
+			for i := range edits {
+				edited, what := edit(t, snap, draw, i)
+				v := open(t, p, snap, c)
+				to, ok := v.pass(t.Context(), v.rendering(t.Context(), standing), Revision{Name: "head", Snapshot: edited})
+				v.Close()
+				if !ok {
+					t.Logf("%s: not passed", what)
+					continue
+				}
+				passed++
+				fresh := p.render(t.Context(), o, Revision{Name: "head", Snapshot: edited})
+				if fresh.err != nil {
+					t.Fatal(fresh.err)
+				}
+				for _, u := range change.Compare(fresh.fleet, to.fleet, change.Options{Mask: plan.NewMask(secret.NewKey())}).Units {
+					t.Errorf("%s: %s %s: %v %v", what, u.Op, u.Key, u.Spec, u.Objects)
+				}
+				if a, b := len(fresh.fleet.Placeholders), len(to.fleet.Placeholders); a != b {
+					t.Errorf("%s: %d placeholders, fresh %d", what, b, a)
+				}
+			}
+			t.Logf("%d of %d edits passed", passed, edits)
+		})
+	}
+}
+
+// What base leaves behind is there at head: a namespace whose unit was taken out
+// and does not prune still holds what another unit puts there.
+func TestHeadStandsInWhatBaseLeaves(t *testing.T) {
+	files := map[string]string{
+		"clusters/x/spaces.yaml": leavesUnit("spaces", "./spaces"),
+		"clusters/x/app.yaml":    leavesUnit("app", "./app"),
+		"spaces/ns.yaml":         "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n",
+		"app/cm.yaml":            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: app, namespace: shop}\ndata: {a: '1'}\n",
+	}
+	base := leaves(t, files, "a")
+	delete(files, "clusters/x/spaces.yaml")
+	files["app/cm.yaml"] = strings.Replace(files["app/cm.yaml"], "'1'", "'2'", 1)
+	head := leaves(t, files, "b")
+	p, err := NewPreviews(PreviewConfig{CacheDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	sides := p.sides(t.Context(), entry.Options{Path: "clusters/x"}, base, head)
+	for i, want := range []int{4, 3} {
+		if sides[i].err != nil || len(sides[i].fleet.Units) != want {
+			t.Fatalf("side %d: %d units, want %d: %v", i, len(sides[i].fleet.Units), want, sides[i].err)
+		}
+	}
+	app := sides[1].fleet.Unit(object.Key{Group: object.GroupKustomize, Kind: "Kustomization", Namespace: "flux-system", Name: "app"})
+	if app == nil || app.State != fleet.Ready {
+		t.Fatalf("app: %+v, want it ready in the namespace that base left", app)
+	}
+}
+
+func leavesUnit(name, path string) string {
+	return "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: " + name + ", namespace: flux-system}\n" +
+		"spec: {interval: 1m, prune: false, path: " + path + ", sourceRef: {kind: GitRepository, name: flux-system}}\n"
+}
+
+func leaves(t *testing.T, files map[string]string, digit string) Revision {
+	t.Helper()
+	var out tree.Tree
+	for name, text := range files {
+		next, err := out.With(name, tree.BlobOf([]byte(text)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = next
+	}
+	return Revision{Name: digit, Snapshot: worktree.Snapshot{Tree: out, Commit: strings.Repeat(digit, 40)}}
+}
