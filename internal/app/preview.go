@@ -27,6 +27,7 @@ import (
 	"github.com/leat-dev/leat/internal/source/oci"
 	"github.com/leat-dev/leat/internal/source/worktree"
 	"github.com/leat-dev/leat/internal/unit"
+	"github.com/leat-dev/leat/internal/world"
 	"github.com/leat-dev/leat/internal/world/memory"
 )
 
@@ -141,7 +142,7 @@ func (p *Previews) Open(ctx context.Context, snap worktree.Snapshot, o entry.Opt
 	}
 	local := &LocalSources{Own: []string{e.URL()}, Fleet: v.source, Mirrors: p.cfg.Mirrors, Pool: p.pool}
 	v.local = local
-	eng, err := p.engine(v, local)
+	eng, err := p.engine(stage{world: v.World, from: &v.from, local: local})
 	if err != nil {
 		return nil, err
 	}
@@ -207,8 +208,16 @@ func (p *Previews) bases(local *LocalSources) build.RemoteFetcher {
 	return b
 }
 
-func (p *Previews) engine(v *Preview, local *LocalSources) (*engine.Engine, error) {
-	offline, err := helm.Offline(v.World, "")
+// stage is where an engine works.
+type stage struct {
+	world world.World
+	kube  string   // the version of Kubernetes that charts see; empty is helm's
+	from  *origins // what it makes is traced for
+	local *LocalSources
+}
+
+func (p *Previews) engine(s stage) (*engine.Engine, error) {
+	offline, err := helm.Offline(s.world, s.kube)
 	if err != nil {
 		return nil, err
 	}
@@ -216,12 +225,13 @@ func (p *Previews) engine(v *Preview, local *LocalSources) (*engine.Engine, erro
 		offline.Isolate(p.children)
 	}
 	offline.Cache(p.renders)
-	v.from.helm = traceHelm(offline)
+	s.from.helm = traceHelm(offline)
+	local := s.local
 	return &engine.Engine{
-		Remote: p.bases(local), Options: p.cfg.Options, Trees: p.store, Store: p.store, Builds: v.from.builds,
+		Remote: p.bases(local), Options: p.cfg.Options, Trees: p.store, Store: p.store, Builds: s.from.builds,
 		Git:    router{local: local, remote: &gitPort{p.pool, &checkouts{}}, offline: !p.cfg.Fetch},
 		OCI:    registries{local: local, pool: p.images, offline: !p.cfg.Fetch},
 		Charts: chartRepositories{local: local, pool: p.charts, offline: !p.cfg.Fetch},
-		Helm:   v.from.helm,
+		Helm:   s.from.helm,
 	}, nil
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,13 +15,16 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
+	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 
 	"github.com/leat-dev/leat/internal/app"
 	"github.com/leat-dev/leat/internal/entry"
 	"github.com/leat-dev/leat/internal/finding"
 	"github.com/leat-dev/leat/internal/mirror"
+	"github.com/leat-dev/leat/internal/plan"
 	"github.com/leat-dev/leat/internal/present"
+	"github.com/leat-dev/leat/internal/secret"
 )
 
 // planFlags are the flags of `leat plan`.
@@ -30,6 +34,8 @@ type planFlags struct {
 	output     string
 	failOn     string
 	watch      bool
+	cluster    bool
+	live       target
 }
 
 // previewFlags are those of all verbs that render fleets without a cluster.
@@ -70,12 +76,17 @@ is where it left the branch that it will be merged into, or what --base names: a
 branch, a tag, a commit, or a directory. What lives outside Git and is not given with
 --input is made up, counted and shown.
 
+With --cluster the base is a cluster as it stands, and the head is laid over a copy of
+it: its API server is asked for dry runs, its inventories say what is pruned, its
+ConfigMaps and Secrets are read. Nothing is written to it.
+
 Exit codes: 0 nothing changes, 1 it did not work (also wrong use), 2 something changes,
 3 findings that --fail-on names.`,
 		Example: `  leat plan examples/platform --path clusters/prod
   leat plan --base main --head my-branch --all
   leat plan --base ../before ../after -o markdown
-  leat plan --input secrets.yaml --set-input domain=example.org`,
+  leat plan --input secrets.yaml --set-input domain=example.org
+  leat plan --cluster --context prod --path clusters/prod`,
 		Args: args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, given []string) error { return runPlan(cmd.Context(), env, f, given) },
 	}
@@ -85,6 +96,9 @@ Exit codes: 0 nothing changes, 1 it did not work (also wrong use), 2 something c
 	cmd.Flags().StringVar(&f.failOn, "fail-on", "none", "findings that make it exit with 3: a severity (info, warning, danger) and all above, names of rules, or both, with commas")
 	cmd.Flags().BoolVar(&f.watch, "watch", false, "plan again whenever a file is saved, until interrupted")
 	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text, markdown, html, json or sarif")
+	cmd.Flags().BoolVar(&f.cluster, "cluster", false, "compare with a live cluster, by dry runs of its API server; nothing is written to it")
+	cmd.Flags().StringVar(&f.live.kubeconfig, "kubeconfig", "", "with --cluster: its kubeconfig (default: $KUBECONFIG, else that of kubectl)")
+	cmd.Flags().StringVar(&f.live.context, "context", "", "with --cluster: context of the kubeconfig (default: its current one)")
 	return cmd
 }
 
@@ -122,10 +136,10 @@ func runPlan(ctx context.Context, env Env, f *planFlags, given []string) error {
 	cfg := app.PlanConfig{
 		Previews: previews, Revisions: app.Revisions{Dir: dir, Base: f.base, Head: f.head}, Entries: f.entries(), All: f.all,
 	}
-	if f.watch {
+	if f.watch && !f.cluster {
 		return f.replan(ctx, env, cfg)
 	}
-	plan, err := app.Plan(ctx, cfg)
+	plan, err := f.make(ctx, cfg)
 	if err != nil {
 		return &Exit{1, err}
 	}
@@ -143,6 +157,26 @@ func runPlan(ctx context.Context, env Env, f *planFlags, given []string) error {
 		return &Exit{exitChanges, nil}
 	}
 	return nil
+}
+
+// make plans, for a live cluster where that is asked for.
+func (f *planFlags) make(ctx context.Context, cfg app.PlanConfig) (present.Plan, error) {
+	if !f.cluster {
+		if f.live != (target{}) {
+			return present.Plan{}, errors.New("--kubeconfig and --context name a live cluster: they go with --cluster")
+		}
+		return app.Plan(ctx, cfg)
+	}
+	if f.base != "" || f.all || f.watch || len(f.paths) > 1 || len(f.inputs)+len(f.setInputs) > 0 {
+		return present.Plan{}, errors.New("with --cluster the cluster is the base and has the inputs: --base, --all, --watch, --input, --set-input and a second --path do not go with it")
+	}
+	rc, err := f.live.config()
+	if err != nil {
+		return present.Plan{}, err
+	}
+	rest.SetDefaultWarningHandler(rest.NoWarnings{})
+	cfg.Previews.Options.Mask = plan.NewMask(secret.NewKey()) // tells that secrets differ, and nothing of them
+	return app.PlanCluster(ctx, app.ClusterPlanConfig{Previews: cfg.Previews, Revisions: cfg.Revisions, REST: rc, Entry: cfg.Entries[0]})
 }
 
 // replan shows a plan after the other. A revision that cannot be planned is said on

@@ -79,6 +79,7 @@ type Fleet struct {
 	rested  map[object.Key]int           // when a unit first was ready
 	made    map[object.Key]*placeholder
 	lost    map[object.Key]bool // out of reach, and taken as ready
+	written map[object.Key]bool // the world told of a change
 	count   int                 // of runs
 
 	mu    sync.Mutex
@@ -107,6 +108,7 @@ func New(cfg Config) *Fleet {
 		units: map[object.Key]*unstructured.Unstructured{}, objects: map[object.Key]*unstructured.Unstructured{},
 		runs: map[object.Key]screen.Run{}, reads: map[object.Key]report.Report{}, soft: map[object.Key]softStatus{},
 		rested: map[object.Key]int{}, made: map[object.Key]*placeholder{}, ended: map[object.Key]string{}, lost: map[object.Key]bool{},
+		written: map[object.Key]bool{},
 	}
 	eng := cfg.Engine
 	f.live = live.NewTold(live.Config{

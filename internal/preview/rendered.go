@@ -10,7 +10,6 @@ import (
 	"github.com/leat-dev/leat/internal/engine"
 	"github.com/leat-dev/leat/internal/fleet"
 	"github.com/leat-dev/leat/internal/health"
-	"github.com/leat-dev/leat/internal/inventory"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/record"
 	"github.com/leat-dev/leat/internal/screen"
@@ -19,7 +18,7 @@ import (
 
 // Rendered is the fleet as it stands. Its values share what the world holds.
 func (f *Fleet) Rendered(ctx context.Context, revision string) fleet.Rendered {
-	out := fleet.Rendered{Revision: revision, Fidelity: f.cfg.World.Fidelity(), Placeholders: f.placeholders()}
+	out := fleet.Rendered{Revision: revision, Placeholders: f.placeholders()}
 	objs := f.all()
 	order := f.order(objs)
 	for _, row := range screen.Make(objs, f.runs).Rows {
@@ -36,6 +35,7 @@ func (f *Fleet) Rendered(ctx context.Context, revision string) fleet.Rendered {
 		f.describe(ctx, &u, obj)
 		out.Units = append(out.Units, u)
 	}
+	out.Fidelity = f.fidelity(out.Units)
 	return out
 }
 
@@ -160,15 +160,7 @@ func (f *Fleet) wanted(ctx context.Context, obj *unstructured.Unstructured) []ob
 
 // applied are the objects of a unit's inventory, in its order.
 func (f *Fleet) applied(obj *unstructured.Unstructured) []fleet.Object {
-	entries, _, _ := unstructured.NestedSlice(obj.Object, "status", "inventory", "entries")
-	stored := make([]inventory.Entry, 0, len(entries))
-	for _, e := range entries {
-		m, _ := e.(map[string]any)
-		id, _ := m["id"].(string)
-		version, _ := m["v"].(string)
-		stored = append(stored, inventory.Entry{ID: id, Version: version})
-	}
-	refs, _ := inventory.Decode(stored) // what this engine wrote can be read
+	refs, _ := inventoryOf(obj) // what this engine wrote can be read
 	out := make([]fleet.Object, 0, len(refs))
 	for _, ref := range refs {
 		out = append(out, f.object(ref))

@@ -38,6 +38,7 @@ func (f *Fleet) listen() {
 // changed takes one change of the world.
 func (f *Fleet) changed(e memory.Event) {
 	key := object.KeyOf(e.Object)
+	f.written[key] = true
 	if e.Type == memory.Deleted {
 		f.live.Gone(e.Object)
 	} else {

@@ -30,6 +30,15 @@ func (w *World) Trust(k object.Key) world.Fidelity {
 	return w.worst
 }
 
+// Asked is the fidelity of the last prediction for an object; false for one that was
+// never asked for.
+func (w *World) Asked(k object.Key) (world.Fidelity, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f, ok := w.trust[k]
+	return f, ok
+}
+
 func (w *World) note(k object.Key, f world.Fidelity) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
