@@ -136,6 +136,9 @@ func runPlan(ctx context.Context, env Env, f *planFlags, given []string) error {
 	cfg := app.PlanConfig{
 		Previews: previews, Revisions: app.Revisions{Dir: dir, Base: f.base, Head: f.head}, Entries: f.entries(), All: f.all,
 	}
+	if !f.cluster && f.live != (target{}) {
+		return wrong("--kubeconfig and --context name a live cluster: they go with --cluster")
+	}
 	if f.watch && !f.cluster {
 		return f.replan(ctx, env, cfg)
 	}
@@ -162,9 +165,6 @@ func runPlan(ctx context.Context, env Env, f *planFlags, given []string) error {
 // make plans, for a live cluster where that is asked for.
 func (f *planFlags) make(ctx context.Context, cfg app.PlanConfig) (present.Plan, error) {
 	if !f.cluster {
-		if f.live != (target{}) {
-			return present.Plan{}, errors.New("--kubeconfig and --context name a live cluster: they go with --cluster")
-		}
 		return app.Plan(ctx, cfg)
 	}
 	if f.base != "" || f.all || f.watch || len(f.paths) > 1 || len(f.inputs)+len(f.setInputs) > 0 {
