@@ -21,7 +21,11 @@ import (
 	"github.com/leat-dev/leat/internal/release"
 )
 
-func TestMain(m *testing.M) { kubetest.Main(m) }
+func TestMain(m *testing.M) {
+	kubetest.Quick("TestInstall", "TestUpgradeRollbackUninstall", "TestHooksInOrder", "TestDriftIsFoundAndCorrected",
+		"TestSubcharts", "TestCapabilitiesOffline")
+	kubetest.Main(m)
+}
 
 // stand is one release in a namespace of its own.
 type stand struct {

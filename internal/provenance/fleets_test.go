@@ -42,6 +42,9 @@ func TestFleets(t *testing.T) {
 		{"lsc-sde/git/iac-flux-lscsde/main", "clusters/local", 98},
 	} {
 		t.Run(c.dir, func(t *testing.T) {
+			if testing.Short() && c.dir != "flux2-kustomize-helm-example" {
+				t.Skip("not in the quick suite; go test without -short runs it")
+			}
 			tr := treeOf(t, filepath.Join(fleets, filepath.FromSlash(c.dir)))
 			cache := build.NewCache(build.Limits{})
 			s := renderWith(t, tr, c.entry, cache)
