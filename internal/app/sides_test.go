@@ -16,7 +16,7 @@ import (
 	"github.com/leat-dev/leat/internal/tree"
 )
 
-// A head that base passed on to is what a head of its own is, after any edit,
+// A head that base passed on to is what a head of its own is, after any edit.
 func TestPassedEqualsFresh(t *testing.T) {
 	const edits = 6
 	for _, c := range []tryout{
