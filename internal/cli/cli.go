@@ -51,24 +51,10 @@ type StartControlPlane func(ctx context.Context, o ControlPlaneOptions) (Control
 
 // Exit is an error with an exit code; its message was printed already when Err
 // is nil.
-type Exit struct {
-	Code int
-	Err  error
-}
-
-// Error returns the message, if there is one left to print.
-func (e *Exit) Error() string {
-	if e.Err == nil {
-		return fmt.Sprintf("exit %d", e.Code)
-	}
-	return e.Err.Error()
-}
-
-// Unwrap returns the cause.
-func (e *Exit) Unwrap() error { return e.Err }
+type Exit = fluxcli.Exit
 
 // usage is an error of wrong use.
-func usage(format string, args ...any) error { return &Exit{2, fmt.Errorf(format, args...)} }
+func usage(format string, args ...any) error { return &Exit{Code: 2, Err: fmt.Errorf(format, args...)} }
 
 // Main runs a command line and returns the exit code.
 func Main(ctx context.Context, args []string, env Env) int {
@@ -94,16 +80,13 @@ func Main(ctx context.Context, args []string, env Env) int {
 // exitOf finds the exit code of an error.
 func exitOf(err error) *Exit {
 	var exit *Exit
-	var flux *fluxcli.Exit
 	switch {
 	case errors.As(err, &exit):
 		return exit
-	case errors.As(err, &flux):
-		return &Exit{flux.Code, flux.Err}
 	case isUsage(err):
-		return &Exit{2, err}
+		return &Exit{Code: 2, Err: err}
 	}
-	return &Exit{1, err}
+	return &Exit{Code: 1, Err: err}
 }
 
 // fluxEnv is what the verbs of Flux stand in.

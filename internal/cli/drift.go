@@ -71,11 +71,11 @@ func runDrift(ctx context.Context, env Env, f *driftFlags, given []string) error
 	}
 	cfg, err := f.config(ctx, given)
 	if err != nil {
-		return &Exit{1, err}
+		return &Exit{Code: 1, Err: err}
 	}
 	report, err := app.Drift(ctx, cfg)
 	if err != nil {
-		return &Exit{1, err}
+		return &Exit{Code: 1, Err: err}
 	}
 	if err := writeDrift(env.Out, report, f.output); err != nil {
 		return err
@@ -143,9 +143,9 @@ func driftExit(report drift.Report) error {
 	units, _ := report.Drifted()
 	switch {
 	case units > 0:
-		return &Exit{2, nil}
+		return &Exit{Code: 2}
 	case report.Failed() > 0:
-		return &Exit{1, nil}
+		return &Exit{Code: 1}
 	}
 	return nil
 }

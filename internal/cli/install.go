@@ -102,7 +102,7 @@ func runInstall(ctx context.Context, env Env, connect connector, f *installFlags
 	}
 	objs, err := install.Render(o)
 	if err != nil {
-		return &Exit{2, err}
+		return &Exit{Code: 2, Err: err}
 	}
 	if f.export {
 		return install.Write(env.Out, objs)

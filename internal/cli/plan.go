@@ -121,7 +121,7 @@ func runPlan(ctx context.Context, env Env, f *planFlags, given []string) error {
 	}
 	failOn, err := finding.ParseFailOn(f.failOn)
 	if err != nil {
-		return &Exit{1, err}
+		return &Exit{Code: 1, Err: err}
 	}
 	dir, err := fleetDir(given)
 	if err != nil {
@@ -131,7 +131,7 @@ func runPlan(ctx context.Context, env Env, f *planFlags, given []string) error {
 	debug.SetGCPercent(gcPercent)
 	previews, err := f.config()
 	if err != nil {
-		return &Exit{1, err}
+		return &Exit{Code: 1, Err: err}
 	}
 	cfg := app.PlanConfig{
 		Previews: previews, Revisions: app.Revisions{Dir: dir, Base: f.base, Head: f.head}, Entries: f.entries(), All: f.all,
@@ -144,7 +144,7 @@ func runPlan(ctx context.Context, env Env, f *planFlags, given []string) error {
 	}
 	plan, err := f.make(ctx, cfg)
 	if err != nil {
-		return &Exit{1, err}
+		return &Exit{Code: 1, Err: err}
 	}
 	plan.Tool = "leat " + Version
 	doc := present.Make(plan)
@@ -153,11 +153,11 @@ func runPlan(ctx context.Context, env Env, f *planFlags, given []string) error {
 	}
 	for _, e := range plan.Entries {
 		if len(failOn.Of(e.Findings)) > 0 {
-			return &Exit{exitFindings, nil}
+			return &Exit{Code: exitFindings}
 		}
 	}
 	if doc.Changes {
-		return &Exit{exitChanges, nil}
+		return &Exit{Code: exitChanges}
 	}
 	return nil
 }
@@ -198,7 +198,7 @@ func (f *planFlags) replan(ctx context.Context, env Env, cfg app.PlanConfig) err
 		_ = write(env.Out, present.Make(plan), f.output)
 	})
 	if err != nil {
-		return &Exit{1, err}
+		return &Exit{Code: 1, Err: err}
 	}
 	return nil
 }
@@ -219,7 +219,7 @@ func hush() func() {
 }
 
 // wrong is an error of wrong use where 2 means something else.
-func wrong(format string, args ...any) error { return &Exit{1, fmt.Errorf(format, args...)} }
+func wrong(format string, args ...any) error { return &Exit{Code: 1, Err: fmt.Errorf(format, args...)} }
 
 // fleetDir is the directory that a verb is about.
 func fleetDir(given []string) (string, error) {

@@ -28,13 +28,13 @@ type renderFlags struct {
 func (f *renderFlags) render(ctx context.Context, given []string) ([]app.Rendering, plan.Mask, error) {
 	dir, err := fleetDir(given)
 	if err != nil {
-		return nil, plan.Mask{}, &Exit{2, err}
+		return nil, plan.Mask{}, &Exit{Code: 2, Err: err}
 	}
 	defer hush()()
 	debug.SetGCPercent(gcPercent)
 	previews, err := f.config()
 	if err != nil {
-		return nil, plan.Mask{}, &Exit{2, err}
+		return nil, plan.Mask{}, &Exit{Code: 2, Err: err}
 	}
 	out, err := app.Render(ctx, app.PlanConfig{
 		Previews: previews, Revisions: app.Revisions{Dir: dir}, Entries: f.entries(), All: f.all,

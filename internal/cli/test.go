@@ -86,7 +86,7 @@ func runTest(ctx context.Context, env Env, f *testFlags, given []string) error {
 		return err
 	}
 	if slices.ContainsFunc(tested, failed) {
-		return &Exit{1, nil}
+		return &Exit{Code: 1}
 	}
 	return nil
 }

@@ -54,7 +54,7 @@ func runUninstall(ctx context.Context, env Env, connect connector, f *uninstallF
 	}
 	f.removal.Namespace = f.target.namespace
 	if !f.silent && !f.removal.DryRun && !agreed(env, f.target.namespace) {
-		return &Exit{1, fmt.Errorf("nothing was removed")}
+		return &Exit{Code: 1, Err: fmt.Errorf("nothing was removed")}
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, f.timeout, fmt.Errorf("not done after %s (--timeout)", f.timeout))
 	defer cancel()

@@ -89,7 +89,7 @@ func (f *upFlags) register(fs *pflag.FlagSet) {
 func runUp(ctx context.Context, env Env, f *upFlags, dir string) error {
 	switch {
 	case env.ControlPlane == nil:
-		return &Exit{1, errors.New(upHint)}
+		return &Exit{Code: 1, Err: errors.New(upHint)}
 	case f.output != "text" && f.output != "json":
 		return usage("--output %q: want text or json", f.output)
 	}
@@ -134,7 +134,7 @@ func (f *upFlags) bring(ctx context.Context, env Env, dir, data string) error {
 	defer plane.stop()
 	up, err := app.Prepare(ctx, cfg)
 	if err != nil {
-		return &Exit{2, err}
+		return &Exit{Code: 2, Err: err}
 	}
 	show.say("the fleet begins at %s", up.Entry.From)
 	cp, err := plane.wait(ctx)

@@ -131,7 +131,7 @@ func (c *kustomizing) enter(ctx context.Context) error {
 
 // apply makes the world as it was built, as far as the stages are ready.
 func (c *kustomizing) apply(ctx context.Context) error {
-	rules, err := ignoreRules(c.k.Spec.Ignore)
+	rules, err := IgnoreRules(c.k.Spec.Ignore)
 	if err != nil {
 		return report.Stall(report.ReasonReconcileFailed, fmt.Errorf("spec.ignore: %w", err))
 	}
@@ -249,7 +249,8 @@ func recorded(k *unit.Kustomization) (inventory.Inventory, error) {
 	return in, nil
 }
 
-func ignoreRules(rules []kustomizev1.IgnoreRule) (plan.Ignore, error) {
+// IgnoreRules compiles spec.ignore.
+func IgnoreRules(rules []kustomizev1.IgnoreRule) (plan.Ignore, error) {
 	out := make([]plan.IgnoreRule, len(rules))
 	for i, r := range rules {
 		out[i].Paths = r.Paths

@@ -43,7 +43,7 @@ func (e *Engine) Wanted(ctx context.Context, w world.World, obj *unstructured.Un
 	if err := c.wanted(ctx); err != nil {
 		return Wanted{}, c.hide(err)
 	}
-	rules, err := ignoreRules(k.Spec.Ignore)
+	rules, err := IgnoreRules(k.Spec.Ignore)
 	if err != nil {
 		return Wanted{}, err
 	}

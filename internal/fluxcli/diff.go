@@ -8,13 +8,13 @@ import (
 	"slices"
 	"strings"
 
-	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/leat-dev/leat/internal/build"
+	"github.com/leat-dev/leat/internal/engine"
 	"github.com/leat-dev/leat/internal/flux"
 	"github.com/leat-dev/leat/internal/flux/yamldiff"
 	"github.com/leat-dev/leat/internal/object"
@@ -121,7 +121,7 @@ func (d *differ) unit(ctx context.Context, want wanted, depth int) (comparison, 
 	if err != nil {
 		return out, err
 	}
-	rules, err := ignoreRules(made.kustomization.Spec.Ignore)
+	rules, err := engine.IgnoreRules(made.kustomization.Spec.Ignore)
 	if err != nil {
 		return out, err
 	}
@@ -239,20 +239,6 @@ func (d *differ) stale(k *unit.Kustomization, have map[object.Key]bool, out *com
 		out.changed = true
 	}
 	return nil
-}
-
-func ignoreRules(rules []kustomizev1.IgnoreRule) (plan.Ignore, error) {
-	out := make([]plan.IgnoreRule, len(rules))
-	for i, r := range rules {
-		out[i].Paths = r.Paths
-		if t := r.Target; t != nil {
-			out[i].Target = &plan.Selector{
-				Group: t.Group, Version: t.Version, Kind: t.Kind, Name: t.Name, Namespace: t.Namespace,
-				AnnotationSelector: t.AnnotationSelector, LabelSelector: t.LabelSelector,
-			}
-		}
-	}
-	return plan.CompileIgnore(out)
 }
 
 // The masks of values that are the same on both sides, or differ

@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	chart "helm.sh/helm/v4/pkg/chart/v2"
+
+	"github.com/leat-dev/leat/internal/release"
 )
 
 // chart returns a copy of the job's chart of what Helm changes in one: it drops
@@ -32,7 +34,7 @@ func (r *run) shared(c *chart.Chart) *chart.Chart {
 
 func copyChart(c *chart.Chart) *chart.Chart {
 	out := *c
-	out.Values = copyValues(c.Values)
+	out.Values = release.CopyValues(c.Values)
 	if c.Metadata != nil {
 		m := *c.Metadata
 		m.Dependencies = slices.Clone(m.Dependencies)
@@ -51,30 +53,4 @@ func copyChart(c *chart.Chart) *chart.Chart {
 	}
 	out.SetDependencies(subcharts...)
 	return &out
-}
-
-func copyValues(v map[string]any) map[string]any {
-	if v == nil {
-		return nil
-	}
-	out := make(map[string]any, len(v))
-	for k, item := range v {
-		out[k] = copyValue(item)
-	}
-	return out
-}
-
-func copyValue(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		return copyValues(v)
-	case []any:
-		out := make([]any, len(v))
-		for i, item := range v {
-			out[i] = copyValue(item)
-		}
-		return out
-	default:
-		return v
-	}
 }

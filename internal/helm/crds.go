@@ -20,6 +20,7 @@ import (
 	"k8s.io/cli-runtime/pkg/resource"
 
 	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/release"
 )
 
 // crdTimeout bounds the wait until the server serves a chart's CRDs.
@@ -93,7 +94,7 @@ func (r *run) served(crds helmkube.ResourceList) error {
 // with the labels of their origin.
 func (r *run) crds(conf *action.Configuration) (helmkube.ResourceList, error) {
 	chart := r.chart()
-	if err := util.ProcessDependencies(chart, copyValues(r.job.Values)); err != nil {
+	if err := util.ProcessDependencies(chart, release.CopyValues(r.job.Values)); err != nil {
 		return nil, fmt.Errorf("process chart dependencies: %w", err)
 	}
 	var out helmkube.ResourceList

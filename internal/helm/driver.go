@@ -53,10 +53,10 @@ func (d *Driver) Install(ctx context.Context, job Job) (Outcome, error) {
 			return err
 		}
 		r.unlooked = install.ServerSideApply && install.TakeOwnership
-		_, err := install.RunWithContext(context.WithoutCancel(ctx), r.rendering(), copyValues(job.Values))
+		_, err := install.RunWithContext(context.WithoutCancel(ctx), r.rendering(), release.CopyValues(job.Values))
 		if err != nil && r.uninstalledBefore(err) {
 			r.unlooked, install.Replace = false, true
-			_, err = install.RunWithContext(context.WithoutCancel(ctx), r.rendering(), copyValues(job.Values))
+			_, err = install.RunWithContext(context.WithoutCancel(ctx), r.rendering(), release.CopyValues(job.Values))
 		}
 		return err
 	})
@@ -105,7 +105,7 @@ func (d *Driver) Upgrade(ctx context.Context, job Job) (Outcome, error) {
 		if err := r.applyCRDs(conf, spec.CRDs); err != nil {
 			return err
 		}
-		_, err = upgrade.RunWithContext(context.WithoutCancel(ctx), name, r.rendering(), copyValues(job.Values))
+		_, err = upgrade.RunWithContext(context.WithoutCancel(ctx), name, r.rendering(), release.CopyValues(job.Values))
 		return err
 	})
 }

@@ -9,6 +9,8 @@ import (
 	"helm.sh/helm/v4/pkg/action"
 	relv1 "helm.sh/helm/v4/pkg/release/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/leat-dev/leat/internal/release"
 )
 
 // Templated is an object of a chart and the template that made it, as in
@@ -36,7 +38,7 @@ func (d *Driver) Render(ctx context.Context, job Job) ([]Templated, error) {
 	r.serverSide = true
 	install := newInstall(conf, r)
 	install.DryRunStrategy = action.DryRunServer
-	made, err := install.RunWithContext(ctx, r.rendering(), copyValues(job.Values))
+	made, err := install.RunWithContext(ctx, r.rendering(), release.CopyValues(job.Values))
 	if err != nil {
 		return nil, r.lines.hide.err(r.guard.cause(err))
 	}

@@ -61,7 +61,7 @@ func (e *ValuesError) Unwrap() error { return e.Err }
 // where an earlier reference brought a map of the same top-level key, or the
 // path has one element. See docs/behaviour.md.
 func Compose(inline map[string]any, refs []meta.ValuesReference, lookup Lookup) (map[string]any, error) {
-	inline = deepCopy(inline)
+	inline = CopyValues(inline)
 	result := map[string]any{}
 	for _, ref := range refs {
 		data, err := read(ref, lookup)
@@ -170,7 +170,11 @@ func merge(a, b map[string]any) map[string]any {
 	return out
 }
 
-func deepCopy(v map[string]any) map[string]any {
+// CopyValues returns values that share nothing with v; nil of nil.
+func CopyValues(v map[string]any) map[string]any {
+	if v == nil {
+		return nil
+	}
 	out := make(map[string]any, len(v))
 	for k, item := range v {
 		out[k] = copyValue(item)
@@ -181,7 +185,7 @@ func deepCopy(v map[string]any) map[string]any {
 func copyValue(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
-		return deepCopy(v)
+		return CopyValues(v)
 	case []any:
 		out := make([]any, len(v))
 		for i, item := range v {
