@@ -15,9 +15,13 @@ import (
 	helmchart "helm.sh/helm/v4/pkg/chart/v2"
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
 	relv1 "helm.sh/helm/v4/pkg/release/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apiextensions "k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset"
+	apiextensionsclient "k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset/typed/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/yaml"
 
@@ -138,8 +142,57 @@ func (p *parity) play(values map[string]any) []string {
 	lines = append(lines, p.tell("upgrade", out, err)...)
 	out, err = p.driver.Rollback(p.ctx, p.job, 1)
 	lines = append(lines, p.tell("rollback", out, err)...)
+	p.openCRDs()
 	out, err = p.driver.Uninstall(p.ctx, p.job, helm.PlaceOf(p.job.Object))
+	p.awaitCRDs()
 	return append(lines, p.tell("uninstall", out, err)...)
+}
+
+// definitions are those on the server; a world in memory deletes them at once and
+// has none to wait for.
+func (p *parity) definitions() []apiextensionsv1.CustomResourceDefinition {
+	p.Helper()
+	if p.config.Transport != nil {
+		return nil
+	}
+	all, err := p.crds().CustomResourceDefinitions().List(p.ctx, metav1.ListOptions{})
+	if err != nil {
+		p.Fatal(err)
+	}
+	return all.Items
+}
+
+func (p *parity) crds() apiextensionsclient.ApiextensionsV1Interface {
+	p.Helper()
+	client, err := apiextensions.NewForConfig(p.config)
+	if err != nil {
+		p.Fatal(err)
+	}
+	return client.ApiextensionsV1()
+}
+
+// openCRDs reads the instances of every definition once. The server opens a kind's
+// storage with its first request; where that is the one that deletes the definition
+// it fails, and is tried again after minutes.
+func (p *parity) openCRDs() {
+	p.Helper()
+	for _, crd := range p.definitions() {
+		kind := schema.GroupVersionResource{Group: crd.Spec.Group, Version: crd.Spec.Versions[0].Name, Resource: crd.Spec.Names.Plural}
+		if _, err := dynamic.NewForConfigOrDie(p.config).Resource(kind).List(p.ctx, metav1.ListOptions{}); err != nil {
+			p.Fatal(err)
+		}
+	}
+}
+
+// awaitCRDs waits until no definition is being deleted any more: who installs the
+// next chart would take one that goes for one that is there.
+func (p *parity) awaitCRDs() {
+	p.Helper()
+	for _, crd := range p.definitions() {
+		if crd.DeletionTimestamp != nil {
+			kubetest.AwaitGone[apiextensionsv1.CustomResourceDefinition](p.TB, p.crds().RESTClient(), "customresourcedefinitions", "", crd.Name)
+		}
+	}
 }
 
 // tell returns what an action did: its error, the records and the inventory that

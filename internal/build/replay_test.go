@@ -75,7 +75,7 @@ func edit(t testing.TB, rng *rand.Rand, tr tree.Tree, paths []string) (tree.Tree
 // The replayed ReadSet answers as a fresh build: where no read has changed,
 // result and ReadSet are the same, byte for byte.
 func TestReplayEqualsFresh(t *testing.T) {
-	edits, recipesOf := 200, 40
+	edits, recipesOf := 60, 40
 	if testing.Short() {
 		edits, recipesOf = 3, 10
 	}
