@@ -61,8 +61,19 @@ func TestPassedEqualsFresh(t *testing.T) {
 // What base leaves behind is there at head: a namespace whose unit was taken out
 // and does not prune still holds what another unit puts there.
 func TestHeadStandsInWhatBaseLeaves(t *testing.T) {
+	for name, spaces := range map[string]string{
+		"nothing made up":   leavesUnit("spaces", "./spaces"),
+		"with what it read": strings.Replace(leavesUnit("spaces", "./spaces"), "interval: 1m,", "interval: 1m, postBuild: {substituteFrom: [{kind: ConfigMap, name: outside}]},", 1),
+	} {
+		t.Run(name, func(t *testing.T) { headStands(t, spaces) })
+	}
+}
+
+// headStands takes away the unit that made the namespace of another one.
+func headStands(t *testing.T, spaces string) {
+	t.Helper()
 	files := map[string]string{
-		"clusters/x/spaces.yaml": leavesUnit("spaces", "./spaces"),
+		"clusters/x/spaces.yaml": spaces,
 		"clusters/x/app.yaml":    leavesUnit("app", "./app"),
 		"spaces/ns.yaml":         "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n",
 		"app/cm.yaml":            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: app, namespace: shop}\ndata: {a: '1'}\n",

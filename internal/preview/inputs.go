@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	gvks "k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/leat-dev/leat/internal/build"
 	"github.com/leat-dev/leat/internal/object"
@@ -30,7 +31,8 @@ type Inputs struct {
 // placeholder is an object that was made up.
 type placeholder struct {
 	data map[string]string
-	by   map[object.Key]bool
+	kind gvks.GroupKind      // of which it is the definition; zero for a ConfigMap or Secret
+	by   map[object.Key]bool // who could not do without that kind
 }
 
 // manager is the field manager of what is made up.
@@ -49,7 +51,7 @@ func (f *Fleet) provide(ctx context.Context) (bool, error) {
 			continue
 		}
 		for _, in := range inputsOf(obj) {
-			if f.need(in, key) {
+			if f.need(in) {
 				changed[in.object] = true
 			}
 		}
@@ -104,20 +106,18 @@ func inputsOf(obj *unstructured.Unstructured) []input {
 	return out
 }
 
-// need notes that a unit reads an input, and tells whether it has to be made up.
-func (f *Fleet) need(in input, by object.Key) bool {
+// need tells whether an input has to be made up, or more of it.
+func (f *Fleet) need(in input) bool {
 	p := f.made[in.object]
 	if p == nil && f.objects[in.object] != nil {
 		return false
 	}
 	if p == nil {
-		p = &placeholder{data: map[string]string{}, by: map[object.Key]bool{}}
+		p = &placeholder{data: map[string]string{}}
 		f.made[in.object] = p
 	} else if _, has := p.data[in.key]; has || in.key == "" {
-		p.by[by] = true
 		return false
 	}
-	p.by[by] = true
 	if in.key != "" {
 		p.data[in.key] = f.value(in.key, in.value)
 	}
@@ -159,7 +159,6 @@ func (f *Fleet) madeFor(obj *unstructured.Unstructured) (*placeholder, object.Ke
 	}
 	for _, in := range slices.Backward(inputsOf(obj)) {
 		if p := f.made[in.object]; p != nil {
-			p.by[object.KeyOf(obj)] = true
 			return p, in.object
 		}
 	}

@@ -15,7 +15,9 @@ import (
 //     the same reason at base, so that it never held anything;
 //   - a release whose chart was edited and kept its version was not upgraded, so
 //     nothing tells what the edit would have changed;
-//   - what was made up for base is needed by the same units still.
+//   - what was made up for base is still read as it was by whom it was made up for,
+//     or they are gone: what stands for a thing outside of Git stays as it is, as
+//     that thing would.
 //
 // Base is what the same fleet was before.
 func Passed(base, head fleet.Rendered) bool {
@@ -32,10 +34,10 @@ func Passed(base, head fleet.Rendered) bool {
 		}
 	}
 	for _, p := range base.Placeholders {
-		if !slices.ContainsFunc(p.By, func(key object.Key) bool { return !needs(was[key], is[key]) }) && !brings(head, p.Object.Key) {
-			continue
+		changed := func(key object.Key) bool { return is[key] != nil && !needs(was[key], is[key]) }
+		if slices.ContainsFunc(p.By, changed) || brings(head, p.Object.Key) {
+			return false
 		}
-		return false
 	}
 	return true
 }
@@ -51,7 +53,7 @@ func stands(was, is *fleet.Unit) bool {
 
 // needs tells whether a unit surely reads what it read before.
 func needs(was, is *fleet.Unit) bool {
-	return was != nil && is != nil && reflect.DeepEqual(was.Object.Object["spec"], is.Object.Object["spec"])
+	return was != nil && reflect.DeepEqual(was.Object.Object["spec"], is.Object.Object["spec"])
 }
 
 // brings tells whether a unit of a fleet makes an object.

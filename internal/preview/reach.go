@@ -157,7 +157,7 @@ func (f *Fleet) kind(ctx context.Context, gvk gvks.GroupVersionKind, by object.K
 	key := object.Key{Group: schema.DefinitionKind.Group, Kind: schema.DefinitionKind.Kind, Name: plural + "." + gvk.Group}
 	p := f.made[key]
 	if p == nil {
-		p = &placeholder{data: map[string]string{}, by: map[object.Key]bool{}}
+		p = &placeholder{data: map[string]string{}, kind: gvk.GroupKind(), by: map[object.Key]bool{}}
 		f.made[key] = p
 	}
 	p.by[by] = true

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	gvks "k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/leat-dev/leat/internal/engine"
 	"github.com/leat-dev/leat/internal/fleet"
@@ -224,15 +225,50 @@ func shown(u *unstructured.Unstructured, s status) *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: top}
 }
 
-// placeholders tells what was made up, in order.
+// placeholders tells what was made up and has users, in order.
 func (f *Fleet) placeholders() []fleet.Placeholder {
+	users := f.users()
 	var out []fleet.Placeholder
 	for _, key := range slices.SortedFunc(maps.Keys(f.made), object.Compare) {
-		p := f.made[key]
-		out = append(out, fleet.Placeholder{
-			Object: object.Ref{Key: key, Version: "v1"}, Keys: slices.Sorted(maps.Keys(p.data)),
-			By: slices.SortedFunc(maps.Keys(p.by), object.Compare),
-		})
+		by := users[key]
+		if len(by) == 0 {
+			continue // who used it is gone
+		}
+		out = append(out, fleet.Placeholder{Object: object.Ref{Key: key, Version: "v1"}, Keys: slices.Sorted(maps.Keys(f.made[key].data)), By: by})
+	}
+	return out
+}
+
+// users are the units, in order, that use each thing that was made up: those that
+// name it, of a kind those that could not do without it or have an object of it.
+func (f *Fleet) users() map[object.Key][]object.Key {
+	kinds := map[gvks.GroupKind]object.Key{}
+	for key, p := range f.made {
+		if !p.kind.Empty() {
+			kinds[p.kind] = key
+		}
+	}
+	out := map[object.Key][]object.Key{}
+	for _, obj := range f.all() {
+		key := object.KeyOf(obj)
+		used := map[object.Key]bool{}
+		for _, in := range inputsOf(obj) {
+			used[in.object] = f.made[in.object] != nil
+		}
+		refs, _ := inventoryOf(obj) // what this engine wrote can be read
+		for _, ref := range refs {
+			if made, ok := kinds[ref.GroupKind()]; ok {
+				used[made] = true
+			}
+		}
+		for _, made := range kinds {
+			used[made] = used[made] || f.made[made].by[key]
+		}
+		for made, is := range used {
+			if is {
+				out[made] = append(out[made], key)
+			}
+		}
 	}
 	return out
 }
