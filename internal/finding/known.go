@@ -3,6 +3,7 @@ package finding
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/leat-dev/leat/internal/change"
@@ -34,7 +35,7 @@ var knownRules = []Rule{
 		Name: "placeholder-used", Severity: Info,
 		Doc: "Something that lives outside Git was not given, and a placeholder stands for it: what depends on its value is not what the cluster will have. Pass it " +
 			"with --input or --set-input.",
-		Check: standing(placeholders),
+		Check: placeholders,
 	},
 	{
 		Name: "value-unused", Severity: Info,
@@ -109,9 +110,15 @@ func flawed(f change.Flaw) Finding {
 	return Finding{Unit: f.Unit, Object: f.Object, Field: f.Field, Message: f.Message, At: f.At}
 }
 
-func placeholders(r fleet.Rendered) []Finding {
+// placeholders are old where all that reads them, and all of them that is read, was
+// read before.
+func placeholders(set change.Set) []Finding {
+	before := map[object.Key]fleet.Placeholder{}
+	for _, p := range set.Before.Placeholders {
+		before[p.Object.Key] = p
+	}
 	var out []Finding
-	for _, p := range r.Placeholders {
+	for _, p := range set.After.Placeholders {
 		f := Finding{Message: fmt.Sprintf("a placeholder stands for %s, which %s", p.Object, readBy(p.By))}
 		if len(p.Keys) > 0 {
 			f.Message += "; asked for: " + words.Some(p.Keys)
@@ -119,9 +126,16 @@ func placeholders(r fleet.Rendered) []Finding {
 		if len(p.By) > 0 {
 			f.Unit = p.By[0]
 		}
+		was, stood := before[p.Object.Key]
+		f.Old = stood && within(p.By, was.By) && within(p.Keys, was.Keys)
 		out = append(out, f)
 	}
 	return out
+}
+
+// within tells whether each of some is one of all.
+func within[T comparable](some, all []T) bool {
+	return !slices.ContainsFunc(some, func(v T) bool { return !slices.Contains(all, v) })
 }
 
 func readBy(keys []object.Key) string {

@@ -53,8 +53,8 @@ func cases(t *testing.T, rule string) []one {
 func (c one) set() change.Set {
 	for _, r := range []*fleet.Rendered{&c.pair.Base, &c.pair.Head} {
 		for _, u := range r.Units {
-			if u.Object.GetAnnotations()["placeholder"] != "" { // says that its first object was made up
-				r.Placeholders = append(r.Placeholders, fleet.Placeholder{Object: u.Objects[0].Ref, Keys: []string{"TOKEN"}, By: []object.Key{u.Key}})
+			if name := u.Object.GetAnnotations()["placeholder"]; name != "" { // says that this Secret was made up for it
+				r.Placeholders = madeUp(r.Placeholders, object.Ref{Key: object.Key{Kind: "Secret", Namespace: "apps", Name: name}, Version: "v1"}, u.Key)
 			}
 		}
 	}
@@ -63,6 +63,17 @@ func (c one) set() change.Set {
 		set.Flaws[i] = flaws(r)
 	}
 	return set
+}
+
+// madeUp adds a placeholder, or a reader to it.
+func madeUp(all []fleet.Placeholder, ref object.Ref, by object.Key) []fleet.Placeholder {
+	for i := range all {
+		if all[i].Object == ref {
+			all[i].By = append(all[i].By, by)
+			return all
+		}
+	}
+	return append(all, fleet.Placeholder{Object: ref, Keys: []string{"TOKEN"}, By: []object.Key{by}})
 }
 
 // flaws stands in for the validation: fields called bad are refused, fields called
