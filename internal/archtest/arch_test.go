@@ -48,6 +48,10 @@ var layers = map[string]layer{
 	"internal/world/cluster": port, "internal/world/memory": port, "internal/world/overlay": port, "internal/world/remote": port, "internal/world/live": port, "internal/world/serve": port,
 	"internal/world/worldtest": port, "internal/source/charts": port, "internal/isolate": port, "internal/image": port, "internal/image/cmd/mkimage": l5,
 
+	"internal/repo": port, "internal/forge": port, "internal/forge/rest": port, "internal/forge/forgetest": port,
+	"internal/forge/gitea": port, "internal/forge/github": port, "internal/forge/gitlab": port, "internal/forge/plain": port,
+	"internal/forge/bitbucket": port, "internal/forge/azure": port,
+
 	"internal/sched": l3, "internal/apply": l3, "internal/commit": l3, "internal/engine": l3, "internal/install": l3, "internal/helm": l3,
 
 	"internal/controller": l4, "internal/preview": l4,

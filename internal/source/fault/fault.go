@@ -1,6 +1,6 @@
 // Package fault says of what goes wrong between this program and a server of
 // sources what kind of thing it is, and so what to do about it. It is what
-// packages git, oci and charts return.
+// packages git, oci, charts, repo and forge return.
 //
 //	return &fault.Error{Class: fault.NotFound, URL: shown, Err: err}
 //	if fault.ClassOf(err) == fault.Auth { … }
@@ -22,6 +22,9 @@ type Class string
 // The classes.
 const (
 	Auth        Class = "authentication failed" // the credential is wrong or missing
+	Forbidden   Class = "forbidden"             // the credential is good and may not do this
+	Protected   Class = "protected"             // a rule of the server lets only pull requests change the branch
+	Conflict    Class = "conflict"              // somebody was faster: what was expected is no longer so
 	Trust       Class = "identity not verified" // TLS certificate, SSH host key; of the server, or ours
 	NotFound    Class = "not found"             // what was asked for is not there
 	Empty       Class = "empty repository"      // there is no commit

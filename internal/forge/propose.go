@@ -1,0 +1,159 @@
+package forge
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/leat-dev/leat/internal/source/fault"
+)
+
+// Proposal is a pull request that is wanted, however often it is said.
+type Proposal struct {
+	Head, Base string // branches; the head is pushed already
+	Title      string
+	Body       string // ours alone: what people write around it stays
+	Labels     []string
+
+	// Digest names what is proposed: one that a person closed is not opened
+	// again while the digest is the same. "" takes the commit of the head.
+	Digest string
+}
+
+// Outcome is what Propose found or did.
+type Outcome string
+
+// The outcomes.
+const (
+	Created  Outcome = "created"
+	Updated  Outcome = "updated"
+	Same     Outcome = "unchanged"
+	Declined Outcome = "closed by a person"
+)
+
+// Propose opens the pull request, or brings the open one up to date. A title
+// that a person changed stays, and so does what a person wrote around our part
+// of the body. A pull request that was closed without merging is an answer: with
+// the same digest it is returned as Declined, and nothing is opened.
+func Propose(ctx context.Context, f Forge, p Proposal) (PullRequest, Outcome, error) {
+	open, err := f.List(ctx, Query{State: Open, Head: p.Head, Base: p.Base})
+	if err != nil {
+		return PullRequest{}, "", fmt.Errorf("look for the pull request of %s: %w", p.Head, err)
+	}
+	if p.Digest == "" {
+		if p.Digest, err = headOf(ctx, f, p.Head); err != nil {
+			return PullRequest{}, "", err
+		}
+	}
+	if len(open) > 0 {
+		return refresh(ctx, f, open[0], p)
+	}
+	declined, found, err := declinedBefore(ctx, f, p)
+	if err != nil || found {
+		return declined, Declined, err
+	}
+	made, err := f.Create(ctx, Draft{Head: p.Head, Base: p.Base, Title: p.Title, Body: p.section().whole(), Labels: p.Labels})
+	if fault.ClassOf(err) == fault.Conflict {
+		return afterRace(ctx, f, p, err)
+	}
+	if err != nil {
+		return PullRequest{}, "", fmt.Errorf("open a pull request of %s into %s: %w", p.Head, p.Base, err)
+	}
+	return made, Created, nil
+}
+
+func headOf(ctx context.Context, f Forge, branch string) (string, error) {
+	b, err := f.Branch(ctx, branch)
+	if err != nil {
+		return "", fmt.Errorf("look for the branch %s: %w", branch, err)
+	}
+	return b.Commit, nil
+}
+
+// afterRace takes the pull request that somebody else opened between our look
+// and our attempt.
+func afterRace(ctx context.Context, f Forge, p Proposal, cause error) (PullRequest, Outcome, error) {
+	open, err := f.List(ctx, Query{State: Open, Head: p.Head, Base: p.Base})
+	if err != nil || len(open) == 0 {
+		return PullRequest{}, "", errors.Join(fmt.Errorf("open a pull request of %s into %s: %w", p.Head, p.Base, cause), err)
+	}
+	return refresh(ctx, f, open[0], p)
+}
+
+func declinedBefore(ctx context.Context, f Forge, p Proposal) (PullRequest, bool, error) {
+	closed, err := f.List(ctx, Query{State: Closed, Head: p.Head, Base: p.Base})
+	if err != nil {
+		return PullRequest{}, false, fmt.Errorf("look for closed pull requests of %s: %w", p.Head, err)
+	}
+	for _, pr := range closed {
+		if s, ok := sectionOf(pr.Body); ok && s.digest == p.Digest {
+			return pr, true, nil
+		}
+	}
+	return PullRequest{}, false, nil
+}
+
+// refresh writes what differs from what is there.
+func refresh(ctx context.Context, f Forge, pr PullRequest, p Proposal) (PullRequest, Outcome, error) {
+	e, changed := p.changes(pr)
+	if !changed {
+		return pr, Same, nil
+	}
+	next, err := f.Edit(ctx, pr.Number, e)
+	if err != nil {
+		return pr, "", fmt.Errorf("update pull request %d: %w", pr.Number, err)
+	}
+	next.Pusher = cmp.Or(next.Pusher, pr.Pusher)
+	return next, Updated, nil
+}
+
+// changes says what of an open pull request must be edited.
+func (p Proposal) changes(pr PullRequest) (Edit, bool) {
+	var e Edit
+	old, had := sectionOf(pr.Body)
+	ours := p.section()
+	if body := ours.into(pr.Body); body != pr.Body {
+		e.Body = &body
+	}
+	// A title is ours while it is the one that we set last.
+	if p.Title != pr.Title && had && old.title == titleMark(pr.Title) {
+		e.Title = &p.Title
+	}
+	return e, e.Body != nil || e.Title != nil
+}
+
+func (p Proposal) section() section {
+	return section{digest: p.Digest, title: titleMark(p.Title), text: clip(p.Body, MaxBody)}
+}
+
+// Say keeps one comment of ours below a pull request: it is the one that bears
+// the marker and was written by us, whoever else copied the marker; it is edited
+// in place. It returns whether anything was written.
+func Say(ctx context.Context, f Forge, number int, marker, body string) (bool, error) {
+	me, err := f.Me(ctx)
+	if err != nil {
+		return false, fmt.Errorf("ask the forge who we are: %w", err)
+	}
+	all, err := f.Comments(ctx, number)
+	if err != nil {
+		return false, fmt.Errorf("read the comments of pull request %d: %w", number, err)
+	}
+	text := commentMark(marker) + "\n" + clip(body, MaxBody)
+	for _, c := range all {
+		if c.Author.ID != me.ID || !bears(c.Body, marker) {
+			continue
+		}
+		if sameText(c.Body, text) {
+			return false, nil
+		}
+		if err := f.EditComment(ctx, c, text); err != nil {
+			return false, fmt.Errorf("edit the comment on pull request %d: %w", number, err)
+		}
+		return true, nil
+	}
+	if _, err := f.Comment(ctx, number, text); err != nil {
+		return false, fmt.Errorf("comment on pull request %d: %w", number, err)
+	}
+	return true, nil
+}
