@@ -100,7 +100,7 @@ func fieldOf(obj *unstructured.Unstructured, name string) map[string]any {
 func Environment(units map[object.Key]Digest) Digest {
 	lines := make([]string, 0, len(units))
 	for key, digest := range units {
-		lines = append(lines, key.String()+" "+string(digest))
+		lines = append(lines, object.InventoryID(key)+" "+string(digest))
 	}
 	return sum(lines)
 }
