@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
+	"sync"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
@@ -122,28 +123,19 @@ func (u *Up) bases() build.RemoteFetcher {
 // Run lets the engine work until ctx ends. Saved files reach it by themselves.
 func (u *Up) Run(ctx context.Context) error {
 	defer u.mirror.Close()
+	return u.run(ctx, u.watch, u.watchMirrors)
+}
+
+// run lets the engine work until ctx ends, and others beside it.
+func (u *Up) run(ctx context.Context, others ...func(context.Context)) error {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		u.watch(ctx)
-	}()
-	mirrored := make(chan struct{})
-	go func() {
-		defer close(mirrored)
-		u.watchMirrors(ctx)
-	}()
-	followed := make(chan struct{})
-	go func() {
-		defer close(followed)
-		u.beside.run(ctx)
-	}()
+	var all sync.WaitGroup
+	for _, f := range append(others, u.beside.run) {
+		all.Go(func() { f(ctx) })
+	}
 	err := u.App.Run(ctx)
 	cancel()
-	<-watched
-	<-mirrored
-	<-followed
+	all.Wait()
 	return err
 }
 
@@ -155,11 +147,16 @@ func (u *Up) watch(ctx context.Context) {
 		return
 	}
 	for range w.Changed() {
-		for _, obj := range u.App.Controller.Units() {
-			url, _, _ := unstructured.NestedString(obj.Object, "spec", "url")
-			if obj.GetKind() == unit.GitRepositoryKind && u.local.isOwn(url) {
-				_ = u.App.Controller.Wake(object.KeyOf(obj), "a file was saved") // one that just went need not wake
-			}
+		u.wakeOwn("a file was saved")
+	}
+}
+
+// wakeOwn wakes the repositories that read the fleet.
+func (u *Up) wakeOwn(why string) {
+	for _, obj := range u.App.Controller.Units() {
+		url, _, _ := unstructured.NestedString(obj.Object, "spec", "url")
+		if obj.GetKind() == unit.GitRepositoryKind && u.local.isOwn(url) {
+			_ = u.App.Controller.Wake(object.KeyOf(obj), why) // one that just went need not wake
 		}
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/leat-dev/leat/internal/app"
-	"github.com/leat-dev/leat/internal/controller"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/screen"
 )
@@ -25,18 +24,17 @@ type show struct {
 	json, once bool
 	fd         int // of the terminal, -1 for none
 
+	news *app.Following
+
 	mu      sync.Mutex
-	runs    map[object.Key]screen.Run
 	told    map[object.Key]string
-	moved   time.Time // last news of any unit
-	drawn   int       // lines of the live tree on the screen
-	up      *app.Up
+	drawn   int // lines of the live tree on the screen
 	drawing sync.WaitGroup
 }
 
 func newShow(out, errs io.Writer, output string, once bool) *show {
 	s := &show{out: out, notes: out, json: output == "json", once: once, fd: -1,
-		runs: make(map[object.Key]screen.Run), told: make(map[object.Key]string), moved: time.Now()}
+		news: app.NewFollowing(), told: make(map[object.Key]string)}
 	if s.json {
 		s.notes = errs
 	}
@@ -54,41 +52,11 @@ func (s *show) say(format string, args ...any) {
 	fmt.Fprintf(s.notes, format+"\n", args...)
 }
 
-// finished takes the news of a run.
-func (s *show) finished(r controller.Run) {
-	rep := r.Report
-	if rep.Summary.Ready == "" {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	run := screen.RunOf(rep)
-	run.Took, run.At = r.Took, time.Now()
-	if before, ok := s.runs[r.Unit]; ok && before.Ready == run.Ready && before.Took > run.Took {
-		run.Took = before.Took // the run that did the work, not those that looked again
-	}
-	if before, ok := s.runs[r.Unit]; !ok || before.Ready != run.Ready || before.Reason != run.Reason ||
-		before.Revision != run.Revision || len(run.Changed) > 0 {
-		s.moved = run.At // a run that found everything as it was is no news
-	}
-	s.runs[r.Unit] = run
-}
-
 func (s *show) removed(key object.Key) {
+	s.news.Removed(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.runs, key)
 	delete(s.told, key)
-	s.moved = time.Now()
-}
-
-// board is how everything stands now.
-func (s *show) board() screen.Board {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	board := screen.Make(s.up.Units(), s.runs)
-	board.Warnings = s.up.Simulated()
-	return board
 }
 
 // redraw is how often the screen may change.
@@ -96,7 +64,7 @@ const redraw = 100 * time.Millisecond
 
 // begin shows the engine until ctx ends.
 func (s *show) begin(ctx context.Context, up *app.Up) {
-	s.up = up
+	s.news.Follow(up)
 	s.drawing.Add(1)
 	go func() {
 		defer s.drawing.Done()
@@ -117,7 +85,7 @@ func (s *show) draw() {
 	if s.json {
 		return
 	}
-	board := s.board()
+	board := s.news.Board()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.fd < 0 {
@@ -178,55 +146,6 @@ func (s *show) lines(board screen.Board) {
 		s.told[r.Key] = mark
 		fmt.Fprintln(s.out, r.Line())
 	}
-}
-
-// quiet is how long nothing may have happened for the engine to count as settled:
-// longer than a watch takes to tell what a write did.
-const quiet = 1500 * time.Millisecond
-
-// settle returns true when nothing runs, nothing is due but timers, and what is
-// not ready has had its grace.
-func (s *show) settle(ctx context.Context, grace time.Duration) bool {
-	calm, c := time.Now(), s.up.App.Controller
-	for {
-		idle, changed := c.Idle()
-		if !idle {
-			calm = time.Now()
-		}
-		board := s.board()
-		ready, all := board.Counts()
-		wait := quiet
-		switch {
-		case ready == all && all > 0:
-			wait = quiet / 3
-		case progressing(board):
-			wait = grace
-		}
-		if idle && all > 0 && time.Since(calm) >= wait && time.Since(s.lastMove()) >= wait {
-			return true
-		}
-		select {
-		case <-ctx.Done():
-			return false
-		case <-changed:
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-}
-
-func (s *show) lastMove() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.moved
-}
-
-func progressing(b screen.Board) bool {
-	for _, r := range b.Rows {
-		if r.State == screen.Progressing || r.State == screen.Unknown {
-			return true
-		}
-	}
-	return false
 }
 
 // final prints how everything ended and returns the error for the exit code.

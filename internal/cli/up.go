@@ -169,7 +169,7 @@ func (f *upFlags) config(dir, data string, log *slog.Logger, show *show) (app.Up
 	return app.UpConfig{
 		Dir: dir, Entry: f.entry, DataDir: data, Inputs: f.inputs, Mirrors: mirrors, Fetch: f.fetch,
 		CreateNamespaces: f.createNamespaces, Options: options, Log: log, Say: show.say,
-		Finished: show.finished, Removed: show.removed, Isolate: isolation(log, 0),
+		Finished: show.news.Finished, Removed: show.removed, Isolate: isolation(log, 0),
 	}, nil
 }
 
@@ -183,7 +183,7 @@ func (f *upFlags) watch(ctx context.Context, up *app.Up, cp ControlPlane, show *
 	settled := make(chan struct{})
 	if f.once {
 		go func() {
-			if show.settle(ctx, f.grace) {
+			if show.news.Settle(ctx, f.grace) {
 				close(settled)
 			}
 		}()
@@ -196,7 +196,7 @@ func (f *upFlags) watch(ctx context.Context, up *app.Up, cp ControlPlane, show *
 		<-done
 		return fmt.Errorf("the control plane ended: %w", cp.Err())
 	case <-settled:
-		board := show.board()
+		board := show.news.Board()
 		cancel()
 		err = errors.Join(<-done, show.final(board))
 	}
