@@ -15,7 +15,6 @@ import (
 
 	"github.com/leat-dev/leat/internal/change"
 	"github.com/leat-dev/leat/internal/entry"
-	"github.com/leat-dev/leat/internal/finding"
 	"github.com/leat-dev/leat/internal/mirror"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/present"
@@ -126,10 +125,11 @@ func (c *planning) plan(ctx context.Context, head Revision) (present.Entry, erro
 	}
 	base.fleet, after.fleet = preview.Alike(base.fleet, after.fleet)
 	set := change.Compare(base.fleet, after.fleet, change.Options{Mask: c.cfg.Options.Mask, Inputs: c.inputs})
-	if err := provenance.Fill(ctx, &set, provenance.Sides{Base: base.from.at(base.fleet), Head: after.from.at(after.fleet)}); err != nil {
+	found, err := judge(ctx, &set, base, after)
+	if err != nil {
 		return present.Entry{}, err
 	}
-	return present.Entry{Set: set, Findings: finding.Check(set, finding.Rules), Took: present.Took{Base: base.took, Head: after.took}}, nil
+	return present.Entry{Set: set, Findings: found, Took: present.Took{Base: base.took, Head: after.took}}, nil
 }
 
 // base is the cluster as it stands.

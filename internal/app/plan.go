@@ -12,11 +12,9 @@ import (
 
 	"github.com/leat-dev/leat/internal/change"
 	"github.com/leat-dev/leat/internal/entry"
-	"github.com/leat-dev/leat/internal/finding"
 	"github.com/leat-dev/leat/internal/fleet"
 	"github.com/leat-dev/leat/internal/present"
 	"github.com/leat-dev/leat/internal/preview"
-	"github.com/leat-dev/leat/internal/provenance"
 )
 
 // PlanConfig says what to plan.
@@ -121,14 +119,15 @@ func (p *Previews) compared(ctx context.Context, sides [2]rendering) (present.En
 	sides[0].fleet, sides[1].fleet = preview.Alike(sides[0].fleet, sides[1].fleet)
 	set := change.Compare(sides[0].fleet, sides[1].fleet, change.Options{Mask: p.cfg.Options.Mask, Inputs: inputs})
 	set.Flaws = [2][]change.Flaw{sides[0].flaws, sides[1].flaws}
-	if err := provenance.Fill(ctx, &set, provenance.Sides{Base: sides[0].from.at(sides[0].fleet), Head: sides[1].from.at(sides[1].fleet)}); err != nil {
+	found, err := judge(ctx, &set, sides[0], sides[1])
+	if err != nil {
 		return present.Entry{}, err
 	}
 	path := sides[1].path
 	if absent[1] != nil {
 		path = sides[0].path
 	}
-	return present.Entry{Path: path, Set: set, Findings: finding.Check(set, finding.Rules), Took: present.Took{Base: sides[0].took, Head: sides[1].took}, Notes: sides[1].notes}, nil
+	return present.Entry{Path: path, Set: set, Findings: found, Took: present.Took{Base: sides[0].took, Head: sides[1].took}, Notes: sides[1].notes}, nil
 }
 
 // render brings one side to rest. A side that does not have the cluster is empty.

@@ -8,9 +8,7 @@ import (
 	"github.com/leat-dev/leat/internal/change"
 	"github.com/leat-dev/leat/internal/entry"
 	"github.com/leat-dev/leat/internal/expect"
-	"github.com/leat-dev/leat/internal/finding"
 	"github.com/leat-dev/leat/internal/fleet"
-	"github.com/leat-dev/leat/internal/provenance"
 )
 
 // TestConfig says what to hold a fleet to.
@@ -90,6 +88,6 @@ func (p *Previews) got(ctx context.Context, o entry.Options, head Revision) (exp
 	}
 	set := change.Compare(fleet.Rendered{}, r.fleet, change.Options{Mask: p.cfg.Options.Mask, Inputs: inputs})
 	set.Flaws[1] = r.flaws
-	err = provenance.Fill(ctx, &set, provenance.Sides{Base: origins{}.at(fleet.Rendered{}), Head: r.from.at(r.fleet)})
-	return expect.Got{Fleet: r.fleet, Findings: finding.Check(set, finding.Rules)}, err
+	found, err := judge(ctx, &set, rendering{}, r)
+	return expect.Got{Fleet: r.fleet, Findings: found}, err
 }

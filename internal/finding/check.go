@@ -192,3 +192,21 @@ func allowed(u *unstructured.Unstructured, rule string) bool {
 	}
 	return false
 }
+
+// Locate gives the findings that have no line the place that where knows for
+// their unit, object (zero for none) and field: file:line, or nothing.
+func Locate(found []Finding, where func(unit, obj object.Key, field string) string) {
+	for i := range found {
+		f := &found[i]
+		if !lined(f.At) && !f.Unit.IsZero() {
+			f.At = cmp.Or(where(f.Unit, f.Object.Key, f.Field), f.At)
+		}
+	}
+}
+
+// lined tells whether a place has a line, or is a file of another repository, of
+// which no line is known.
+func lined(at string) bool {
+	_, line, _ := strings.Cut(at, ":")
+	return line != "" || strings.Contains(at, "//")
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/leat-dev/leat/internal/change"
 	"github.com/leat-dev/leat/internal/finding"
 	"github.com/leat-dev/leat/internal/fleet/fleettxt"
+	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/plan"
 )
 
@@ -208,3 +209,15 @@ kind: Secret
 metadata: {name: other, namespace: apps}
 stringData: {password: canary-0003}
 `
+
+// What has a line keeps it, and so does a file of another repository.
+func TestLocate(t *testing.T) {
+	unit := object.Key{Kind: "Kustomization", Name: "web"}
+	found := []finding.Finding{{Unit: unit, At: "a.yaml:3"}, {Unit: unit}, {Unit: unit, At: "web/templates/a.yaml"}, {Unit: unit, At: "https://host/x//a.yaml"}, {}}
+	finding.Locate(found, func(u, _ object.Key, _ string) string { return u.Name + ".yaml:1" })
+	for i, want := range []string{"a.yaml:3", "web.yaml:1", "web.yaml:1", "https://host/x//a.yaml", ""} {
+		if found[i].At != want {
+			t.Errorf("%d: %q, want %q", i, found[i].At, want)
+		}
+	}
+}

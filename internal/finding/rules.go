@@ -57,8 +57,11 @@ const introduction = `# Findings
 Made from the program: ` + "`go test ./internal/finding -run TestDocs -update`" + `.
 
 ` + "`leat plan`" + ` says what of a change is dangerous, wrong, or worth a look. Each finding names its rule, the unit, the object
-and the field it is about, and the file and line where that was written, as far as it is known. What the change brings
-comes first; findings that stood before the change are old, counted, and folded away.
+and the field it is about, and the file and line where that was written. Of what the change brings, the line is proven: it
+was changed in a copy, and the field changed with it. Of what stood before, and of what a chart makes, the line is read: it
+is that of the field in the object's own document, else the line above it that the document has, else the object, else the
+unit. Only what is in no file has no line: the entry that ` + "`--path`" + ` makes, and what is said of the fleet as a whole. What the
+change brings comes first; findings that stood before the change are old, counted, and folded away.
 
 ` + "`--fail-on`" + ` takes a severity (that and above), names of rules, or both: ` + "`--fail-on danger,plain-secret`" + `. The exit code is 3
 when a finding that is neither old nor allowed is among them.
