@@ -52,7 +52,7 @@ type files map[string]string
 var quick = map[string]bool{
 	"TestHelmReleaseIsInstalled": true, "TestHelmReleaseIsUpgraded": true, "TestDriftOfAReleaseIsCorrected": true,
 	"TestChartsOfARepository": true, "TestFirstOfTwoOwnersKeepsTheObject": true, "TestCase38Canary": true,
-	"TestReleasesOfFluxAreInSync": true, "TestCycleIsStalledAndPrinted": true, "TestImmutableFields": true,
+	"TestReleasesOfFluxAreInSync": true, "TestUnapprovedChangesAreNotApplied": true, "TestCycleIsStalledAndPrinted": true, "TestImmutableFields": true,
 	"TestDeletedReleaseIsUninstalled": true,
 }
 

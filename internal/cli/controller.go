@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 	"github.com/leat-dev/leat/internal/controller"
 	"github.com/leat-dev/leat/internal/engine"
 	"github.com/leat-dev/leat/internal/helm"
+	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/plan"
 )
 
@@ -37,6 +39,7 @@ type controllerFlags struct {
 	engine                        engineFlags
 	remotes                       remoteFlags
 	components                    []string
+	requireApproval               string
 	logLevel, logEncoding         string
 	metricsAddr, healthAddr       string
 	storagePath, storageAddr      string
@@ -78,6 +81,7 @@ func (f *controllerFlags) register(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.scope.all, "watch-all-namespaces", true, "watch all namespaces; false: only the one in $RUNTIME_NAMESPACE")
 	fs.StringVar(&f.scope.selector, "watch-label-selector", "", "reconcile only objects with these labels, for sharding")
 	fs.StringSliceVar(&f.components, "components", nil, "reconcile only the kinds of these controllers of Flux (default: all)")
+	fs.StringVar(&f.requireApproval, "require-approval", "", "NAMESPACE/NAME of the ConfigMap that says whose approval every Kustomization and HelmRelease needs (docs/approvals.md)")
 	fs.IntVar(&f.concurrent, "concurrent", 20, "Kustomizations and HelmReleases converged at once")
 	fs.IntVar(&f.concurrentSources, "concurrent-sources", 10, "sources fetched at once")
 	fs.StringVar(&f.logLevel, "log-level", "info", "trace, debug, info or error")
@@ -140,6 +144,9 @@ func runController(ctx context.Context, env Env, f *controllerFlags) error {
 		return err
 	}
 	options.DefaultKubeConfigAccount = f.remotes.account
+	if options.Approvals.Rules, err = approvalRules(f.requireApproval); err != nil {
+		return err
+	}
 	scope := controller.Scope{Selector: f.scope.selector}
 	if !f.scope.all {
 		if scope.Namespace = os.Getenv("RUNTIME_NAMESPACE"); scope.Namespace == "" {
@@ -166,6 +173,18 @@ func runController(ctx context.Context, env Env, f *controllerFlags) error {
 		REST: cfg, Metrics: f.metricsAddr, Health: f.healthAddr, Leader: f.leader.config(), Lease: leaseOf(f.components), StateDir: f.storagePath,
 		Grace: f.grace, Hurry: hurry, Log: log,
 	})
+}
+
+// approvalRules reads --require-approval.
+func approvalRules(name string) (object.Key, error) {
+	namespace, name, found := strings.Cut(name, "/")
+	switch {
+	case !found && namespace == "":
+		return object.Key{}, nil
+	case namespace == "" || name == "" || strings.Contains(name, "/"):
+		return object.Key{}, usage("--require-approval: want NAMESPACE/NAME of a ConfigMap")
+	}
+	return object.Key{Kind: "ConfigMap", Namespace: namespace, Name: name}, nil
 }
 
 // hurry listens for the signal after the one that stopped the process.

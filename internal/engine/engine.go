@@ -24,6 +24,7 @@ import (
 	"github.com/leat-dev/leat/internal/apply"
 	"github.com/leat-dev/leat/internal/build"
 	"github.com/leat-dev/leat/internal/chart"
+	"github.com/leat-dev/leat/internal/gate"
 	"github.com/leat-dev/leat/internal/hash"
 	"github.com/leat-dev/leat/internal/helm"
 	"github.com/leat-dev/leat/internal/object"
@@ -85,6 +86,7 @@ type Options struct {
 	DefaultToRetryOnFailure    bool
 	DisableChartDigestTracking bool
 	HelmGates                  helm.Gates // of each action
+	Approvals                  Approvals
 	Mask                       plan.Mask
 	Log                        *slog.Logger
 }
@@ -136,10 +138,11 @@ type memo struct {
 	// and for what: the applied content and the generation.
 	since  time.Time
 	waitOn string
-	reads  record.Set // of the last build, for impact
-	swept  bool       // what an earlier process left was looked for
-	at     string     // the other cluster that it worked in last
-	held   unwritten  // what the last run of a Kustomization applied
+	reads  record.Set  // of the last build, for impact
+	swept  bool        // what an earlier process left was looked for
+	at     string      // the other cluster that it worked in last
+	held   unwritten   // what the last run of a Kustomization applied
+	digest gate.Digest // what it would become, under Approvals.Seal
 
 	stored    hash.ID   // tree of the last stored artifact
 	generated generated // of an ArtifactGenerator

@@ -57,6 +57,7 @@ type releasing struct {
 	checks cel.Health
 	source *unstructured.Unstructured
 	chart  *helmchart.Chart
+	packed string // digest of the artifact that holds the chart
 	values map[string]any
 	hidden []string         // texts of Secrets among the values
 	left   []*relv1.Release // what an action left in storage that ended just now; nil for none
@@ -122,6 +123,9 @@ func (r *releasing) converge(ctx context.Context) error {
 		return err
 	}
 	if begun, err := r.begin(); err != nil || !begun {
+		return err
+	}
+	if err := r.approved(ctx, asking{r.raw, r.view, r.now, r.becomes}); err != nil {
 		return err
 	}
 	return r.act(ctx)

@@ -217,7 +217,7 @@ func (r *releasing) load(ctx context.Context, art *meta.Artifact) error {
 			c = renamed(c, version)
 		}
 	}
-	r.chart, r.req.Chart = c, made
+	r.chart, r.req.Chart, r.packed = c, made, art.Digest
 	return nil
 }
 

@@ -105,6 +105,9 @@ func (c *kustomizing) converge(ctx context.Context) error {
 	if err := c.build(ctx, art); err != nil {
 		return err
 	}
+	if err := c.approved(ctx, asking{c.raw, c.view, c.now, c.becomes}); err != nil {
+		return err
+	}
 	if err := c.apply(ctx); err != nil {
 		return err
 	}

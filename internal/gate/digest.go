@@ -96,6 +96,16 @@ func fieldOf(obj *unstructured.Unstructured, name string) map[string]any {
 	return m
 }
 
+// Parts is the digest of a unit that is made of texts with names. They may hold
+// secrets.
+func (s Seal) Parts(texts map[string]string) Digest {
+	lines := make([]string, 0, len(texts))
+	for name, text := range texts {
+		lines = append(lines, name+" "+s.value(secret.Of(text)))
+	}
+	return sum(lines)
+}
+
 // Environment is the digest of all its units.
 func Environment(units map[object.Key]Digest) Digest {
 	lines := make([]string, 0, len(units))

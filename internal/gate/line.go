@@ -32,7 +32,7 @@ func (h *Held) Error() string {
 		have = "approved by " + strings.Join(h.By, ", ")
 	}
 	return fmt.Sprintf("%s in %s waits for %d more approval(s) of %s: %s; run leat approve %s",
-		h.Digest.Short(), h.Environment, h.Missing, strings.Join(h.From, ", "), have, h.Environment)
+		h.Digest, h.Environment, h.Missing, strings.Join(h.From, ", "), have, h.Environment)
 }
 
 // Holds decides whether a unit may become what a digest names. signed are all

@@ -109,7 +109,7 @@ func TestLineHolds(t *testing.T) {
 
 func TestHeldSaysWhatToDo(t *testing.T) {
 	held := &Held{Environment: "production", Digest: good, By: []string{"bob"}, Missing: 1, From: []string{"alice", "carol"}}
-	const want = "sha256:abababababab in production waits for 1 more approval(s) of alice, carol: approved by bob; run leat approve production"
+	want := string(good) + " in production waits for 1 more approval(s) of alice, carol: approved by bob; run leat approve production"
 	if got := held.Error(); got != want {
 		t.Errorf("got %s", got)
 	}

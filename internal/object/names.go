@@ -43,4 +43,8 @@ const (
 	AnnotationForce      = GroupKustomize + "/force"
 	AnnotationSubstitute = GroupKustomize + "/substitute"
 	AnnotationDecrypt    = GroupKustomize + "/decrypt"
+
+	// AnnotationApproval on a Kustomization or HelmRelease names the ConfigMap of its
+	// namespace that says whose approval it needs (Leat's own).
+	AnnotationApproval = "leat.dev/require-approval"
 )

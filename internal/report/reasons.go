@@ -72,6 +72,8 @@ const (
 	ReasonLayerFailed      = "OCIArtifactLayerOperationFailed"
 	ReasonVerification     = "VerificationError"
 	ReasonIgnoreFailed     = "SourceIgnoreError"
+	// ReasonApproval is Leat's own.
+	ReasonApproval = "ApprovalRequired"
 )
 
 // Reasons of charts and their repositories (source-controller v1.9,
@@ -139,6 +141,7 @@ var Reasons = map[string]string{
 	ReasonPruneFailed:      "something that Git no longer has could not be deleted",
 	ReasonHealthFailed:     "something applied failed, or did not become ready in time",
 	ReasonDependency:       "something in dependsOn is not ready",
+	ReasonApproval:         "people must approve what the unit would become (Leat's own)",
 	ReasonInvalidCEL:       "an expression in the spec does not compile",
 	ReasonAccessDenied:     "the reference is not allowed here",
 	ReasonGitFailed:        "the remote could not be read",

@@ -1,0 +1,70 @@
+package gate
+
+import (
+	"fmt"
+	"time"
+
+	"sigs.k8s.io/yaml"
+)
+
+// Rules is what the cluster keeps about an environment, under RulesKey of a
+// ConfigMap that is not part of the fleet:
+//
+//	environment: production
+//	repository: https://git.example.com/team/fleet
+//	seal: 5e0f…                 # as in leat.yaml
+//	count: 2
+//	users: [carol]
+//	groups: {platform: [alice, bob]}
+//	require: [platform]
+//	signers: |
+//	  alice ssh-ed25519 AAAA…
+type Rules struct {
+	Environment string              `json:"environment"`
+	Repository  string              `json:"repository,omitempty"`
+	Seal        string              `json:"seal,omitempty"`
+	Count       int                 `json:"count"`
+	Users       []string            `json:"users,omitempty"`
+	Require     []string            `json:"require,omitempty"`
+	Groups      map[string][]string `json:"groups,omitempty"`
+	Same        map[string]string   `json:"same,omitempty"`
+	Signers     string              `json:"signers"`
+}
+
+// RulesKey is where a ConfigMap holds the rules; a second one, named by its name and
+// StatementsSuffix, holds the signed statements, each under any key.
+const (
+	RulesKey         = "approvers.yaml"
+	StatementsSuffix = "-approvals"
+)
+
+// ParseRules reads rules. What they say nothing of is an error where it would let
+// everything through.
+func ParseRules(text []byte, now time.Time) (Line, Seal, error) {
+	var r Rules
+	if err := yaml.UnmarshalStrict(text, &r); err != nil {
+		return Line{}, Seal{}, fmt.Errorf("%s: %w", RulesKey, err)
+	}
+	line := Line{
+		Environment: r.Environment, Rule: Rule{Count: r.Count, Users: r.Users, Groups: r.Require},
+		People: People{Groups: r.Groups, Same: r.Same},
+	}
+	switch may := len(line.People.designated(line.Rule)); {
+	case r.Environment == "":
+		return Line{}, Seal{}, fmt.Errorf("%s: environment is missing", RulesKey)
+	case r.Count < 1:
+		return Line{}, Seal{}, fmt.Errorf("%s: count must be at least 1", RulesKey)
+	case may < r.Count:
+		return Line{}, Seal{}, fmt.Errorf("%s: count is %d, and users and require name %d people", RulesKey, r.Count, may)
+	}
+	for _, group := range r.Require {
+		if _, known := r.Groups[group]; !known {
+			return Line{}, Seal{}, fmt.Errorf("%s: require names the group %s, which groups does not have", RulesKey, group)
+		}
+	}
+	var err error
+	if line.Signers, err = Signers([]byte(r.Signers), now); err != nil {
+		return Line{}, Seal{}, fmt.Errorf("%s: %w", RulesKey, err)
+	}
+	return line, SealOf(r.Repository, r.Seal), nil
+}
