@@ -50,6 +50,11 @@ type Flow struct {
 	Gates []Gate `json:"gates"`
 	// How soon an environment runs what its branch says; 10m where nothing is said.
 	Promise Duration `json:"promise"`
+	// A random word that whoever reads the repository knows: it keys the digests that
+	// approvals name, so that a digest alone does not tell whether a secret was guessed.
+	Seal string `json:"seal"`
+	// What a release of a component writes besides its pins.
+	Release *Release `json:"release"`
 	// Where pull requests are opened; a plain repository where nothing is said.
 	Forge *Forge `json:"forge"`
 }
@@ -131,6 +136,32 @@ type Component struct {
 	Chart *ChartRef `json:"chart"`
 	// The image without a tag.
 	Image string `json:"image"`
+	// The branch that its releases are cut from; the default branch of the repository
+	// where nothing is said.
+	Branch string `json:"branch" want:"branch"`
+	// Where it stands in the umbrella repositories, as a submodule.
+	Directory string `json:"directory" want:"path"`
+}
+
+// Release is what a release of a component writes besides its pins.
+type Release struct {
+	// The environment whose branch gets the new pins; the first one where nothing is said.
+	Environment string `json:"environment"`
+	// Repositories that hold the components as submodules, each moved to what was
+	// released.
+	Umbrellas []Store `json:"umbrellas"`
+	// The repository with the packaged charts and their index.
+	Charts *Store `json:"charts"`
+}
+
+// Store is a branch of a repository that releases write into.
+type Store struct {
+	// The address of the repository.
+	Repository string `json:"repository" want:"required"`
+	// The branch; the default branch where nothing is said.
+	Branch string `json:"branch" want:"branch"`
+	// The directory of the packages and of index.yaml; the root where nothing is said.
+	Directory string `json:"directory" want:"path"`
 }
 
 // ChartRef is a chart in a repository of charts.
