@@ -50,6 +50,7 @@ func generate(p *port, dir string, r Recipe) error {
 	if err := r.merge(p, dir, &k); err != nil {
 		return err
 	}
+	p.listing = p.lists(dir, k)
 	p.over[name], err = marshal(k)
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/kustomize/api/konfig"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/resmap"
+	"sigs.k8s.io/kustomize/api/resource"
 	"sigs.k8s.io/kustomize/api/types"
 
 	"github.com/leat-dev/leat/internal/tree"
@@ -28,7 +29,21 @@ func (p *port) attempt(dir string, r Recipe) (docs []document, err error) {
 			docs, err = nil, fmt.Errorf("kustomize build failed: recovered from kustomize build panic: %v", v)
 		}
 	}()
-	p.reads, p.readBytes, p.items = make(map[string]int), 0, 0
+	all, err := p.resources(dir)
+	if err != nil {
+		return nil, fmt.Errorf("kustomize build failed: %w", err)
+	}
+	docs, p.undefined, err = render(all, r)
+	return docs, err
+}
+
+// resources returns what kustomize makes of dir, in order.
+func (p *port) resources(dir string) ([]*resource.Resource, error) {
+	p.forgetReads()
+	if all, ok := p.asListed(dir); ok {
+		return all, nil
+	}
+	p.forgetReads()
 	k := krusty.MakeKustomizer(&krusty.Options{
 		LoadRestrictions: types.LoadRestrictionsNone,
 		PluginConfig:     types.DisabledPluginConfig(),
@@ -36,17 +51,19 @@ func (p *port) attempt(dir string, r Recipe) (docs []document, err error) {
 	m, err := k.Run(p, dir)
 	switch {
 	case p.fault != nil:
-		return nil, fmt.Errorf("kustomize build failed: %w", p.fault)
+		return nil, p.fault
 	case err != nil:
-		return nil, fmt.Errorf("kustomize build failed: %w", p.explain(dir, err))
+		return nil, p.explain(dir, err)
 	}
 	if err := p.fixOrigins(dir, m); err != nil {
-		return nil, fmt.Errorf("kustomize build failed: %w", err)
+		return nil, err
 	}
 	p.keepOrigins(dir, m)
-	docs, p.undefined, err = render(m, r)
-	return docs, err
+	return m.Resources(), nil
 }
+
+// forgetReads begins to count anew what is read.
+func (p *port) forgetReads() { p.reads, p.readBytes, p.items = make(map[string]int), 0, 0 }
 
 // keepOrigins notes where each resource comes from, where that is wanted.
 func (p *port) keepOrigins(dir string, m resmap.ResMap) {
@@ -63,10 +80,10 @@ func (p *port) keepOrigins(dir string, m resmap.ResMap) {
 }
 
 // render substitutes variables and prints each resource.
-func render(m resmap.ResMap, r Recipe) ([]document, []Undefined, error) {
-	vars := newVariables(r)
-	docs := make([]document, len(m.Resources()))
-	for i, res := range m.Resources() {
+func render(all []*resource.Resource, r Recipe) ([]document, []Undefined, error) {
+	vars, ids := newVariables(r), identities{}
+	docs := make([]document, len(all))
+	for i, res := range all {
 		if res.GetName() == "" || res.GetKind() == "" || res.GetApiVersion() == "" {
 			return nil, nil, fmt.Errorf("failed to decode Kubernetes apiVersion, kind and name from: %s", res.CurId())
 		}
@@ -77,13 +94,13 @@ func render(m resmap.ResMap, r Recipe) ([]document, []Undefined, error) {
 		}
 		changed, err := vars.apply(res)
 		if err == nil && changed {
-			_, err = m.Replace(res)
+			err = ids.changed(all, i)
 		}
 		if err != nil {
 			return nil, nil, fmt.Errorf("post build failed for '%s/%s': %w", res.GetGvk(), res.GetName(), err)
 		}
 	}
-	for i, res := range m.Resources() {
+	for i, res := range all {
 		if docs[i].text != nil {
 			continue
 		}

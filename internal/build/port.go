@@ -41,6 +41,7 @@ type port struct {
 	remotes   bool // remote bases are allowed
 	exclusive bool // this attempt may bring its own schema
 	ownSchema bool // a kustomization brings its own schema
+	listing   bool // the kustomization lists files and asks for nothing else
 
 	reads     map[string]int // how often files were read in this attempt
 	readBytes int64          // and their sizes together
