@@ -67,7 +67,7 @@ type Comments interface {
 
 // Judgements are what people and machines say about a change.
 type Judgements interface {
-	// Reviews returns every review, the oldest first; Standing picks those that count.
+	// Reviews returns every review, the oldest first; package gate says which count.
 	Reviews(ctx context.Context, number int) ([]Review, error)
 	// Statuses returns the last status of each context and creator on a commit.
 	Statuses(ctx context.Context, commit string) ([]Status, error)

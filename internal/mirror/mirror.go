@@ -49,7 +49,7 @@ func cut(text string) (prefix, target string, ok bool) {
 // and trailing slash. OCI addresses keep their scheme, because they name
 // something else.
 func Normalize(address string) string {
-	if scp, ok := scpLike(address); ok {
+	if scp, ok := FromSCP(address); ok {
 		address = scp
 	}
 	u, err := url.Parse(address)
@@ -74,8 +74,9 @@ func Normalize(address string) string {
 	return out
 }
 
-// scpLike rewrites user@host:path, which is no URL.
-func scpLike(address string) (string, bool) {
+// FromSCP rewrites user@host:path, which is no URL, as ssh://user@host/path; false for
+// anything else.
+func FromSCP(address string) (string, bool) {
 	if strings.Contains(address, "://") {
 		return "", false
 	}

@@ -41,6 +41,7 @@ type Credential struct {
 	Password    secret.Value // over SSH: of the identity
 	BearerToken secret.Value
 	Identity    secret.Value // private key in PEM
+	Agent       string       // socket of an SSH agent that signs in place of Identity; of people, no Secret has it
 	KnownHosts  string       // lines as in ~/.ssh/known_hosts
 	CA          string       // PEM, trusted beside the system's
 	ClientCert  string       // PEM
@@ -180,10 +181,13 @@ func (c Credential) check(u *url.URL) error {
 
 func (c Credential) checkSSH() error {
 	switch {
-	case c.Identity.IsZero():
+	case c.Identity.IsZero() && c.Agent == "":
 		return invalidAuth("over SSH the Secret needs the key %q, a private key", keyIdentity)
 	case c.KnownHosts == "":
 		return invalidAuth("over SSH the Secret needs the key %q, so that the server can be told from others", keyKnownHosts)
+	}
+	if c.Identity.IsZero() {
+		return nil // the agent has it
 	}
 	var locked *ssh.PassphraseMissingError
 	if _, err := ssh.ParsePrivateKey([]byte(c.Identity.Reveal())); errors.As(err, &locked) && !c.Password.IsZero() {
@@ -249,6 +253,9 @@ func (c Credential) id(k secret.Key, address string) string {
 	}
 	for _, s := range []string{c.Username, c.KnownHosts, c.CA, c.ClientCert, c.Proxy.Address, c.Proxy.Username} {
 		rec.Str(s)
+	}
+	if c.Agent != "" {
+		rec.Str(c.Agent)
 	}
 	sum := k.Digest(secret.Of(rec.Sum().Hex()))
 	return fmt.Sprintf("%x", sum[:16])

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
 	"golang.org/x/crypto/ssh/knownhosts"
 	"golang.org/x/net/proxy"
 
@@ -88,7 +89,7 @@ func (c Credential) authorize(req *http.Request) {
 }
 
 func newSSH(u *url.URL, c Credential, dial Dialer) (client, error) {
-	signer, err := c.signer()
+	auth, err := c.sshAuth()
 	if err != nil {
 		return nil, err
 	}
@@ -102,11 +103,29 @@ func newSSH(u *url.URL, c Credential, dial Dialer) (client, error) {
 	}
 	return wire.NewSSH(wire.SSHOptions{URL: u, Dial: through(c.Proxy, dial), Config: &ssh.ClientConfig{
 		User:              c.Username,
-		Auth:              []ssh.AuthMethod{ssh.PublicKeys(signer)},
+		Auth:              []ssh.AuthMethod{auth},
 		HostKeyCallback:   hosts.check,
 		HostKeyAlgorithms: hosts.algorithms(addr),
 		Timeout:           dialTimeout,
 	}}), nil
+}
+
+// sshAuth signs with the identity, or lets the agent sign.
+func (c Credential) sshAuth() (ssh.AuthMethod, error) {
+	if !c.Identity.IsZero() {
+		signer, err := c.signer()
+		if err != nil {
+			return nil, err
+		}
+		return ssh.PublicKeys(signer), nil
+	}
+	return ssh.PublicKeysCallback(func() ([]ssh.Signer, error) {
+		conn, err := net.Dial("unix", c.Agent)
+		if err != nil {
+			return nil, fmt.Errorf("ask the SSH agent: %w", err)
+		}
+		return agent.NewClient(conn).Signers() // the signers sign over conn, which ends with the process
+	}), nil
 }
 
 // errWeakKey is the answer to keys that can be broken.

@@ -197,6 +197,8 @@ type sideband struct {
 	body io.Closer
 	rest []byte
 	err  error
+
+	progress io.Writer // takes what the server tells people; nil drops it
 }
 
 // Read implements io.Reader.
@@ -226,7 +228,10 @@ func (s *sideband) more() ([]byte, error) {
 	case b[0] == 1:
 		return b[1:], nil
 	case b[0] == 2:
-		return nil, nil // progress
+		if s.progress != nil {
+			s.progress.Write(b[1:])
+		}
+		return nil, nil
 	case b[0] == 3:
 		return nil, &ServerError{clean(string(b[1:]))}
 	default:

@@ -90,18 +90,25 @@ func (h *HTTP) learn(base *url.URL, c *caps) {
 	h.base, h.caps = base, c
 }
 
+// service is one half of the protocol: what fetches ask, or what pushes ask.
+type service struct{ name, advert string }
+
 // discover asks for the advertisement and follows redirects to its like.
 func (h *HTTP) discover(ctx context.Context, o ListOptions) (*url.URL, caps, []Ref, error) {
+	return h.discoverService(ctx, service{"git-upload-pack", typeAdvert}, o)
+}
+
+func (h *HTTP) discoverService(ctx context.Context, svc service, o ListOptions) (*url.URL, caps, []Ref, error) {
 	base := h.o.URL
 	for range maxRedirects + 1 {
 		ask := base.JoinPath("info/refs")
-		ask.RawQuery = "service=git-upload-pack"
+		ask.RawQuery = "service=" + svc.name
 		res, err := h.do(ctx, http.MethodGet, ask, nil)
 		if err != nil {
 			return nil, caps{}, nil, err
 		}
 		if res.StatusCode < 300 || res.StatusCode > 399 {
-			c, refs, err := readHTTPAdvert(res, o)
+			c, refs, err := svc.readAdvert(res, o)
 			return base, c, refs, err
 		}
 		res.Body.Close()
@@ -133,12 +140,12 @@ func redirected(from *url.URL, location string) (*url.URL, error) {
 	return to, nil
 }
 
-func readHTTPAdvert(res *http.Response, o ListOptions) (caps, []Ref, error) {
+func (svc service) readAdvert(res *http.Response, o ListOptions) (caps, []Ref, error) {
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
 		return caps{}, nil, statusError(res)
 	}
-	if t := res.Header.Get("Content-Type"); !strings.HasPrefix(t, typeAdvert) {
+	if t := res.Header.Get("Content-Type"); !strings.HasPrefix(t, svc.advert) {
 		return caps{}, nil, &FormatError{fmt.Sprintf("it answers with %.60q; is this the address of a repository?", t)}
 	}
 	return readAdvert(newPktReader(o.bound(res.Body)), o)
@@ -220,8 +227,10 @@ func (h *HTTP) do(ctx context.Context, method string, u *url.URL, body []byte) (
 	if err != nil {
 		return nil, errors.New("the URL is not valid")
 	}
-	req.Header.Set("User-Agent", "git/2.45 ("+agent+")") // some servers answer only to git
-	req.Header.Set("Git-Protocol", "version=2")
+	req.Header.Set("User-Agent", userAgent)
+	if !strings.HasSuffix(u.RawQuery, "receive-pack") { // pushes know version 0 alone
+		req.Header.Set("Git-Protocol", "version=2")
+	}
 	if method == http.MethodPost {
 		req.Header.Set("Content-Type", typeRequest)
 		req.Header.Set("Accept", typeResult)
@@ -234,6 +243,9 @@ func (h *HTTP) do(ctx context.Context, method string, u *url.URL, body []byte) (
 	}
 	return h.o.Transport.RoundTrip(req)
 }
+
+// userAgent begins as Git's: some servers answer only to git.
+const userAgent = "git/2.45 (" + agent + ")"
 
 // sameHost compares scheme, name and port.
 func sameHost(a, b *url.URL) bool {

@@ -1,7 +1,7 @@
-// Package wire speaks Git's protocol, as a client that only reads: it lists
-// the refs of a server and fetches packs, in protocol version 2 where the
-// server has it and version 0 elsewhere (gitprotocol-v2, gitprotocol-pack,
-// gitprotocol-http in Git's documentation).
+// Package wire speaks Git's protocol as a client: it lists the refs of a server
+// and fetches packs, in protocol version 2 where the server has it and version 0
+// elsewhere, and pushes (gitprotocol-v2, gitprotocol-pack, gitprotocol-http in
+// Git's documentation).
 //
 //	c := wire.NewHTTP(wire.HTTPOptions{URL: u, …})
 //	refs, err := c.List(ctx, wire.ListOptions{Prefixes: []string{"refs/heads/"}})

@@ -31,7 +31,7 @@ func NewSSH(o SSHOptions) *SSH { return &SSH{o} }
 // Close implements io.Closer; there is nothing to close between calls.
 func (s *SSH) Close() error { return nil }
 
-// channel is a running git-upload-pack at the other end.
+// channel is a running git-upload-pack or git-receive-pack at the other end.
 type channel struct {
 	in     io.WriteCloser
 	out    *pktReader
@@ -105,15 +105,20 @@ func (s *SSH) Fetch(ctx context.Context, r Request) (*Pack, error) {
 
 func asIs(r io.Reader) io.Reader { return r }
 
-// open connects and starts git-upload-pack. The end of ctx ends the connection.
+// open connects and starts git-upload-pack.
 func (s *SSH) open(ctx context.Context, wrap func(io.Reader) io.Reader) (*channel, error) {
+	return s.openService(ctx, "git-upload-pack", wrap)
+}
+
+// openService connects and starts a command. The end of ctx ends the connection.
+func (s *SSH) openService(ctx context.Context, command string, wrap func(io.Reader) io.Reader) (*channel, error) {
 	addr := net.JoinHostPort(s.o.URL.Hostname(), port(s.o.URL))
 	conn, err := s.o.Dial(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
 	ch := &channel{conn: conn, stderr: &tail{}, stop: context.AfterFunc(ctx, func() { conn.Close() })}
-	if err := s.start(ch, addr, wrap); err != nil {
+	if err := s.start(ch, addr, command, wrap); err != nil {
 		ch.Close()
 		if ctx.Err() != nil {
 			err = ctx.Err()
@@ -123,7 +128,7 @@ func (s *SSH) open(ctx context.Context, wrap func(io.Reader) io.Reader) (*channe
 	return ch, nil
 }
 
-func (s *SSH) start(ch *channel, addr string, wrap func(io.Reader) io.Reader) error {
+func (s *SSH) start(ch *channel, addr, command string, wrap func(io.Reader) io.Reader) error {
 	conn, chans, reqs, err := ssh.NewClientConn(ch.conn, addr, s.o.Config)
 	if err != nil {
 		return err
@@ -141,8 +146,10 @@ func (s *SSH) start(ch *channel, addr string, wrap func(io.Reader) io.Reader) er
 		return err
 	}
 	ch.out = newPktReader(wrap(out))
-	_ = session.Setenv("GIT_PROTOCOL", "version=2") // servers may refuse: then version 0
-	return session.Start("git-upload-pack " + quote(remotePath(s.o.URL.Path)))
+	if command == "git-upload-pack" { // pushes know version 0 alone
+		_ = session.Setenv("GIT_PROTOCOL", "version=2") // servers may refuse: then version 0
+	}
+	return session.Start(command + " " + quote(remotePath(s.o.URL.Path)))
 }
 
 // remotePath gives the path as Git does: /~user/x means a home directory.
