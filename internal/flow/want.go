@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/leat-dev/leat/internal/edit"
 	"github.com/leat-dev/leat/internal/finding"
 	"github.com/leat-dev/leat/internal/tree"
 )
@@ -67,7 +68,7 @@ var checks = map[string]func(text, rest string) error{
 	"branch":   checkBranch,
 	"path":     checkPath,
 	"glob":     checkGlob,
-	"yamlpath": func(text, _ string) error { _, err := ParsePath(text); return err },
+	"yamlpath": func(text, _ string) error { _, err := edit.ParsePath(text); return err },
 	"failon":   checkFailOn,
 	"days":     func(text, _ string) error { _, err := weekdays(text); return err },
 	"clock":    checkClock,

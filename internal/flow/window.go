@@ -1,11 +1,14 @@
 package flow
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 	_ "time/tzdata" // the same zones on every machine
+
+	"github.com/leat-dev/leat/internal/gate"
 )
 
 // Window is a time in each week.
@@ -38,36 +41,18 @@ const (
 	timeForm  = "2006-01-02T15:04"
 )
 
-// Open tells whether a time is in the window. On the day on which clocks change, an
-// hour that is missing or doubled is taken by what the clock on the wall shows.
-func (w Window) Open(now time.Time) bool {
+// window is the window as package gate opens it. What cannot be read, which Parse
+// refuses, opens never.
+func (w Window) window() (gate.Window, error) {
 	zone, err1 := time.LoadLocation(w.Zone)
 	from, err2 := time.Parse(clockForm, w.From)
 	to, err3 := time.Parse(clockForm, w.To)
 	days, err4 := weekdays(w.Days)
-	if err1 != nil || err2 != nil || err3 != nil || err4 != nil {
-		return false // Parse refuses it; what cannot be read lets nothing through
-	}
-	now = now.In(zone)
-	at, begin, end := minute(now), minute(from), minute(to)
-	yesterday := (now.Weekday() + 6) % 7
-	if begin < end {
-		return days[now.Weekday()] && at >= begin && at < end
-	}
-	return days[now.Weekday()] && at >= begin || days[yesterday] && at < end
+	return gate.Window{Days: days, From: sinceMidnight(from), To: sinceMidnight(to), Zone: zone}, errors.Join(err1, err2, err3, err4)
 }
 
-func minute(t time.Time) int { return t.Hour()*60 + t.Minute() }
-
-// String is the window for people.
-func (w Window) String() string {
-	return strings.TrimSpace(fmt.Sprintf("%s %s-%s %s", w.Days, w.From, w.To, w.Zone))
-}
-
-// Holds tells whether a time lies in the freeze.
-func (z Freeze) Holds(now time.Time) bool {
-	from, to, err := z.span()
-	return err != nil || !now.Before(from) && now.Before(to)
+func sinceMidnight(t time.Time) time.Duration {
+	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute
 }
 
 // span is the first moment of a freeze, and the first after it.
@@ -97,11 +82,12 @@ func moment(text string, zone *time.Location) (t time.Time, whole bool, err erro
 
 var dayNames = []string{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"}
 
-// weekdays reads «Mon-Thu,Sat».
-func weekdays(text string) (out [7]bool, err error) {
+// weekdays reads «Mon-Thu,Sat»; none means every day.
+func weekdays(text string) ([]time.Weekday, error) {
 	if text == "" {
-		return [7]bool{true, true, true, true, true, true, true}, nil
+		return nil, nil
 	}
+	var out []time.Weekday
 	for _, part := range strings.Split(text, ",") {
 		first, last, ranged := strings.Cut(strings.TrimSpace(part), "-")
 		if !ranged {
@@ -109,10 +95,10 @@ func weekdays(text string) (out [7]bool, err error) {
 		}
 		a, b := slices.Index(dayNames, first), slices.Index(dayNames, last)
 		if a < 0 || b < 0 {
-			return out, fmt.Errorf("%q: want days as Mon-Thu or Sat,Sun", text)
+			return nil, fmt.Errorf("%q: want days as Mon-Thu or Sat,Sun", text)
 		}
 		for d := a; ; d = (d + 1) % 7 {
-			out[d] = true
+			out = append(out, time.Weekday(d))
 			if d == b {
 				break
 			}
@@ -121,43 +107,42 @@ func weekdays(text string) (out [7]bool, err error) {
 	return out, nil
 }
 
-// Hold is why changes may not reach an environment now.
-type Hold struct {
-	Gate   Gate
-	Freeze *Freeze // nil where it is that no window is open
-}
-
-// String says it.
-func (h Hold) String() string {
-	if z := h.Freeze; z != nil {
-		text := fmt.Sprintf("frozen from %s to %s (%s)", z.From, z.To, z.Zone)
-		if z.Reason != "" {
-			text += ": " + z.Reason
-		}
-		return text
-	}
-	var open []string
-	for _, w := range h.Gate.Windows {
-		open = append(open, w.String())
-	}
-	return "outside its windows: " + strings.Join(open, "; ")
-}
-
-// Held tells what keeps changes from an environment at a time: a freeze, or that no
-// window is open. nil means nothing does. Of several the first of the file counts.
-func (f Flow) Held(environment string, now time.Time) *Hold {
+// Opening tells whether an environment takes changes at a time: no freeze of its
+// gates holds, and each of them that has windows has one open.
+func (f Flow) Opening(environment string, now time.Time) gate.Opened {
+	out := gate.Opened{Open: true}
 	for _, g := range f.Gates {
 		if !slices.Contains(g.Environments, environment) {
 			continue
 		}
-		for i := range g.Freeze {
-			if g.Freeze[i].Holds(now) {
-				return &Hold{g, &g.Freeze[i]}
-			}
+		windows, freezes, err := g.times()
+		if err != nil {
+			return gate.Opened{Why: err.Error()}
 		}
-		if len(g.Windows) > 0 && !slices.ContainsFunc(g.Windows, func(w Window) bool { return w.Open(now) }) {
-			return &Hold{Gate: g}
+		if o := gate.Opening(windows, freezes, now); !o.Open {
+			return o
+		} else if out.Next.IsZero() || !o.Next.IsZero() && o.Next.Before(out.Next) {
+			out.Next = o.Next
 		}
 	}
-	return nil
+	return out
+}
+
+// times are the windows and freezes of a gate.
+func (g Gate) times() (windows []gate.Window, freezes []gate.Freeze, err error) {
+	for _, w := range g.Windows {
+		one, err := w.window()
+		if err != nil {
+			return nil, nil, err
+		}
+		windows = append(windows, one)
+	}
+	for _, z := range g.Freeze {
+		from, to, err := z.span()
+		if err != nil {
+			return nil, nil, err
+		}
+		freezes = append(freezes, gate.Freeze{From: from, To: to, Reason: z.Reason})
+	}
+	return windows, freezes, nil
 }
