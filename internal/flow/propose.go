@@ -1,0 +1,220 @@
+package flow
+
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/leat-dev/leat/internal/entry"
+	"github.com/leat-dev/leat/internal/tree"
+)
+
+// Branch is a branch of a fleet's repository.
+type Branch struct {
+	Name string
+	Tree tree.Tree
+}
+
+// Proposal is what a leat.yaml of a fleet would say, as far as files tell it.
+type Proposal struct {
+	Flow Flow
+	// Why says of what was guessed how, by the name of an environment or map.
+	Why map[string]string
+}
+
+// Propose reads the environments of a fleet, their pins, and what differs between
+// them by system, out of its branches. The first branch is the default one.
+//
+// Two shapes are known. Branches are environments where two of them or more are
+// called as a cluster directory that they hold (dev has clusters/dev); otherwise
+// each cluster directory of each branch is one, and each directory of Flux v1.
+func Propose(branches []Branch) Proposal {
+	p := Proposal{Why: map[string]string{}}
+	branches = lasting(branches)
+	if whole := p.byBranch(branches); len(whole) > 0 {
+		p.Flow.Environments = whole
+	} else {
+		p.Flow.Environments = p.byDirectory(branches)
+	}
+	p.Flow = p.Flow.withDefaults()
+	trees := map[string]tree.Tree{}
+	for _, b := range branches {
+		trees[b.Name] = b.Tree
+	}
+	p.Flow.Pins = proposePins(p.Flow.Environments, trees)
+	p.stays(trees)
+	p.maps(trees)
+	p.Flow.APIVersion, p.Flow.Kind = Version, Kind
+	return p
+}
+
+// stages are words in names of environments, with how far they are from where
+// changes begin.
+var stages = map[string]int{
+	"sandbox": 1, "main": 1, "master": 1, "dev": 2, "development": 2, "integration": 2, "test": 3, "testing": 3, "qa": 3,
+	"stg": 4, "stage": 4, "staging": 4, "uat": 4, "playground": 4, "preprod": 5, "preproduction": 5, "prod": 6, "production": 6, "live": 6,
+}
+
+// stageOf is the stage that a name tells; 0 for none.
+func stageOf(name string) int {
+	stage := stages[strings.ToLower(name)]
+	for _, word := range strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return r == '-' || r == '_' || r == '.' }) {
+		stage = max(stage, stages[word])
+	}
+	return stage
+}
+
+// lasting leaves out branches for one change: what is neither the default branch
+// nor called as branches are that stay.
+func lasting(all []Branch) []Branch {
+	var out []Branch
+	for i, b := range all {
+		if i == 0 || stages[strings.ToLower(b.Name)] > 0 || b.Name == "release" {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// alike tells whether two names mean one stage: prod and production.
+func alike(a, b string) bool {
+	return a == b || stages[a] > 1 && stages[a] == stages[b] && (strings.HasPrefix(a, b) || strings.HasPrefix(b, a))
+}
+
+// byBranch are the environments of a fleet in which each has a branch of its own.
+func (p Proposal) byBranch(branches []Branch) []Environment {
+	var out []Environment
+	matched := 0
+	taken := map[string]bool{}
+	for _, b := range branches {
+		e := Environment{Name: b.Name, Branch: b.Name}
+		for _, dir := range entry.Clusters(b.Tree) {
+			if alike(b.Name, path.Base(dir)) {
+				e.Cluster, taken[dir] = dir, true
+				matched++
+			}
+		}
+		out = append(out, e)
+	}
+	if matched < 2 {
+		return nil
+	}
+	for i, e := range out {
+		if e.Cluster != "" {
+			p.Why[e.Name] = "called as its branch and as " + e.Cluster
+			continue
+		}
+		rest := slices.DeleteFunc(slices.Clone(entry.Clusters(branches[i].Tree)), func(dir string) bool { return taken[dir] })
+		slices.SortStableFunc(rest, func(a, b string) int { return cmp.Compare(first(a), first(b)) })
+		if len(rest) > 0 {
+			out[i].Cluster = rest[0]
+			p.Why[e.Name] = "the cluster is guessed, of " + strings.Join(rest, ", ")
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Environment) int { return stageOf(a.Name) - stageOf(b.Name) })
+	for i := 1; i < len(out); i++ {
+		out[i].Follows, out[i].Move = out[i-1].Name, Merge
+	}
+	return out
+}
+
+// first sorts directories in which a change may begin before others.
+func first(dir string) int {
+	return cmp.Or(stageOf(path.Base(dir)), len(stages))
+}
+
+// byDirectory are the environments of a fleet in which each has a directory.
+func (p Proposal) byDirectory(branches []Branch) []Environment {
+	var out []Environment
+	names := map[string]bool{}
+	for i, b := range branches {
+		dirs := places(b.Tree)
+		var family []Environment
+		for _, dir := range dirs {
+			name := strings.TrimSuffix(strings.TrimSuffix(path.Base(dir), "-configs"), "-config")
+			if i > 0 && names[name] {
+				name += "-" + b.Name
+			}
+			names[name] = true
+			family = append(family, Environment{Name: name, Branch: b.Name, Directory: dir})
+		}
+		slices.SortStableFunc(family, func(a, b Environment) int { return first(a.Directory) - first(b.Directory) })
+		out = append(out, family...)
+	}
+	p.chain(out)
+	return out
+}
+
+// chain lets each environment with a stage follow the last of the stage before, of
+// its own branch first.
+func (p Proposal) chain(all []Environment) {
+	for i := range all {
+		e := &all[i]
+		stage := stageOf(strings.TrimSuffix(e.Name, "-"+e.Branch))
+		best, rank := "", 0
+		for _, o := range all {
+			if at := stageOf(strings.TrimSuffix(o.Name, "-"+o.Branch)); at > 0 && at < stage {
+				if at = at * 2; o.Branch == e.Branch {
+					at += 100
+				}
+				if at > rank {
+					best, rank = o.Name, at
+				}
+			}
+		}
+		if best != "" {
+			e.Follows, e.Move = best, Copy
+			p.Why[e.Name] = "what it follows is guessed from the names"
+		} else if stage == 0 {
+			p.Why[e.Name] = "its name tells no stage: say what it follows"
+		}
+	}
+}
+
+// places are the directories of a tree that are environments: where clusters begin,
+// and directories that Flux v1 generates from.
+func places(t tree.Tree) []string {
+	out := slices.Clone(entry.Clusters(t))
+	entries, err := t.ReadDir(".")
+	if err != nil {
+		return out
+	}
+	for _, e := range entries {
+		if e.Kind == tree.Dir && t.Lookup(e.Name+"/.flux.yaml").Kind == tree.File && !slices.Contains(out, e.Name) {
+			out = append(out, e.Name)
+		}
+	}
+	return slices.DeleteFunc(out, func(dir string) bool { return dir == "." || checkName(path.Base(dir), "") != nil })
+}
+
+// stays are the files that bootstrap writes for each cluster.
+func (p *Proposal) stays(trees map[string]tree.Tree) {
+	for _, e := range p.Flow.Environments {
+		found := false
+		if sub, err := trees[e.Branch].Sub(or(e.Directory, ".")); err == nil {
+			_ = sub.Walk(func(file string, _ *tree.Blob) error { // the visitor ends it
+				if path.Base(file) == entry.SyncFile {
+					found = true
+					return errEnough
+				}
+				return nil
+			})
+		}
+		if found {
+			p.Flow.Stays = []Stay{{Files: []string{"**/flux-system/**"}}}
+			return
+		}
+	}
+}
+
+func or(a, b string) string { return cmp.Or(a, b) }
+
+// label is a line about an environment, for people.
+func label(e Environment) string {
+	if e.Directory == "" {
+		return fmt.Sprintf("branch %s", e.Branch)
+	}
+	return fmt.Sprintf("branch %s, %s", e.Branch, e.Directory)
+}
