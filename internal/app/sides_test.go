@@ -18,11 +18,11 @@ import (
 
 // A head that base passed on to is what a head of its own is, after any edit.
 func TestPassedEqualsFresh(t *testing.T) {
-	const edits = 6
-	for _, c := range []tryout{
-		{dir: "../../examples/platform", path: "clusters/dev", short: true},
-		{dir: fleets + "/flux2-kustomize-helm-example", path: "clusters/staging"},
-		{dir: fleets + "/radix-flux/master", path: "clusters/playground"},
+	for edits, c := range map[int]tryout{
+		8: {dir: "../../examples/platform", path: "clusters/dev", short: true},
+		7: {dir: fleets + "/flux2-kustomize-helm-example", path: "clusters/staging"},
+		6: {dir: fleets + "/radix-flux/master", path: "clusters/playground"},
+		2: {dir: fleets + "/home-ops", path: "kubernetes/flux/cluster", inputs: []string{"home-ops-crds"}},
 	} {
 		t.Run(filepath.Base(c.dir), func(t *testing.T) {
 			if testing.Short() && !c.short {
@@ -115,4 +115,35 @@ func leaves(t *testing.T, files map[string]string, digit string) Revision {
 		out = next
 	}
 	return Revision{Name: digit, Snapshot: worktree.Snapshot{Tree: out, Commit: strings.Repeat(digit, 40)}}
+}
+
+// A check of a kind that comes later runs again when it does.
+func TestHealthCheckOfAKindThatComes(t *testing.T) {
+	files := map[string]string{
+		"clusters/x/a.yaml": strings.Replace(leavesUnit("a", "./a"), "interval: 1m,", "interval: 1m, healthChecks: [{apiVersion: example.com/v1, kind: Thing, name: one}],", 1),
+		"clusters/x/b.yaml": leavesUnit("b", "./b"),
+		"a/cm.yaml":         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: default}\n",
+		"b/crd.yaml": `apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: things.example.com}
+spec:
+  group: example.com
+  scope: Cluster
+  names: {kind: Thing, plural: things}
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]
+`,
+	}
+	p, err := NewPreviews(PreviewConfig{CacheDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	side := p.render(t.Context(), entry.Options{Path: "clusters/x"}, leaves(t, files, "a"))
+	if side.err != nil {
+		t.Fatal(side.err)
+	}
+	a := side.fleet.Unit(object.Key{Group: object.GroupKustomize, Kind: "Kustomization", Namespace: "flux-system", Name: "a"})
+	if a == nil || a.State != fleet.Waiting || len(a.On) != 1 || a.On[0] != "Thing/one" {
+		t.Fatalf("a: %s %q on %v, want it waiting for Thing/one", a.State, a.Message, a.On)
+	}
 }

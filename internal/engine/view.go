@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/leat-dev/leat/internal/hash"
@@ -27,6 +28,9 @@ func (v view) get(ctx context.Context, ref object.Ref) (*unstructured.Unstructur
 	if apierrors.IsNotFound(err) {
 		v.note(ref.Key, record.Miss)
 		return nil, nil
+	}
+	if apimeta.IsNoMatchError(err) {
+		v.kind(ref.Group)
 	}
 	if err != nil {
 		v.note(ref.Key, record.Miss) // its coming brings the next run

@@ -240,7 +240,8 @@ func (f *Fleet) placeholders() []fleet.Placeholder {
 }
 
 // users are the units, in order, that use each thing that was made up: those that
-// name it, of a kind those that could not do without it or have an object of it.
+// name it, of a kind those that have an object of it, or asked for it and are not
+// ready yet.
 func (f *Fleet) users() map[object.Key][]object.Key {
 	kinds := map[gvks.GroupKind]object.Key{}
 	for key, p := range f.made {
@@ -262,7 +263,7 @@ func (f *Fleet) users() map[object.Key][]object.Key {
 			}
 		}
 		for _, made := range kinds {
-			used[made] = used[made] || f.made[made].by[key]
+			used[made] = used[made] || f.made[made].by[key] && f.runs[key].Ready != "True"
 		}
 		for made, is := range used {
 			if is {
