@@ -24,6 +24,11 @@ const (
 	tidyAfter    = 3 * time.Second
 )
 
+// component is the name by which clients of this process sign what they write:
+// client-go takes it from the program's (rest.DefaultKubernetesUserAgent). In a
+// cluster the controllers write as this one too.
+const component = "kube-controller-manager"
+
 // ControlPlane runs `leat control-plane` with these flags in this process and
 // returns the exit code.
 func ControlPlane(args []string) int {
@@ -35,6 +40,7 @@ func ControlPlane(args []string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
+	os.Args[0] = component
 	if err := child.Serve(o, run); err != nil {
 		return 1 // Serve has said why, on stdout
 	}

@@ -54,6 +54,11 @@ func (g ground) lay(ctx context.Context) error {
 			return err
 		}
 	}
+	return g.enter(ctx)
+}
+
+// enter puts the entry into the world.
+func (g ground) enter(ctx context.Context) error {
 	for _, obj := range []*unstructured.Unstructured{g.entry.Repository, g.entry.Kustomization} {
 		if _, err := g.world.Apply(ctx, world.Apply{Object: obj, Manager: manager, Force: true}); err != nil {
 			return fmt.Errorf("apply the entry %s: %w", object.KeyOf(obj), err)
@@ -116,26 +121,34 @@ func (g ground) input(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
+	if err := put(ctx, g.world, objs); err != nil {
+		return fmt.Errorf("--input %s: %w", file, err)
+	}
+	g.say("applied %d objects of %s", len(objs), file)
+	return nil
+}
+
+// put applies objects, definitions with what they bring, and makes their namespaces.
+func put(ctx context.Context, w world.World, objs []*unstructured.Unstructured) error {
 	spaces := map[string]bool{}
 	for _, obj := range objs {
 		if ns := obj.GetNamespace(); ns != "" {
 			spaces[ns] = true
 		}
 	}
-	if _, err := Namespaces(ctx, g.world, slices.Sorted(maps.Keys(spaces))); err != nil {
+	if _, err := Namespaces(ctx, w, slices.Sorted(maps.Keys(spaces))); err != nil {
 		return err
 	}
 	for _, obj := range objs {
 		if obj.GroupVersionKind().GroupKind() == crdKind.GroupKind() {
-			if err := installDefinition(ctx, g.world, obj); err != nil {
-				return fmt.Errorf("--input %s: %s: %w", file, object.KeyOf(obj), err)
+			if err := installDefinition(ctx, w, obj); err != nil {
+				return fmt.Errorf("%s: %w", object.KeyOf(obj), err)
 			}
 			continue
 		}
-		if _, err := g.world.Apply(ctx, world.Apply{Object: obj, Manager: manager, Force: true}); err != nil {
-			return fmt.Errorf("--input %s: %s: %w", file, object.KeyOf(obj), err)
+		if _, err := w.Apply(ctx, world.Apply{Object: obj, Manager: manager, Force: true}); err != nil {
+			return fmt.Errorf("%s: %w", object.KeyOf(obj), err)
 		}
 	}
-	g.say("applied %d objects of %s", len(objs), file)
 	return nil
 }

@@ -101,14 +101,14 @@ func (u *Up) Install(ctx context.Context, rc *rest.Config) error {
 	if n > 0 {
 		u.cfg.Say("installed %d CRDs of Flux's kinds", n)
 	}
-	return u.lay(ctx)
+	return u.ground().lay(ctx)
 }
 
-func (u *Up) lay(ctx context.Context) error {
+func (u *Up) ground() ground {
 	return ground{
 		world: u.App.World, entry: u.Entry, tree: u.tree, bases: u.bases(), inputs: u.cfg.Inputs,
 		builds: build.NewCache(build.Limits{}), options: u.cfg.Options, createNamespaces: u.cfg.CreateNamespaces, say: u.cfg.Say,
-	}.lay(ctx)
+	}
 }
 
 // bases brings what kustomizations name by URL, as far as it is allowed.

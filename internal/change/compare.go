@@ -124,7 +124,7 @@ func (c *comparison) compare(u *Unit, b, h *fleet.Unit) bool {
 		return true
 	}
 	u.Objects, u.Release = c.objects(b, h), c.release(b, h)
-	if _, known := unwanted(h, nil); !known && h.State != fleet.Suspended && applied(b) && len(b.Objects) > 0 {
+	if _, known := unwanted(h, nil); !known && h.State != fleet.Suspended && Applied(b) && len(b.Objects) > 0 {
 		u.Why = "it is not applied at head, and what it would prune is not known"
 	}
 	if len(u.Spec)+len(u.Objects) == 0 && u.Release == nil {

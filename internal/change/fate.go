@@ -36,7 +36,7 @@ func (c *comparison) decide(b *fleet.Unit) fate {
 	switch {
 	case before == nil && after == nil:
 		return fate{op: Delete}
-	case after != nil && !applied(after) && (after.Wanted == nil || wants(after, b.Key)):
+	case after != nil && !Applied(after) && (after.Wanted == nil || wants(after, b.Key)):
 		return fate{Unknown, fmt.Sprintf("%s, which makes it, %s", b.Parent, howUnapplied(after))}
 	case after != nil:
 		return pruned(after, manifest(before, b))
@@ -62,9 +62,9 @@ func manifest(parent, u *fleet.Unit) *unstructured.Unstructured {
 	return u.Object
 }
 
-// applied tells whether a unit came as far as to prune: it is ready, or waits for
+// Applied tells whether a unit came as far as to prune: it is ready, or waits for
 // the health of what it applied.
-func applied(u *fleet.Unit) bool {
+func Applied(u *fleet.Unit) bool {
 	switch u.State {
 	case fleet.Ready:
 		return true
@@ -89,7 +89,7 @@ func howUnapplied(u *fleet.Unit) string {
 // longer makes. One that is kept says so as it is, not as it would be.
 func pruned(by *fleet.Unit, obj *unstructured.Unstructured) fate {
 	f := prunes(by, obj)
-	if f.op == Delete && !applied(by) {
+	if f.op == Delete && !Applied(by) {
 		f.why = fmt.Sprintf("as soon as %s can be applied", by.Key)
 	}
 	return f

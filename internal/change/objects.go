@@ -36,7 +36,7 @@ func (c *comparison) objects(b, h *fleet.Unit) []Object {
 // not want either; false where that is not known, because it was not built.
 func unwanted(h *fleet.Unit, rest []*fleet.Object) ([]*fleet.Object, bool) {
 	switch {
-	case applied(h):
+	case Applied(h):
 		return rest, true
 	case h.Wanted == nil:
 		return nil, false

@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -36,6 +37,8 @@ type planFlags struct {
 	watch      bool
 	cluster    bool
 	live       target
+	rehearse   bool
+	grace      time.Duration
 }
 
 // previewFlags are those of all verbs that render fleets without a cluster.
@@ -80,13 +83,19 @@ With --cluster the base is a cluster as it stands, and the head is laid over a c
 it: its API server is asked for dry runs, its inventories say what is pruned, its
 ConfigMaps and Secrets are read. Nothing is written to it.
 
+With --rehearse the base is brought up on a Kubernetes API server inside this program,
+as leat up does, and the head is delivered to it: admission, schemas with their rules,
+quotas and policies speak, pods are simulated, and health is real. It takes seconds to
+minutes instead of less than one, and leaves nothing behind.
+
 Exit codes: 0 nothing changes, 1 it did not work (also wrong use), 2 something changes,
 3 findings that --fail-on names.`,
 		Example: `  leat plan examples/platform --path clusters/prod
   leat plan --base main --head my-branch --all
   leat plan --base ../before ../after -o markdown
   leat plan --input secrets.yaml --set-input domain=example.org
-  leat plan --cluster --context prod --path clusters/prod`,
+  leat plan --cluster --context prod --path clusters/prod
+  leat plan --rehearse --path clusters/prod`,
 		Args: args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, given []string) error { return runPlan(cmd.Context(), env, f, given) },
 	}
@@ -96,6 +105,8 @@ Exit codes: 0 nothing changes, 1 it did not work (also wrong use), 2 something c
 	cmd.Flags().StringVar(&f.failOn, "fail-on", "none", "findings that make it exit with 3: a severity (info, warning, danger) and all above, names of rules, or both, with commas")
 	cmd.Flags().BoolVar(&f.watch, "watch", false, "plan again whenever a file is saved, until interrupted")
 	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text, markdown, html, json or sarif")
+	cmd.Flags().BoolVar(&f.rehearse, "rehearse", false, "bring the base up on an embedded Kubernetes and deliver the head to it, with real admission and health")
+	cmd.Flags().DurationVar(&f.grace, "grace", 10*time.Second, "with --rehearse: how long a unit may wait for health after its last change")
 	cmd.Flags().BoolVar(&f.cluster, "cluster", false, "compare with a live cluster, by dry runs of its API server; nothing is written to it")
 	cmd.Flags().StringVar(&f.live.kubeconfig, "kubeconfig", "", "with --cluster: its kubeconfig (default: $KUBECONFIG, else that of kubectl)")
 	cmd.Flags().StringVar(&f.live.context, "context", "", "with --cluster: context of the kubeconfig (default: its current one)")
@@ -139,10 +150,13 @@ func runPlan(ctx context.Context, env Env, f *planFlags, given []string) error {
 	if !f.cluster && f.live != (target{}) {
 		return wrong("--kubeconfig and --context name a live cluster: they go with --cluster")
 	}
+	if err := f.rehearsable(env); err != nil {
+		return err
+	}
 	if f.watch && !f.cluster {
 		return f.replan(ctx, env, cfg)
 	}
-	plan, err := f.make(ctx, cfg)
+	plan, err := f.make(ctx, env, cfg)
 	if err != nil {
 		return &Exit{Code: 1, Err: err}
 	}
@@ -162,9 +176,12 @@ func runPlan(ctx context.Context, env Env, f *planFlags, given []string) error {
 	return nil
 }
 
-// make plans, for a live cluster where that is asked for.
-func (f *planFlags) make(ctx context.Context, cfg app.PlanConfig) (present.Plan, error) {
-	if !f.cluster {
+// make plans: for a live cluster, or with a rehearsal, where that is asked for.
+func (f *planFlags) make(ctx context.Context, env Env, cfg app.PlanConfig) (present.Plan, error) {
+	switch {
+	case f.rehearse:
+		return f.rehearsed(ctx, env, cfg)
+	case !f.cluster:
 		return app.Plan(ctx, cfg)
 	}
 	if f.base != "" || f.all || f.watch || len(f.paths) > 1 || len(f.inputs)+len(f.setInputs) > 0 {

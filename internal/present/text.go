@@ -228,7 +228,11 @@ func (s *sheet) everywhere(all []common) {
 
 // footer says how far the plan can be trusted and how long it took.
 func (c *Cluster) footer() []string {
-	out := []string{fmt.Sprintf("%s · base rendered in %s, head in %s", count(c.All, "unit"), seconds(c.Seconds.Base), seconds(c.Seconds.Head))}
+	how := "rendered"
+	if strings.HasSuffix(c.Fidelity, "rehearsed") {
+		how = "delivered"
+	}
+	out := []string{fmt.Sprintf("%s · base %s in %s, head in %s", count(c.All, "unit"), how, seconds(c.Seconds.Base), seconds(c.Seconds.Head))}
 	if text := fidelities[c.Fidelity]; text != "" {
 		out = append(out, "fidelity "+c.Fidelity+": "+text)
 	}
@@ -236,9 +240,11 @@ func (c *Cluster) footer() []string {
 }
 
 var fidelities = map[string]string{
-	"exact":      "the API server itself has answered, with its webhooks, quotas and policies",
-	"schema":     "by the schemas of all kinds; no webhook, quota or policy of a cluster was asked",
-	"structural": "by the shape of objects alone; schemas were not known",
+	"rehearsed":        "base and head were applied to an API server in this program, with their policies and quotas; pods are simulated",
+	"partly rehearsed": "what needs nothing out of reach was applied to an API server in this program, pods simulated; the rest by its schemas",
+	"exact":            "the API server itself has answered, with its webhooks, quotas and policies",
+	"schema":           "by the schemas of all kinds; no webhook, quota or policy of a cluster was asked",
+	"structural":       "by the shape of objects alone; schemas were not known",
 }
 
 func seconds(s float64) string {

@@ -13,6 +13,7 @@ import (
 	"github.com/leat-dev/leat/internal/fleet"
 	"github.com/leat-dev/leat/internal/inventory"
 	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/plan"
 	"github.com/leat-dev/leat/internal/sched"
 	"github.com/leat-dev/leat/internal/screen"
 	"github.com/leat-dev/leat/internal/unit"
@@ -22,9 +23,26 @@ import (
 // Standing is what stands in a world that was there before: its units, and the
 // objects that their inventories name. It is shared and must not be changed.
 type Standing struct {
-	Units   []*unstructured.Unstructured // ordered by kind, namespace and name
+	Units []*unstructured.Unstructured // ordered by kind, namespace and name
+	// Runs are the last of each unit, of an engine that was listened to; nil infers
+	// from statuses what units wait on.
+	Runs    map[object.Key]screen.Run
 	objects []*unstructured.Unstructured
 }
+
+// Undriven is what stands but for the fields that only these managers own
+// (plan.Undriven).
+func (s Standing) Undriven(managers ...string) Standing {
+	objects := make([]*unstructured.Unstructured, len(s.objects))
+	for i, obj := range s.objects {
+		objects[i] = plan.Undriven(obj, managers...)
+	}
+	s.objects = objects
+	return s
+}
+
+// Objects are those that the inventories name, and that are there.
+func (s Standing) Objects() []*unstructured.Unstructured { return s.objects }
 
 // Look reads what stands in a world. Kinds that it does not serve have no units.
 //
@@ -105,7 +123,10 @@ func (f *Fleet) Take(s Standing) {
 
 // know takes the objects, and what the statuses of units say.
 func (f *Fleet) know(s Standing) {
-	maps.Copy(f.runs, screen.Infer(s.Units))
+	if s.Runs == nil {
+		s.Runs = screen.Infer(s.Units)
+	}
+	maps.Copy(f.runs, s.Runs)
 	for _, obj := range s.objects {
 		f.objects[object.KeyOf(obj)] = obj
 		f.live.Changed(obj)

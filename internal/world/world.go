@@ -29,6 +29,10 @@ type Fidelity string
 
 // The fidelities, best first.
 const (
+	// Rehearsed is no prediction: everything was done, on an API server that is there
+	// for nothing else. PartlyRehearsed is so of what could be done there.
+	Rehearsed       Fidelity = "rehearsed"
+	PartlyRehearsed Fidelity = "partly rehearsed"
 	// Exact predictions come from the API server itself: webhooks, defaulting,
 	// quota and validation have spoken.
 	Exact Fidelity = "exact"

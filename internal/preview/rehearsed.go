@@ -1,0 +1,141 @@
+package preview
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/leat-dev/leat/internal/change"
+	"github.com/leat-dev/leat/internal/fleet"
+	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/report"
+	"github.com/leat-dev/leat/internal/unit"
+	"github.com/leat-dev/leat/internal/world"
+)
+
+// Sides are a fleet at base and at head.
+type Sides [2]fleet.Rendered
+
+// Rehearsed puts what a rehearsal showed in the place of what was drawn up without
+// one, and names the units that could not be rehearsed.
+//
+//	sides, kept := preview.Rehearsed(draft, real)
+//
+// How a unit stands is told as it was seen, and so is what it holds, when it came as
+// far as to apply that at both sides. What a unit would hold that was refused stands
+// as drafted: a reader wants to see what it was that was refused. A unit that needs
+// what is out of reach, and what such a unit would make, is as drafted at all. What
+// was read, and in which order units come, is known of the draft only.
+func Rehearsed(draft, real Sides) (out Sides, kept []object.Key) {
+	m := merging{draft: [2]byKey{keyed(draft[0]), keyed(draft[1])}, real: [2]byKey{keyed(real[0]), keyed(real[1])}}
+	apart := map[object.Key]bool{}
+	for i := range draft {
+		maps.Copy(apart, m.beyond(i))
+	}
+	for i := range draft {
+		out[i] = draft[i]
+		out[i].Units = nil
+		for _, key := range m.keys(i) {
+			if u := m.unit(i, key, apart[key]); u != nil {
+				out[i].Units = append(out[i].Units, *u)
+			}
+		}
+		out[i].Fidelity = world.Rehearsed
+		if len(apart) > 0 {
+			out[i].Fidelity = world.PartlyRehearsed
+		}
+	}
+	return out, slices.SortedFunc(maps.Keys(apart), object.Compare)
+}
+
+type byKey map[object.Key]*fleet.Unit
+
+func keyed(r fleet.Rendered) byKey {
+	out := make(byKey, len(r.Units))
+	for i := range r.Units {
+		out[r.Units[i].Key] = &r.Units[i]
+	}
+	return out
+}
+
+// merging is a draft and what was seen of it.
+type merging struct{ draft, real [2]byKey }
+
+func (m merging) keys(side int) []object.Key {
+	all := map[object.Key]bool{}
+	for _, units := range []byKey{m.draft[side], m.real[side]} {
+		for key := range units {
+			all[key] = true
+		}
+	}
+	return slices.SortedFunc(maps.Keys(all), object.Compare)
+}
+
+// beyond are the units of a side that could not be rehearsed: those that say so of
+// themselves or could not be drafted either, what waits for them, and what they
+// would make.
+func (m merging) beyond(side int) map[object.Key]bool {
+	out, names := map[object.Key]bool{}, map[string]bool{}
+	mark := func(key object.Key) { out[key], names[key.String()] = true, true }
+	lost := func(name string) bool { return report.IsRemedy(name) || names[name] }
+	for before := -1; before < len(out); {
+		before = len(out)
+		for key, u := range m.real[side] {
+			if u.State != fleet.Ready && u.State != fleet.Suspended && slices.ContainsFunc(u.On, lost) {
+				mark(key)
+			}
+		}
+		for key, u := range m.draft[side] {
+			if u.State == fleet.NotRendered || m.real[side][key] == nil && out[u.Parent] {
+				mark(key)
+			}
+		}
+	}
+	return out
+}
+
+// unit is a unit as it is told; nil for one that a rehearsal did not bring about.
+func (m merging) unit(side int, key object.Key, beyond bool) *fleet.Unit {
+	drafted, seen := m.draft[side][key], m.real[side][key]
+	switch {
+	case drafted == nil:
+		return seen
+	case beyond:
+		return drafted
+	case seen == nil:
+		return nil
+	}
+	u := *seen
+	u.Order, u.Reads, u.Files = drafted.Order, drafted.Reads, drafted.Files
+	if !m.holds(key) {
+		u.Objects, u.Release, u.Wanted = drafted.Objects, drafted.Release, wantedOf(drafted)
+	}
+	u.Objects = slices.Clone(u.Objects)
+	for i := range u.Objects {
+		u.Objects[i].Assumed = false
+	}
+	return &u
+}
+
+// holds tells whether a unit came as far as to say what it holds, wherever it is. A
+// release says so when its action has ended.
+func (m merging) holds(key object.Key) bool {
+	for _, side := range m.real {
+		u := side[key]
+		if u != nil && (!change.Applied(u) && u.State != fleet.Suspended || key.Kind == unit.HelmReleaseKind && u.State != fleet.Ready) {
+			return false
+		}
+	}
+	return true
+}
+
+// wantedOf is what a unit asks for.
+func wantedOf(u *fleet.Unit) []object.Ref {
+	if u.Wanted != nil {
+		return u.Wanted
+	}
+	out := make([]object.Ref, 0, len(u.Objects))
+	for _, o := range u.Objects {
+		out = append(out, o.Ref)
+	}
+	return out
+}
