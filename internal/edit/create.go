@@ -36,7 +36,7 @@ func (t *text) create(c Change) (*text, Done, error) {
 			continue
 		}
 		v := next.value(added[0])
-		return next, Done{Path: v.Path, Line: v.Line, Column: v.Column, New: c.Value, Created: true}, nil
+		return next, Done{Path: v.Path, Line: v.Line, Column: v.Column, New: c.Value, Created: true, Secret: next.secret(added[0])}, nil
 	}
 	return nil, Done{}, wrong(above.node, "create %s: there is no way to add it without changing others; add it by hand", c.Path)
 }

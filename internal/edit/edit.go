@@ -52,6 +52,7 @@ type Done struct {
 	Line, Column int // in the text after it and the changes before it
 	Old, New     string
 	Created      bool
+	Secret       bool // a value of a Secret: Old and New must not be shown
 }
 
 // Error says where in a file something is wrong.
@@ -230,11 +231,11 @@ func (t *text) replace(p place, value string) (*text, Done, error) {
 		if err != nil || !t.became(next, p.node, way.node(p.node, value)) {
 			continue
 		}
-		d := Done{Path: p.path, Old: p.node.Value, New: value}
+		d := Done{Path: p.path, Old: p.node.Value, New: value, Secret: t.secret(p)}
 		d.Line, d.Column = next.position(min(s.from+way.skip, len(next.data)))
 		return next, d, nil
 	}
-	return nil, Done{}, wrong(p.node, "set %s: there is no way to write %q in place of this value without changing others; edit it by hand", p.path, cut(value))
+	return nil, Done{}, wrong(p.node, "set %s: there is no way to write the new value in place of this one without changing others; edit it by hand", p.path)
 }
 
 func splice(data []byte, from, to int, with string) []byte {
@@ -242,12 +243,4 @@ func splice(data []byte, from, to int, with string) []byte {
 	out = append(out, data[:from]...)
 	out = append(out, with...)
 	return append(out, data[to:]...)
-}
-
-// cut shortens a value for a message.
-func cut(value string) string {
-	if runes := []rune(value); len(runes) > 40 {
-		return string(runes[:40]) + "…"
-	}
-	return value
 }
