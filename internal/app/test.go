@@ -8,6 +8,7 @@ import (
 	"github.com/leat-dev/leat/internal/change"
 	"github.com/leat-dev/leat/internal/entry"
 	"github.com/leat-dev/leat/internal/expect"
+	"github.com/leat-dev/leat/internal/finding"
 	"github.com/leat-dev/leat/internal/fleet"
 )
 
@@ -18,6 +19,8 @@ type TestConfig struct {
 	Spec     expect.Spec
 	Beside   string // directory of the file of expectations: inputs are relative to it
 	Entry    entry.Options
+	Allowed  []finding.Allowance
+	Now      time.Time // decides which of them are over
 }
 
 // Tested is how one cluster compares with what is expected of it.
@@ -51,6 +54,7 @@ func (p *Previews) test(ctx context.Context, cfg TestConfig, c expect.Cluster, h
 	o.Path = c.Path
 	got, err := p.with(c, cfg.Beside).got(ctx, o, head)
 	if out.Err = err; err == nil {
+		finding.Permit(got.Findings, cfg.Allowed, c.Path, cfg.Now)
 		out.Failures = c.Check(got)
 	}
 	out.Took = time.Since(began)

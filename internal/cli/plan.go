@@ -31,9 +31,11 @@ import (
 // planFlags are the flags of `leat plan`.
 type planFlags struct {
 	previewFlags
+	meant      allowFlags
 	base, head string
 	output     string
 	failOn     string
+	findings   string
 	watch      bool
 	cluster    bool
 	live       target
@@ -103,6 +105,8 @@ Exit codes: 0 nothing changes, 1 it did not work (also wrong use), 2 something c
 	cmd.Flags().StringVar(&f.base, "base", "", "what to compare with: a branch, tag, commit or directory (default: where the head left the branch it goes to)")
 	cmd.Flags().StringVar(&f.head, "head", "", "what to plan: a branch, tag, commit or directory (default: the directory as it is)")
 	cmd.Flags().StringVar(&f.failOn, "fail-on", "none", "findings that make it exit with 3: a severity (info, warning, danger) and all above, names of rules, or both, with commas")
+	cmd.Flags().StringVar(&f.findings, "findings", "new", "those that text lists: new ones, or all: also those that stood before or are allowed")
+	f.meant.register(cmd.Flags())
 	cmd.Flags().BoolVar(&f.watch, "watch", false, "plan again whenever a file is saved, until interrupted")
 	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text, markdown, html, json or sarif")
 	cmd.Flags().BoolVar(&f.rehearse, "rehearse", false, "bring the base up on an embedded Kubernetes and deliver the head to it, with real admission and health")
@@ -130,6 +134,9 @@ func runPlan(ctx context.Context, env Env, f *planFlags, given []string) error {
 	if !slices.Contains([]string{"text", "markdown", "html", "json", "sarif"}, f.output) {
 		return wrong("--output %q: want text, markdown, html, json or sarif", f.output)
 	}
+	if f.findings != "new" && f.findings != "all" {
+		return wrong("--findings %q: want new or all", f.findings)
+	}
 	failOn, err := finding.ParseFailOn(f.failOn)
 	if err != nil {
 		return &Exit{Code: 1, Err: err}
@@ -153,6 +160,9 @@ func runPlan(ctx context.Context, env Env, f *planFlags, given []string) error {
 	if err := f.rehearsable(env); err != nil {
 		return err
 	}
+	if _, err := f.meant.read(dir); err != nil {
+		return &Exit{Code: 1, Err: err}
+	}
 	if f.watch && !f.cluster {
 		return f.replan(ctx, env, cfg)
 	}
@@ -160,9 +170,12 @@ func runPlan(ctx context.Context, env Env, f *planFlags, given []string) error {
 	if err != nil {
 		return &Exit{Code: 1, Err: err}
 	}
+	if err := f.meant.permit(dir, plan); err != nil {
+		return &Exit{Code: 1, Err: err}
+	}
 	plan.Tool = "leat " + Version
 	doc := present.Make(plan)
-	if err := write(env.Out, doc, f.output); err != nil {
+	if err := f.write(env.Out, doc); err != nil {
 		return err
 	}
 	for _, e := range plan.Entries {
@@ -211,8 +224,11 @@ func (f *planFlags) replan(ctx context.Context, env Env, cfg app.PlanConfig) err
 			fmt.Fprintln(env.Err, "leat: "+err.Error())
 			return
 		}
+		if err := f.meant.permit(cfg.Revisions.Dir, plan); err != nil {
+			fmt.Fprintln(env.Err, "leat: "+err.Error())
+		}
 		plan.Tool = "leat " + Version
-		_ = write(env.Out, present.Make(plan), f.output)
+		_ = f.write(env.Out, present.Make(plan))
 	})
 	if err != nil {
 		return &Exit{Code: 1, Err: err}
@@ -312,10 +328,10 @@ func parseMirrors(texts []string) ([]mirror.Mirror, error) {
 	return out, nil
 }
 
-// write prints a plan in a format.
-func write(out io.Writer, doc present.Document, format string) error {
+// write prints a plan in the format that was asked for.
+func (f *planFlags) write(out io.Writer, doc present.Document) error {
 	var text string
-	switch format {
+	switch f.output {
 	case "markdown":
 		text = doc.Markdown(present.Comment{})
 	case "html":
@@ -333,7 +349,9 @@ func write(out io.Writer, doc present.Document, format string) error {
 		}
 		text = string(data)
 	default:
-		text = doc.Text(styleOf(out))
+		style := styleOf(out)
+		style.Every = f.findings == "all"
+		text = doc.Text(style)
 	}
 	_, err := io.WriteString(out, strings.TrimRight(text, "\n")+"\n")
 	return err

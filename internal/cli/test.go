@@ -24,6 +24,7 @@ const testFile = "leat.test.yaml"
 // testFlags are the flags of `leat test`.
 type testFlags struct {
 	previewFlags
+	meant  allowFlags
 	file   string
 	output string
 }
@@ -49,6 +50,7 @@ Exit codes: 0 all is as expected, 1 something is not, 2 wrong use.`,
 	if all := cmd.Flags().Lookup("all"); all != nil {
 		all.Hidden = true // the file names the clusters
 	}
+	f.meant.register(cmd.Flags())
 	cmd.Flags().StringVarP(&f.file, "file", "f", "", "the file of expectations (default: "+testFile+" in the directory)")
 	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text, json or junit")
 	return cmd
@@ -77,8 +79,14 @@ func runTest(ctx context.Context, env Env, f *testFlags, given []string) error {
 	if err != nil {
 		return err
 	}
+	allowed, err := f.meant.read(dir)
+	if err != nil {
+		return err
+	}
 	defer hush()()
-	tested, err := app.Test(ctx, app.TestConfig{Previews: previews, Dir: dir, Spec: spec, Beside: filepath.Dir(file), Entry: f.entry})
+	tested, err := app.Test(ctx, app.TestConfig{
+		Previews: previews, Dir: dir, Spec: spec, Beside: filepath.Dir(file), Entry: f.entry, Allowed: allowed, Now: f.meant.time(),
+	})
 	if err != nil {
 		return err
 	}

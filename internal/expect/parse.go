@@ -1,8 +1,6 @@
 package expect
 
 import (
-	"errors"
-	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -16,9 +14,6 @@ import (
 
 // Version names the format of the file. Fields are only ever added to it.
 const Version = "leat.dev/test/v1"
-
-// maxFile bounds a file of expectations, in bytes.
-const maxFile = 1 << 20
 
 // Spec is a file of expectations.
 type Spec struct{ Clusters []Cluster }
@@ -70,10 +65,10 @@ type Findings struct {
 	failOn finding.FailOn
 }
 
-// Text is a text and its line.
+// Text is a text and where it stands.
 type Text struct {
-	value string
-	line  int
+	value        string
+	line, column int
 }
 
 // Number is a number and its line.
@@ -96,124 +91,28 @@ func (c Count) holds(n int) bool {
 	return n == c.n
 }
 
-// Parse reads a file of expectations. Errors say file:line; all of them are told.
+// Parse reads a file of expectations. Errors say file:line:column; all
+// of them are told.
 func Parse(file string, data []byte) (Spec, error) {
-	if len(data) > maxFile {
-		return Spec{}, fmt.Errorf("read %s: it has %d bytes, more than %d", file, len(data), maxFile)
-	}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(data, &doc); err != nil {
-		return Spec{}, fmt.Errorf("read %s: %s", file, strings.TrimPrefix(err.Error(), "yaml: "))
-	}
 	r := &reader{file: file}
 	spec := Spec{}
-	if len(doc.Content) == 0 {
-		r.fail(&yaml.Node{Line: 1}, "it is empty; want apiVersion: %s and clusters", Version)
+	doc := r.document(data)
+	if doc == nil {
 		return spec, r.err()
 	}
-	root := r.fields(doc.Content[0], "apiVersion", "kind", "clusters")
-	if v := r.text(root["apiVersion"]); v.value != Version {
-		r.fail(or(root["apiVersion"], doc.Content[0]), "apiVersion is %q, want %s", v.value, Version)
-	}
-	if v := r.text(root["kind"]); v.value != kind {
-		r.fail(or(root["kind"], doc.Content[0]), "kind is %q, want %s", v.value, kind)
-	}
+	root := r.fields(doc, "apiVersion", "kind", "clusters")
+	r.header(doc, root, Version, kind)
 	for _, n := range r.list(root["clusters"]) {
 		spec.Clusters = append(spec.Clusters, r.cluster(n))
 	}
 	if len(spec.Clusters) == 0 {
-		r.fail(doc.Content[0], "it names no cluster")
+		r.fail(doc, "it names no cluster")
 	}
 	return spec, r.err()
 }
 
 // kind is the only one of the format.
 const kind = "FleetTest"
-
-// reader reads nodes and collects what is wrong with them.
-type reader struct {
-	file string
-	errs []wrong
-}
-
-type wrong struct {
-	line int
-	text string
-}
-
-func (r *reader) fail(n *yaml.Node, format string, args ...any) {
-	r.errs = append(r.errs, wrong{n.Line, fmt.Sprintf(format, args...)})
-}
-
-// err is all that is wrong, by line.
-func (r *reader) err() error {
-	slices.SortStableFunc(r.errs, func(a, b wrong) int { return a.line - b.line })
-	var all []error
-	for _, w := range r.errs {
-		all = append(all, fmt.Errorf("%s:%d: %s", r.file, w.line, w.text))
-	}
-	return errors.Join(all...)
-}
-
-func or(n, other *yaml.Node) *yaml.Node {
-	if n == nil {
-		return other
-	}
-	return n
-}
-
-// fields returns the values of a mapping by their keys, which must be known.
-func (r *reader) fields(n *yaml.Node, known ...string) map[string]*yaml.Node {
-	out := map[string]*yaml.Node{}
-	if n == nil {
-		return out
-	}
-	if n.Kind != yaml.MappingNode {
-		r.fail(n, "want a mapping with %s", strings.Join(known, ", "))
-		return out
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key := n.Content[i]
-		switch {
-		case !slices.Contains(known, key.Value):
-			r.fail(key, "there is no field %q; want one of %s", key.Value, strings.Join(known, ", "))
-		case out[key.Value] != nil:
-			r.fail(key, "%s stands twice", key.Value)
-		default:
-			out[key.Value] = n.Content[i+1]
-		}
-	}
-	return out
-}
-
-func (r *reader) list(n *yaml.Node) []*yaml.Node {
-	if n == nil {
-		return nil
-	}
-	if n.Kind != yaml.SequenceNode {
-		r.fail(n, "want a list")
-		return nil
-	}
-	return n.Content
-}
-
-func (r *reader) text(n *yaml.Node) Text {
-	switch {
-	case n == nil:
-		return Text{}
-	case n.Kind != yaml.ScalarNode || n.Value == "":
-		r.fail(n, "want a text")
-	}
-	return Text{n.Value, n.Line}
-}
-
-func (r *reader) texts(n *yaml.Node) []Text {
-	var out []Text
-	for _, item := range r.list(n) {
-		out = append(out, r.text(item))
-	}
-	return out
-}
 
 func (r *reader) cluster(n *yaml.Node) Cluster {
 	f := r.fields(n, "path", "inputs", "values", "ready", "units", "objects", "images", "findings", "placeholders")
@@ -231,7 +130,7 @@ func (r *reader) cluster(n *yaml.Node) Cluster {
 		c.Units = append(c.Units, r.unit(u))
 	}
 	for _, pair := range r.pairs(f["objects"]) {
-		c.Objects = append(c.Objects, Objects{Text{pair[0].Value, pair[0].Line}, r.count(pair[1])})
+		c.Objects = append(c.Objects, Objects{textOf(pair[0]), r.count(pair[1])})
 	}
 	images := r.fields(f["images"], "require", "forbid")
 	c.Images = Images{r.texts(images["require"]), r.texts(images["forbid"])}
@@ -240,27 +139,11 @@ func (r *reader) cluster(n *yaml.Node) Cluster {
 	return c
 }
 
-// pairs are the keys and values of a mapping, in order.
-func (r *reader) pairs(n *yaml.Node) [][2]*yaml.Node {
-	if n == nil {
-		return nil
-	}
-	if n.Kind != yaml.MappingNode {
-		r.fail(n, "want a mapping")
-		return nil
-	}
-	var out [][2]*yaml.Node
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		out = append(out, [2]*yaml.Node{n.Content[i], n.Content[i+1]})
-	}
-	return out
-}
-
 var unitName = regexp.MustCompile(`^[A-Z]\w*/[^/]+/[^/]+$`)
 
 // unit is Kind/namespace/name, or a mapping with a state.
 func (r *reader) unit(n *yaml.Node) Unit {
-	u := Unit{State: Text{string(fleet.Ready), n.Line}}
+	u := Unit{State: Text{string(fleet.Ready), n.Line, n.Column}}
 	if n.Kind == yaml.ScalarNode {
 		u.Name = r.text(n)
 	} else {
@@ -317,8 +200,8 @@ func (r *reader) findings(n *yaml.Node) Findings {
 		r.fail(n, "fail: %s; docs/findings.md lists them", text)
 	}
 	for _, a := range out.Allow {
-		if !slices.Contains(finding.Names(), a.value) {
-			r.errs = append(r.errs, wrong{a.line, fmt.Sprintf("there is no rule %q; docs/findings.md lists them", a.value)})
+		if !known(a.value) {
+			r.errs = append(r.errs, wrong{a.line, a.column, noRule(a.value)})
 		}
 	}
 	return out

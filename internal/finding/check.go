@@ -36,8 +36,11 @@ func Check(set change.Set, rules []Rule) []Finding {
 				f.Severity = *f.grade
 			}
 			f.grade = nil
-			f.At, f.Message = p.at(f), set.Text(f.Unit, f.Message)
-			f.Allowed = p.allows(f)
+			f.At, f.whole = p.at(f)
+			f.Message = set.Text(f.Unit, f.Message)
+			if f.Allowed = p.allows(f); f.Allowed {
+				f.AllowedBy = Allow
+			}
 			out = append(out, f)
 		}
 	}
@@ -132,8 +135,8 @@ func byKey(r fleet.Rendered) map[object.Key]*fleet.Unit {
 }
 
 // at is where a finding was written: its field, as far as the change knows that;
-// else what the rule says; else the object or the unit.
-func (p places) at(f Finding) string {
+// else what the rule says; else the object or the unit, as a whole.
+func (p places) at(f Finding) (at string, whole bool) {
 	var fields []change.Field
 	var origin fleet.Origin
 	if u := p.touched[f.Unit]; u != nil {
@@ -150,10 +153,10 @@ func (p places) at(f Finding) string {
 	}
 	for _, field := range fields {
 		if field.Origin != nil && touch(field.Path, f.Field) {
-			return cmp.Or(field.Origin.At(), f.At, origin.At())
+			return cmp.Or(field.Origin.At(), f.At, origin.At()), false
 		}
 	}
-	return cmp.Or(f.At, origin.At())
+	return cmp.Or(f.At, origin.At()), f.At == "" || f.At == origin.At()
 }
 
 // touch tells whether one of two fields is the other, or inside it.
@@ -193,15 +196,26 @@ func allowed(u *unstructured.Unstructured, rule string) bool {
 	return false
 }
 
-// Locate gives the findings that have no line the place that where knows for
-// their unit, object (zero for none) and field: file:line, or nothing.
+// Locate gives the findings that have no line, and those about a field that have
+// that of their object, the place that where knows for their unit, object (zero for
+// none) and field: file:line, or nothing.
 func Locate(found []Finding, where func(unit, obj object.Key, field string) string) {
 	for i := range found {
 		f := &found[i]
-		if !lined(f.At) && !f.Unit.IsZero() {
-			f.At = cmp.Or(where(f.Unit, f.Object.Key, f.Field), f.At)
+		within := f.whole && f.Field != "" // the object's own document
+		if f.Unit.IsZero() || lined(f.At) && !within {
+			continue
+		}
+		at := where(f.Unit, f.Object.Key, f.Field)
+		if at != "" && (!lined(f.At) || fileOf(at) == fileOf(f.At)) {
+			f.At = at
 		}
 	}
+}
+
+func fileOf(at string) string {
+	file, _, _ := strings.Cut(at, ":")
+	return file
 }
 
 // lined tells whether a place has a line, or is a file of another repository, of

@@ -8,7 +8,8 @@
 //
 // A finding that is meant is allowed by an annotation, which is seen in review
 // as well: `leat.dev/allow: host-path, privileged` on the object, or on its unit
-// for what is no danger. It is shown as allowed and counted, never left out.
+// for what is no danger; or by an Allowance, with a reason and a last day. It is
+// shown as allowed and counted, never left out.
 //
 // The package is pure. No finding holds a secret: messages name objects, fields
 // and what is no secret of them.
@@ -84,10 +85,13 @@ type Finding struct {
 	At       string     `json:"at,omitempty"` // file:line
 	// Old findings stand at base as well; the change did not bring them.
 	Old bool `json:"old,omitempty"`
-	// Allowed findings are meant: an annotation says so.
-	Allowed bool `json:"allowed,omitempty"`
+	// Allowed findings are meant. AllowedBy says who says so: the annotation, or
+	// file:line of a file of allowances with the reason.
+	Allowed   bool   `json:"allowed,omitempty"`
+	AllowedBy string `json:"allowedBy,omitempty"`
 
 	grade *Severity // where it is not that of the rule
+	whole bool      // At is where the object begins, not the field
 }
 
 // as returns the finding with another severity than the rule's.

@@ -76,5 +76,27 @@ metadata:
 
 On an object it allows those about the object; on a unit (a Kustomization, a HelmRelease) those about all that the unit
 makes, except dangers: they need the annotation on the object itself. Allowed findings are shown as such and counted.
+Or by a file, ` + "`leat.findings.yaml`" + ` in the directory of the fleet, with a reason and, if it is meant for a while only, a last day:
+
+` + "```yaml" + `
+# yaml-language-server: $schema=https://leat.dev/schema/findings-v1.json
+apiVersion: leat.dev/findings/v1
+kind: AllowedFindings
+allow:
+- rule: host-path                          # which rule
+  object: DaemonSet/kube-system/node-agent # Kind/namespace/name of the object, or of the unit where it is about no object
+  reason: it reads the logs of its node
+- rule: health-checks-off
+  object: Kustomization/flux-system/*      # * is any text without a slash
+  cluster: clusters/dev                    # the path of its entry; unit names who makes the object
+  reason: dev is thrown away every night
+  until: 2026-12-31                        # counts again from the day after
+` + "```" + `
+
+` + "`rule` and `reason`" + ` must be there; what is left out holds for all. A danger is only allowed by an entry with ` + "`object`" + `. ` + "`--allow" + `
+RULE` + "`" + ` and ` + "`--allow RULE:KIND/NAMESPACE/NAME`" + ` of ` + "`leat plan` and `leat test`" + ` do so for one run. ` + "`leat plan --findings all`" + ` lists what is
+allowed, by whom and why, and what stood before; JSON and SARIF always do. ` + "`leat plan`" + ` reads the file of the directory that
+it is called for, also where --head names a commit.
+
 Some findings of a rule are graded higher or lower than the rule: a capability that is root by another name is a danger.
 `

@@ -106,6 +106,9 @@ type Finding struct {
 	Old bool `json:"old,omitempty"`
 	// Allowed findings are meant, the fleet says; they count for nothing.
 	Allowed bool `json:"allowed,omitempty"`
+	// AllowedBy says who says so: the annotation leat.dev/allow, or file:line of a
+	// file of allowed findings and the reason.
+	AllowedBy string `json:"allowedBy,omitempty"`
 }
 
 // Cause is why units would never become ready.

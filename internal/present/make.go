@@ -149,7 +149,7 @@ func findings(found []finding.Finding) []Finding {
 		file, line := place(f.At)
 		out = append(out, Finding{
 			Rule: f.Rule, Severity: f.Severity.String(), Unit: keyOf(f.Unit), Object: refOf(f.Object),
-			Field: f.Field, Name: fieldName(f.Field), Message: f.Message, File: file, Line: line, Old: f.Old, Allowed: f.Allowed,
+			Field: f.Field, Name: fieldName(f.Field), Message: f.Message, File: file, Line: line, Old: f.Old, Allowed: f.Allowed, AllowedBy: f.AllowedBy,
 		})
 	}
 	slices.SortStableFunc(out, compareFindings)

@@ -73,7 +73,8 @@ type (
 		Kind string `json:"kind"`
 	}
 	sarifSuppression struct {
-		Kind string `json:"kind"`
+		Kind          string `json:"kind"` // inSource for an annotation, external for a file
+		Justification string `json:"justification,omitempty"`
 	}
 )
 
@@ -129,9 +130,16 @@ func sarifResultOf(f signal[Finding], rule int) sarifResult {
 		out.Baseline = "unchanged"
 	}
 	if f.Of.Allowed {
-		out.Suppressions = []sarifSuppression{{"inSource"}}
+		out.Suppressions = []sarifSuppression{suppression(f.Of)}
 	}
 	return out
+}
+
+func suppression(f Finding) sarifSuppression {
+	if f.AllowedBy == "" || f.AllowedBy == finding.Allow {
+		return sarifSuppression{Kind: "inSource"}
+	}
+	return sarifSuppression{"external", f.AllowedBy}
 }
 
 // fingerprint is the same for a finding that moves to another line.

@@ -11,6 +11,8 @@ import (
 type Style struct {
 	Width  int // columns; 0 is unlimited
 	Colour bool
+	// Every lists the findings that stood before, and those that are allowed, too.
+	Every bool
 }
 
 // Colours, as ANSI codes.

@@ -69,6 +69,8 @@ func (s *sheet) findings(all []signal[Finding]) {
 	shown := map[string]int{}
 	for _, f := range all {
 		switch {
+		case s.style.Every:
+			s.finding(f)
 		case f.Of.Allowed:
 			rest["allowed"]++
 		case f.Of.Old:
@@ -91,14 +93,25 @@ func (s *sheet) findings(all []signal[Finding]) {
 
 func (s *sheet) olds(n int, what string) {
 	if n > 0 {
-		s.line(4, span{fmt.Sprintf("  · %s %s; --output json lists all", count(n, "finding"), what), dim})
+		s.line(4, span{fmt.Sprintf("  · %s %s; --findings all lists them", count(n, "finding"), what), dim})
 	}
 }
 
 func (s *sheet) finding(f signal[Finding]) {
 	look := severityLook[f.Of.Severity]
 	s.line(6, span{"  " + look.text + " ", look.colour}, span{f.Of.Rule, bold}, span{"  " + f.Of.text(), plain})
-	s.note(6, f.Of.At(), f.in())
+	s.note(6, f.Of.stands(), f.Of.At(), f.in())
+}
+
+// stands says why a finding does not count, where it does not.
+func (f Finding) stands() string {
+	switch {
+	case f.Allowed:
+		return "allowed by " + f.AllowedBy
+	case f.Old:
+		return "stood before"
+	}
+	return ""
 }
 
 // text is a finding with the name of what it is about, unless it names it.
