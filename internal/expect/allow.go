@@ -27,7 +27,7 @@ func ParseAllowed(file string, data []byte) ([]finding.Allowance, error) {
 	if doc == nil {
 		return nil, r.err()
 	}
-	root := r.fields(doc, "apiVersion", "kind", "allow")
+	root := r.fields(doc, "$schema", "apiVersion", "kind", "allow")
 	r.header(doc, root, FindingsVersion, findingsKind)
 	var out []finding.Allowance
 	for _, n := range r.list(root["allow"]) {

@@ -37,7 +37,7 @@ allow:
 - {reason: none}
 `
 	const want = `f:1:13: apiVersion is "leat.dev/findings/v2", want leat.dev/findings/v1
-f:3:1: there is no field "allowed"; want one of apiVersion, kind, allow
+f:3:1: there is no field "allowed"; want one of $schema, apiVersion, kind, allow
 f:5:9: there is no rule "hostpath"; docs/findings.md lists them
 f:7:3: it has no reason; say why the finding is meant
 f:7:29: "Pod/[": syntax error in pattern

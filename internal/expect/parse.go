@@ -100,7 +100,7 @@ func Parse(file string, data []byte) (Spec, error) {
 	if doc == nil {
 		return spec, r.err()
 	}
-	root := r.fields(doc, "apiVersion", "kind", "clusters")
+	root := r.fields(doc, "$schema", "apiVersion", "kind", "clusters")
 	r.header(doc, root, Version, kind)
 	for _, n := range r.list(root["clusters"]) {
 		spec.Clusters = append(spec.Clusters, r.cluster(n))
@@ -117,6 +117,9 @@ const kind = "FleetTest"
 func (r *reader) cluster(n *yaml.Node) Cluster {
 	f := r.fields(n, "path", "inputs", "values", "ready", "units", "objects", "images", "findings", "placeholders")
 	c := Cluster{file: r.file, Path: r.text(f["path"]).value, Ready: r.text(f["ready"]), Values: map[string]string{}}
+	if f["path"] == nil && n.Kind == yaml.MappingNode {
+		r.fail(n, "it has no path")
+	}
 	if c.Ready.line > 0 && c.Ready.value != "all" {
 		r.fail(f["ready"], "ready is %q, want all", c.Ready.value)
 	}
