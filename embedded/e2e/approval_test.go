@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/leat-dev/leat/internal/app"
+	"github.com/leat-dev/leat/internal/entry"
 	approval "github.com/leat-dev/leat/internal/gate"
 	"github.com/leat-dev/leat/internal/object"
 )
@@ -160,4 +161,29 @@ func TestUnapprovedReleaseIsNotInstalled(t *testing.T) {
 	s.approve(id, second, "alice", "bob")
 	s.release("web", func(h *v2.HelmRelease) bool { return len(h.Status.History) > 0 && h.Status.History[0].Version == 2 })
 	s.data("ConfigMap/a", "red")
+}
+
+// What people sign is found from the directory alone, and is what the engine asks for.
+func TestApprovalsAreFoundWithoutACluster(t *testing.T) {
+	s := up(t, held)
+	s.apply(approvers(t))
+	s.commit(files{
+		"app/kustomization.yaml": "resources: [a.yaml, release.yaml]\nconfigMapGenerator: [{name: made, literals: [a=b]}]\n",
+		"app/a.yaml":             configMap("a", "1") + "---\napiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: $ns}\nstringData: {pw: hunter2}\n",
+		"app/release.yaml":       strings.ReplaceAll(helmRelease("web", fixed, "values: {color: blue}"), "$ns", s.ns),
+	})
+	s.commit(chartOf("0.1.0"))
+	s.apply(source, kustomization("app", "path: ./app"))
+	asked := s.awaits("Kustomization/app", "waits for 2 more")
+	offline := app.PlanConfig{
+		Previews:  app.PreviewConfig{CacheDir: t.TempDir()},
+		Revisions: app.Revisions{Dir: s.dir},
+		Entries:   []entry.Options{{Path: "app", Name: "app", Namespace: s.ns}},
+	}
+	found, err := app.Approvables(t.Context(), offline, approval.SealOf("", "word"))
+	s.must(err)
+	id := s.ns + "_app_kustomize.toolkit.fluxcd.io_Kustomization"
+	if found.Units[id] != asked {
+		t.Errorf("from the directory: %s, the engine asks for %s; unknown: %v", found.Units[id], asked, found.Unknown)
+	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/leat-dev/leat/internal/engine"
 	"github.com/leat-dev/leat/internal/entry"
 	"github.com/leat-dev/leat/internal/fleet"
+	"github.com/leat-dev/leat/internal/gate"
 	"github.com/leat-dev/leat/internal/helm"
 	"github.com/leat-dev/leat/internal/isolate"
 	"github.com/leat-dev/leat/internal/mirror"
@@ -119,6 +120,7 @@ type Preview struct {
 	ground ground
 
 	options entry.Options // by which the entry was found
+	digest  func(unit object.Key) gate.Digest
 }
 
 // fixed is a fleet at one revision.
@@ -146,6 +148,7 @@ func (p *Previews) Open(ctx context.Context, snap worktree.Snapshot, o entry.Opt
 	if err != nil {
 		return nil, err
 	}
+	v.digest = eng.Digest
 	v.Fleet = preview.New(preview.Config{
 		World: v.World, Engine: eng, Now: standing, Inputs: preview.Inputs{Invent: !p.cfg.Given, Values: p.cfg.Values}, Log: p.cfg.Log, Built: v.built,
 	})

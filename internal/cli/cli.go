@@ -136,7 +136,7 @@ had, in one program, and brings a whole fleet to life on a laptop.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return flagError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newUp(env), newDown(env), newPlan(env), newTest(env), newGraph(env), newWhy(env), newDrift(env), newController(env), newInstall(env), newUninstall(env), newVersion(env), newIsolated())
+	root.AddCommand(newUp(env), newDown(env), newPlan(env), newTest(env), newGraph(env), newWhy(env), newDrift(env), newApprove(env), newController(env), newInstall(env), newUninstall(env), newVersion(env), newIsolated())
 	root.AddCommand(fluxVerbs(env)...)
 	return root
 }

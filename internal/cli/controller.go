@@ -144,7 +144,7 @@ func runController(ctx context.Context, env Env, f *controllerFlags) error {
 		return err
 	}
 	options.DefaultKubeConfigAccount = f.remotes.account
-	if options.Approvals.Rules, err = approvalRules(f.requireApproval); err != nil {
+	if options.Approvals.Rules, err = approvalRules("--require-approval", f.requireApproval); err != nil {
 		return err
 	}
 	scope := controller.Scope{Selector: f.scope.selector}
@@ -175,14 +175,14 @@ func runController(ctx context.Context, env Env, f *controllerFlags) error {
 	})
 }
 
-// approvalRules reads --require-approval.
-func approvalRules(name string) (object.Key, error) {
+// approvalRules reads the name of a ConfigMap with rules; empty is none.
+func approvalRules(flag, name string) (object.Key, error) {
 	namespace, name, found := strings.Cut(name, "/")
 	switch {
 	case !found && namespace == "":
 		return object.Key{}, nil
 	case namespace == "" || name == "" || strings.Contains(name, "/"):
-		return object.Key{}, usage("--require-approval: want NAMESPACE/NAME of a ConfigMap")
+		return object.Key{}, usage("%s: want NAMESPACE/NAME of a ConfigMap", flag)
 	}
 	return object.Key{Kind: "ConfigMap", Namespace: namespace, Name: name}, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/leat-dev/leat/internal/mirror"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/secret"
 )
@@ -33,11 +34,11 @@ func (d Digest) Short() string {
 // guess is right to those who cannot read the repository.
 type Seal struct{ key secret.Key }
 
-// SealOf is the seal of a repository: its normalised address, and the word that its
+// SealOf is the seal of a repository: its address, however it is written, and the word that its
 // leat.yaml declares as seal. Without that word a digest tells who knows the address
 // whether a guess of all secrets of a unit together is right.
 func SealOf(repository, word string) Seal {
-	key := sha256.Sum256([]byte("leat.dev/approval/v1\x00" + repository + "\x00" + word))
+	key := sha256.Sum256([]byte("leat.dev/approval/v1\x00" + mirror.Normalize(repository) + "\x00" + word))
 	return Seal{key[:]}
 }
 
