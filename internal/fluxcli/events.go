@@ -44,6 +44,8 @@ func (p *program) newEvents() *cobra.Command {
 	fs.StringVar(&f.about, "for", "", "of an object and of what it reads: kind/name; or of a kind")
 	fs.StringSliceVar(&f.types, "types", []string{}, "Normal, Warning")
 	fs.StringVarP(&f.output, "output", "o", "", "json or yaml: the events themselves")
+	_ = cmd.RegisterFlagCompletionFunc("for", p.completeAbout) // an error would say that there is no such flag
+	completeFlag(cmd, "types", "Normal", "Warning")
 	return cmd
 }
 

@@ -74,6 +74,8 @@ func (p *program) newLogs() *cobra.Command {
 	fs.BoolVarP(&f.all, "all-namespaces", "A", false, "lines about objects of all namespaces, and of none")
 	fs.DurationVar(&f.since, "since", 0, "only lines so old: 5s, 2m, 3h")
 	fs.StringVar(&f.sinceTime, "since-time", "", "only lines since a time (RFC 3339)")
+	completeFlag(cmd, "kind", kindNames()...)
+	completeFlag(cmd, "level", "debug", "info", "error")
 	p.ownLogs(cmd, f)
 	return cmd
 }

@@ -2,6 +2,7 @@ package fluxcli
 
 import (
 	"context"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -65,9 +66,10 @@ func kindsOf(v flux.Verb) []flux.Kind {
 
 type completion = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective)
 
-// completeNames completes the names of live objects of a kind.
+// completeNames completes the names of live objects of a kind that the line does not
+// have yet.
 func (p *program) completeNames(k flux.Kind) completion {
-	return func(cmd *cobra.Command, _ []string, prefix string) ([]string, cobra.ShellCompDirective) {
+	return func(cmd *cobra.Command, given []string, prefix string) ([]string, cobra.ShellCompDirective) {
 		if err := p.prepare(cmd, nil); err != nil {
 			return nil, cobra.ShellCompDirectiveError
 		}
@@ -78,6 +80,7 @@ func (p *program) completeNames(k flux.Kind) completion {
 			cobra.CompError(err.Error())
 			return nil, cobra.ShellCompDirectiveError
 		}
+		names = slices.DeleteFunc(names, func(name string) bool { return slices.Contains(given, name) })
 		return names, cobra.ShellCompDirectiveNoFileComp
 	}
 }
