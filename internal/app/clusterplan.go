@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/leat-dev/leat/internal/change"
+	"github.com/leat-dev/leat/internal/engine"
 	"github.com/leat-dev/leat/internal/entry"
 	"github.com/leat-dev/leat/internal/mirror"
 	"github.com/leat-dev/leat/internal/object"
@@ -204,7 +205,7 @@ func (c *planning) fleet() (*preview.Fleet, *origins, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	eng.Trees = liveTrees{c.Previews.store, storePort{c.store}}
+	eng.Trees = liveTrees{eng.Store, eng.Trees, storePort{c.store}}
 	return preview.New(preview.Config{World: w, Engine: eng, Now: c.now, Log: c.cfg.Log}), from, nil
 }
 
@@ -281,13 +282,14 @@ func secretsOf(obj *unstructured.Unstructured) []object.Key {
 
 // liveTrees opens artifacts that were made here, else those of the cluster.
 type liveTrees struct {
-	here *preview.Store
+	made interface{ Has(*meta.Artifact) bool }
+	here engine.Trees
 	live storePort
 }
 
 // Open implements engine.Trees.
 func (t liveTrees) Open(ctx context.Context, a *meta.Artifact) (tree.Tree, error) {
-	if a != nil && !t.here.Has(a) {
+	if a != nil && !t.made.Has(a) {
 		return t.live.Open(ctx, a)
 	}
 	return t.here.Open(ctx, a)
@@ -295,7 +297,7 @@ func (t liveTrees) Open(ctx context.Context, a *meta.Artifact) (tree.Tree, error
 
 // Read implements engine.Trees.
 func (t liveTrees) Read(ctx context.Context, a *meta.Artifact) ([]byte, error) {
-	if a != nil && !t.here.Has(a) {
+	if a != nil && !t.made.Has(a) {
 		return t.live.Read(ctx, a)
 	}
 	return t.here.Read(ctx, a)

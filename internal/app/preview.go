@@ -229,9 +229,9 @@ func (p *Previews) engine(s stage) (*engine.Engine, error) {
 	}
 	offline.Cache(p.renders)
 	s.from.helm = traceHelm(offline)
-	local := s.local
+	local, shelf := s.local, p.store.Shelf()
 	return &engine.Engine{
-		Remote: p.bases(local), Options: p.cfg.Options, Trees: p.store, Store: p.store, Builds: s.from.builds,
+		Remote: p.bases(local), Options: p.cfg.Options, Trees: shelf, Store: shelf, Builds: s.from.builds,
 		Git:    router{local: local, remote: &gitPort{p.pool, &checkouts{}}, offline: !p.cfg.Fetch},
 		OCI:    registries{local: local, pool: p.images, offline: !p.cfg.Fetch},
 		Charts: chartRepositories{local: local, pool: p.charts, offline: !p.cfg.Fetch},

@@ -129,11 +129,14 @@ func New(cfg Config) *Fleet {
 	return f
 }
 
-// Close ends what goes on and lets go of the world.
+// Close ends what goes on and lets go of the world and of its artifacts.
 func (f *Fleet) Close() {
 	f.cancel()
 	f.stop()
 	f.cfg.Engine.Wait()
+	if s, ok := f.cfg.Engine.Store.(*Shelf); ok {
+		s.Close()
+	}
 }
 
 // Wake has a unit run again, because something outside of the world changed.

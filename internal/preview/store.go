@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,42 +19,96 @@ import (
 	"github.com/leat-dev/leat/internal/tree"
 )
 
-// Store keeps artifacts in memory. Trees are kept as they are and never packed,
-// so their digests are not those of a tarball. Several fleets may share one. It
-// is safe for concurrent use.
+// Store is the content of artifacts, in memory. Trees are kept as they are and never
+// packed, so their digests are not those of a tarball. Several fleets share one, each
+// with a Shelf of its own: content is there as long as one of them holds it. It is
+// safe for concurrent use.
 type Store struct {
-	mu    sync.RWMutex
-	trees map[string]tree.Tree // by digest
-	files map[string][]byte
+	mu      sync.RWMutex
+	content map[string]*content // by digest
+}
+
+// content is a tree or a file.
+type content struct {
+	tree   tree.Tree
+	file   []byte
+	isFile bool
+	uses   int // by artifacts on shelves
+}
+
+// NewStore returns an empty store.
+func NewStore() *Store { return &Store{content: map[string]*content{}} }
+
+// Shelf returns an empty shelf.
+func (s *Store) Shelf() *Shelf {
+	return &Shelf{store: s, held: map[object.Key][]string{}, uses: map[string]int{}}
+}
+
+// generations is how many artifacts of a source a shelf holds: the one that its
+// status tells of, and one that the status is about to tell of.
+const generations = 2
+
+// Shelf holds the artifacts of one fleet: of each source the last ones. It is safe
+// for concurrent use.
+type Shelf struct {
+	store *Store
+	// Under the lock of the store:
+	held map[object.Key][]string // digests, the newest last
+	uses map[string]int          // of each of them
 }
 
 var (
-	_ engine.Artifacts = (*Store)(nil)
-	_ engine.Trees     = (*Store)(nil)
+	_ engine.Artifacts = (*Shelf)(nil)
+	_ engine.Trees     = (*Shelf)(nil)
 )
-
-// NewStore returns an empty store.
-func NewStore() *Store { return &Store{trees: map[string]tree.Tree{}, files: map[string][]byte{}} }
 
 // host is where artifacts would be served, if they were.
 const host = "http://leat.local/"
 
 // Put implements engine.Artifacts.
-func (s *Store) Put(key object.Key, revision, file string, t tree.Tree) (*meta.Artifact, error) {
+func (s *Shelf) Put(key object.Key, revision, file string, t tree.Tree) (*meta.Artifact, error) {
 	digest := "sha256:" + t.Hash().Hex()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.trees[digest] = t
+	s.put(key, digest, content{tree: t})
 	return artifact(key, revision, file, digest, t.Size()), nil
 }
 
 // PutFile implements engine.Artifacts.
-func (s *Store) PutFile(key object.Key, revision, file string, content []byte) (*meta.Artifact, error) {
-	digest := "sha256:" + hash.Of(content).Hex()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.files[digest] = content
-	return artifact(key, revision, file, digest, int64(len(content))), nil
+func (s *Shelf) PutFile(key object.Key, revision, file string, b []byte) (*meta.Artifact, error) {
+	digest := "sha256:" + hash.Of(b).Hex()
+	s.put(key, digest, content{file: b, isFile: true})
+	return artifact(key, revision, file, digest, int64(len(b))), nil
+}
+
+// put makes content the newest of a source.
+func (s *Shelf) put(key object.Key, digest string, c content) {
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	held := s.held[key]
+	if i := slices.Index(held, digest); i >= 0 {
+		s.held[key] = append(slices.Delete(held, i, i+1), digest)
+		return
+	}
+	if s.store.content[digest] == nil {
+		s.store.content[digest] = &c
+	}
+	s.store.content[digest].uses++
+	s.uses[digest]++
+	if len(held) == generations {
+		s.drop(held[0])
+		held = slices.Delete(held, 0, 1)
+	}
+	s.held[key] = append(held, digest)
+}
+
+// drop ends one use of content; the lock is held.
+func (s *Shelf) drop(digest string) {
+	if s.uses[digest]--; s.uses[digest] == 0 {
+		delete(s.uses, digest)
+	}
+	c := s.store.content[digest]
+	if c.uses--; c.uses == 0 {
+		delete(s.store.content, digest)
+	}
 }
 
 // stored is when everything was stored.
@@ -65,54 +120,76 @@ func artifact(key object.Key, revision, file, digest string, size int64) *meta.A
 }
 
 // Link implements engine.Artifacts.
-func (s *Store) Link(key object.Key, name string, _ *meta.Artifact) (string, error) {
+func (s *Shelf) Link(key object.Key, name string, _ *meta.Artifact) (string, error) {
 	return host + path.Join(strings.ToLower(key.Kind), key.Namespace, key.Name, name), nil
 }
 
 // Has implements engine.Artifacts.
-func (s *Store) Has(a *meta.Artifact) bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	_, isTree := s.trees[a.Digest]
-	_, isFile := s.files[a.Digest]
-	return isTree || isFile
+func (s *Shelf) Has(a *meta.Artifact) bool { return s.at(a.Digest) != nil }
+
+// at returns what the shelf holds; nil where it does not.
+func (s *Shelf) at(digest string) *content {
+	s.store.mu.RLock()
+	defer s.store.mu.RUnlock()
+	if s.uses[digest] == 0 {
+		return nil
+	}
+	return s.store.content[digest]
 }
 
 // URL implements engine.Artifacts.
-func (s *Store) URL(p string) string { return host + p }
+func (s *Shelf) URL(p string) string { return host + p }
 
-// Collect implements engine.Artifacts: what is stored goes with the process.
-func (s *Store) Collect(object.Key, *meta.Artifact) error { return nil }
+// Collect implements engine.Artifacts: what is old went when something newer came.
+func (s *Shelf) Collect(object.Key, *meta.Artifact) error { return nil }
 
-// RemoveAll implements engine.Artifacts; another fleet may have the same content.
-func (s *Store) RemoveAll(object.Key) error { return nil }
+// RemoveAll implements engine.Artifacts.
+func (s *Shelf) RemoveAll(key object.Key) error {
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	s.remove(key)
+	return nil
+}
+
+// remove takes the artifacts of a source away; the lock is held.
+func (s *Shelf) remove(key object.Key) {
+	for _, digest := range s.held[key] {
+		s.drop(digest)
+	}
+	delete(s.held, key)
+}
+
+// Close takes everything away.
+func (s *Shelf) Close() {
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	for key := range s.held {
+		s.remove(key)
+	}
+}
 
 var errNoArtifact = errors.New("there is no artifact")
 
 // Open implements engine.Trees.
-func (s *Store) Open(_ context.Context, a *meta.Artifact) (tree.Tree, error) {
+func (s *Shelf) Open(_ context.Context, a *meta.Artifact) (tree.Tree, error) {
 	if a == nil {
 		return tree.Tree{}, errNoArtifact
 	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	t, ok := s.trees[a.Digest]
-	if !ok {
-		return t, fmt.Errorf("artifact %s is no tree that was stored", a.Revision)
+	c := s.at(a.Digest)
+	if c == nil || c.isFile {
+		return tree.Tree{}, fmt.Errorf("artifact %s is no tree that was stored", a.Revision)
 	}
-	return t, nil
+	return c.tree, nil
 }
 
 // Read implements engine.Trees.
-func (s *Store) Read(_ context.Context, a *meta.Artifact) ([]byte, error) {
+func (s *Shelf) Read(_ context.Context, a *meta.Artifact) ([]byte, error) {
 	if a == nil {
 		return nil, errNoArtifact
 	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	b, ok := s.files[a.Digest]
-	if !ok {
+	c := s.at(a.Digest)
+	if c == nil || !c.isFile {
 		return nil, fmt.Errorf("artifact %s is no file that was stored", a.Revision)
 	}
-	return b, nil
+	return c.file, nil
 }
