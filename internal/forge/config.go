@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ type Config struct {
 	API       string            // of the forge, where it cannot be derived from URL
 	User      string            // where a token needs one beside it (Bitbucket Cloud, Azure DevOps)
 	Token     secret.Value      // sent to the host of URL and API, to no other
+	Bots      []string          // logins that are machines, for forges that do not tell
 	Transport http.RoundTripper // nil for http.DefaultTransport
 	Now       func() time.Time  // nil for the clock
 }
@@ -45,4 +47,9 @@ func (c Config) Locate() (Location, error) {
 	}
 	base := &url.URL{Scheme: u.Scheme, Host: u.Host}
 	return Location{Base: base, Owner: path[:at], Name: path[at+1:]}, nil
+}
+
+// IsBot tells whether a login is among c.Bots.
+func (c Config) IsBot(login string) bool {
+	return slices.ContainsFunc(c.Bots, func(b string) bool { return strings.EqualFold(b, login) })
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/leat-dev/leat/internal/source/fault"
 )
@@ -47,20 +48,21 @@ func Propose(ctx context.Context, f Forge, p Proposal) (PullRequest, Outcome, er
 		}
 	}
 	if len(open) > 0 {
-		return refresh(ctx, f, open[0], p)
+		one, err := settle(ctx, f, open)
+		if err != nil {
+			return PullRequest{}, "", err
+		}
+		return refresh(ctx, f, one, p)
 	}
 	declined, found, err := declinedBefore(ctx, f, p)
 	if err != nil || found {
 		return declined, Declined, err
 	}
 	made, err := f.Create(ctx, Draft{Head: p.Head, Base: p.Base, Title: p.Title, Body: p.section().whole(), Labels: p.Labels})
-	if fault.ClassOf(err) == fault.Conflict {
-		return afterRace(ctx, f, p, err)
-	}
-	if err != nil {
+	if err != nil && fault.ClassOf(err) != fault.Conflict {
 		return PullRequest{}, "", fmt.Errorf("open a pull request of %s into %s: %w", p.Head, p.Base, err)
 	}
-	return made, Created, nil
+	return afterRace(ctx, f, p, made, err)
 }
 
 func headOf(ctx context.Context, f Forge, branch string) (string, error) {
@@ -71,14 +73,56 @@ func headOf(ctx context.Context, f Forge, branch string) (string, error) {
 	return b.Commit, nil
 }
 
-// afterRace takes the pull request that somebody else opened between our look
-// and our attempt.
-func afterRace(ctx context.Context, f Forge, p Proposal, cause error) (PullRequest, Outcome, error) {
+// afterRace looks whether somebody else opened one between our look and our
+// attempt. Some forges refuse the second (cause), Gitea takes both.
+func afterRace(ctx context.Context, f Forge, p Proposal, made PullRequest, cause error) (PullRequest, Outcome, error) {
 	open, err := f.List(ctx, Query{State: Open, Head: p.Head, Base: p.Base})
-	if err != nil || len(open) == 0 {
+	switch {
+	case err != nil && cause == nil:
+		return made, Created, nil // the next run settles it
+	case err != nil || len(open) == 0 && cause != nil:
 		return PullRequest{}, "", errors.Join(fmt.Errorf("open a pull request of %s into %s: %w", p.Head, p.Base, cause), err)
+	case len(open) == 0 || len(open) == 1 && open[0].Number == made.Number:
+		return made, Created, nil
 	}
-	return refresh(ctx, f, open[0], p)
+	one, err := settle(ctx, f, open)
+	if err != nil {
+		return PullRequest{}, "", err
+	}
+	if one.Number == made.Number {
+		return made, Created, nil
+	}
+	return refresh(ctx, f, one, p)
+}
+
+// settle takes the first of several open pull requests for the same branches, and
+// closes the others that we opened. Those lose our section, so that nobody takes
+// them for declined.
+func settle(ctx context.Context, f Forge, open []PullRequest) (PullRequest, error) {
+	first := slices.MinFunc(open, func(a, b PullRequest) int { return a.Number - b.Number })
+	if len(open) == 1 {
+		return first, nil
+	}
+	me, err := f.Me(ctx)
+	if err != nil {
+		return first, fmt.Errorf("ask the forge who we are: %w", err)
+	}
+	for _, pr := range open {
+		if pr.Number == first.Number || pr.Author.ID != me.ID {
+			continue
+		}
+		body, state := fmt.Sprintf("Opened at the same time as #%d, which is the one.", first.Number), Closed
+		if _, err := f.Edit(ctx, pr.Number, Edit{Body: &body, State: &state}); err != nil && !gone(ctx, f, pr.Number) {
+			return first, fmt.Errorf("close pull request %d, which was opened twice: %w", pr.Number, err)
+		}
+	}
+	return first, nil
+}
+
+// gone tells whether somebody else closed it meanwhile: both who raced settle.
+func gone(ctx context.Context, f Forge, number int) bool {
+	pr, err := f.Pull(ctx, number)
+	return err == nil && pr.State != Open
 }
 
 func declinedBefore(ctx context.Context, f Forge, p Proposal) (PullRequest, bool, error) {

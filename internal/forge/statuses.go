@@ -7,3 +7,20 @@ import "slices"
 func SetBy(statuses []Status, who User) []Status {
 	return slices.DeleteFunc(slices.Clone(statuses), func(s Status) bool { return who.ID == "" || s.Creator.ID != who.ID })
 }
+
+// LastOfEach keeps the last status of each context and creator; the oldest come
+// first. Contexts are told apart by letter: some forges mix up A and a.
+func LastOfEach(statuses []Status) []Status {
+	type key struct{ context, creator string }
+	last := map[key]int{}
+	for i, s := range statuses {
+		last[key{s.Context, s.Creator.ID}] = i
+	}
+	var out []Status
+	for i, s := range statuses {
+		if last[key{s.Context, s.Creator.ID}] == i {
+			out = append(out, s)
+		}
+	}
+	return out
+}

@@ -1,0 +1,192 @@
+// Package gitea is the forge port for Gitea and Forgejo, by version 1 of their API
+// (templates/swagger/v1_json.tmpl of Gitea 1.26; Forgejo 7 to 12 has the same).
+//
+//	f, err := gitea.New(forge.Config{URL: "https://git.example.com/team/fleet", Token: token})
+//
+// What is not in the API: which accounts are bots (see forge.Config.Bots).
+package gitea
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/leat-dev/leat/internal/forge"
+	"github.com/leat-dev/leat/internal/forge/rest"
+	"github.com/leat-dev/leat/internal/source/fault"
+)
+
+// Forge is a repository at a Gitea.
+type Forge struct {
+	rest  *rest.Client
+	conf  forge.Config
+	at    forge.Location
+	repo  string // path of the repository below the API
+	pages url.Values
+}
+
+// New returns the repository that c names; it connects when it is used.
+func New(c forge.Config) (*Forge, error) {
+	at, err := c.Locate()
+	if err != nil {
+		return nil, err
+	}
+	// Owners have no slash: what stands before is where the forge is served.
+	if i := strings.LastIndexByte(at.Owner, '/'); i >= 0 {
+		at.Base = at.Base.JoinPath(at.Owner[:i])
+		at.Owner = at.Owner[i+1:]
+	}
+	api := at.Base.JoinPath("api/v1")
+	if c.API != "" {
+		if api, err = url.Parse(c.API); err != nil || api.Host == "" {
+			return nil, &fault.Error{Class: fault.Invalid, Err: errBadAPI}
+		}
+	}
+	return &Forge{
+		conf: c, at: at,
+		repo:  "/repos/" + rest.Escape(at.Owner) + "/" + rest.Escape(at.Name),
+		pages: url.Values{"limit": {"50"}},
+		rest: &rest.Client{Base: api, Transport: c.Transport, Now: c.Now, Class: classOf, Authorize: func(r *http.Request) {
+			if !c.Token.IsZero() {
+				r.Header.Set("Authorization", "token "+c.Token.Reveal())
+			}
+		}},
+	}, nil
+}
+
+// classOf knows what Gitea means by some answers (routers/api/v1/repo/pull.go).
+func classOf(status int, message string) fault.Class {
+	switch {
+	case status == http.StatusMethodNotAllowed && strings.Contains(message, "not allowed to merge"):
+		return fault.Forbidden
+	case status == http.StatusMethodNotAllowed && strings.Contains(message, "already merged"):
+		return fault.Conflict
+	case status == http.StatusMethodNotAllowed:
+		return fault.Protected
+	}
+	return ""
+}
+
+// user is an account as Gitea writes it.
+type user struct {
+	ID    int64  `json:"id"`
+	Login string `json:"login"`
+}
+
+// user translates; accounts with a negative number are Gitea's own (Actions, Ghost).
+func (f *Forge) user(u *user) forge.User {
+	if u == nil {
+		return forge.User{}
+	}
+	return forge.User{ID: strconv.FormatInt(u.ID, 10), Login: u.Login, Bot: u.ID < 0 || f.conf.IsBot(u.Login)}
+}
+
+// Me implements forge.Forge.
+func (f *Forge) Me(ctx context.Context) (forge.User, error) {
+	var u user
+	err := f.rest.Get(ctx, "/user", nil, &u)
+	return f.user(&u), err
+}
+
+// Repository implements forge.Forge.
+func (f *Forge) Repository(ctx context.Context) (forge.Repository, error) {
+	var r struct {
+		FullName      string `json:"full_name"`
+		DefaultBranch string `json:"default_branch"`
+		HTMLURL       string `json:"html_url"`
+		CloneURL      string `json:"clone_url"`
+		Private       bool   `json:"private"`
+	}
+	err := f.rest.Get(ctx, f.repo, nil, &r)
+	return forge.Repository{Name: r.FullName, DefaultBranch: r.DefaultBranch, URL: r.HTMLURL, CloneURL: r.CloneURL, Private: r.Private}, err
+}
+
+// protection is a rule of a branch.
+type protection struct {
+	RuleName         string   `json:"rule_name"`
+	Approvals        int      `json:"required_approvals"`
+	StatusCheck      bool     `json:"enable_status_check"`
+	Contexts         []string `json:"status_check_contexts"`
+	DismissStale     bool     `json:"dismiss_stale_approvals"`
+	BlockRejected    bool     `json:"block_on_rejected_reviews"`
+	BlockAdmins      bool     `json:"block_admin_merge_override"`
+	ForcePush        bool     `json:"enable_force_push"`
+	IgnoreStaleVotes bool     `json:"ignore_stale_approvals"`
+}
+
+// Branch implements forge.Forge. The rule itself can be read only by who may
+// administer the repository; others see the number of approvals and the checks.
+func (f *Forge) Branch(ctx context.Context, name string) (forge.Branch, error) {
+	var b struct {
+		Name   string `json:"name"`
+		Commit struct {
+			ID string `json:"id"`
+		} `json:"commit"`
+		Protected   bool     `json:"protected"`
+		Approvals   int      `json:"required_approvals"`
+		StatusCheck bool     `json:"enable_status_check"`
+		Contexts    []string `json:"status_check_contexts"`
+		Rule        string   `json:"effective_branch_protection_name"`
+	}
+	if err := f.rest.Get(ctx, f.repo+"/branches/"+rest.Elements(name), nil, &b); err != nil {
+		return forge.Branch{}, err
+	}
+	out := forge.Branch{Name: b.Name, Commit: b.Commit.ID, Protected: b.Protected}
+	if !b.Protected {
+		return out, nil
+	}
+	out.Protection = forge.Protection{Approvals: b.Approvals}
+	if b.StatusCheck {
+		out.Protection.Checks = b.Contexts
+	}
+	var p protection
+	err := f.rest.Get(ctx, f.repo+"/branch_protections/"+rest.Escape(b.Rule), nil, &p)
+	switch fault.ClassOf(err) {
+	case "":
+		out.Protection.DismissStale = p.DismissStale || p.IgnoreStaleVotes
+		out.Protection.BlockRejected, out.Protection.EnforceAdmins, out.Protection.ForcePush = p.BlockRejected, p.BlockAdmins, p.ForcePush
+	case fault.Forbidden, fault.NotFound:
+		err = nil
+	}
+	return out, err
+}
+
+// Members implements forge.Forge: of <organisation>/<team>, or of an organisation.
+// Gitea tells only who is in the team, or owns the organisation; others are
+// Forbidden (reqTeamMembership in routers/api/v1/api.go).
+func (f *Forge) Members(ctx context.Context, team string) ([]forge.User, error) {
+	org, name, isTeam := strings.Cut(team, "/")
+	path := "/orgs/" + rest.Escape(org) + "/members"
+	if isTeam {
+		id, err := f.team(ctx, org, name)
+		if err != nil {
+			return nil, err
+		}
+		path = "/teams/" + strconv.FormatInt(id, 10) + "/members"
+	}
+	list, err := rest.All[user](ctx, f.rest, path, f.pages)
+	var out []forge.User
+	for _, u := range list {
+		out = append(out, f.user(&u))
+	}
+	return out, err
+}
+
+func (f *Forge) team(ctx context.Context, org, name string) (int64, error) {
+	type team struct {
+		ID   int64  `json:"id"`
+		Name string `json:"name"`
+	}
+	list, err := rest.All[team](ctx, f.rest, "/orgs/"+rest.Escape(org)+"/teams", f.pages)
+	if err != nil {
+		return 0, err
+	}
+	i := slices.IndexFunc(list, func(t team) bool { return strings.EqualFold(t.Name, name) })
+	if i < 0 {
+		return 0, &fault.Error{Class: fault.NotFound, Err: errNoTeam(org, name)}
+	}
+	return list[i].ID, nil
+}
