@@ -22,9 +22,10 @@ type Family struct {
 //	Available: 0/1; pod web-57ccc9574-drf26, container web: CrashLoopBackOff, exit code 1
 func (f Family) Why() string {
 	parts := []string{Of(f.Object, Rules{}).Message}
+	refused := false
 	for _, c := range itemsOf(f.Object, "status", "conditions") {
 		if text(c, "type") == "ReplicaFailure" && text(c, "status") == "True" {
-			parts = append(parts, text(c, "message"))
+			parts, refused = append(parts, text(c, "message")), true
 		}
 	}
 	pod := ""
@@ -35,11 +36,10 @@ func (f Family) Why() string {
 	}
 	if n := len(f.Warnings); pod != "" {
 		parts = append(parts, pod)
-	} else if n > 0 {
+	} else if n > 0 && !refused {
 		parts = append(parts, text(f.Warnings[n-1].Object, "message"))
 	}
-	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
-	return strings.Join(slices.Compact(parts), "; ")
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "; ")
 }
 
 // podWhy says why a pod is not ready; empty where it is, goes, or does not say.
