@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/leat-dev/leat/internal/hash"
@@ -53,6 +54,8 @@ type cached struct {
 type version struct {
 	reads  record.Set
 	result Result
+	// ahead tells that nobody has asked for it yet.
+	ahead bool
 }
 
 type flightKey struct {
@@ -61,6 +64,7 @@ type flightKey struct {
 
 type flight struct {
 	done    chan struct{}
+	ahead   bool // nobody has asked for it
 	outcome Outcome
 	err     error
 }
@@ -103,7 +107,7 @@ func (c *Cache) Run(ctx context.Context, t tree.Tree, r Recipe, o Options) (Outc
 		if hit {
 			return out, nil
 		}
-		f, leads := c.join(flightKey{key, t.Hash()})
+		f, leads := c.join(flightKey{key, t.Hash()}, &flight{done: make(chan struct{})})
 		if leads {
 			return c.lead(ctx, f, key, t, r, o, out.Why)
 		}
@@ -112,7 +116,7 @@ func (c *Cache) Run(ctx context.Context, t tree.Tree, r Recipe, o Options) (Outc
 			return Outcome{}, ctx.Err()
 		case <-f.done:
 		}
-		if !abandoned(f.err) {
+		if !f.ahead && !abandoned(f.err) {
 			return f.outcome, f.err
 		}
 	}
@@ -134,16 +138,15 @@ func abandoned(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// join returns the flight for k, and whether the caller is to run it.
-func (c *Cache) join(k flightKey) (*flight, bool) {
+// join returns the flight for k, and whether it is the caller's, who is to run it.
+func (c *Cache) join(k flightKey, own *flight) (*flight, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if f := c.flights[k]; f != nil {
 		return f, false
 	}
-	f := &flight{done: make(chan struct{})}
-	c.flights[k] = f
-	return f, true
+	c.flights[k] = own
+	return own, true
 }
 
 func (c *Cache) lead(ctx context.Context, f *flight, key hash.ID, t tree.Tree, r Recipe, o Options, why string) (Outcome, error) {
@@ -157,40 +160,57 @@ func (c *Cache) lead(ctx context.Context, f *flight, key hash.ID, t tree.Tree, r
 	result, reads, err := Run(ctx, t, r, o)
 	f.outcome, f.err = Outcome{Result: result, Reads: reads, Why: why}, err
 	if err == nil {
-		c.store(key, ownerOf(r), version{reads, result})
+		c.store(key, ownerOf(r), version{reads, result, f.ahead})
 	}
 	return f.outcome, f.err
 }
 
-// lookup replays the ReadSets of the recipe against t.
+// lookup replays the ReadSets of the recipe against t. What was built ahead is no hit
+// for the first who asks for it.
 func (c *Cache) lookup(ctx context.Context, key hash.ID, t tree.Tree, r Recipe, o Options) (Outcome, bool) {
 	recent, why := c.recent(key, ownerOf(r))
 	ask := Ask(ctx, t, o.Remote)
+	ahead, newest := -1, true
 	for i, v := range recent {
 		change, changed := v.reads.FirstChange(ask)
-		if !changed {
+		switch {
+		case v.ahead && !changed:
+			ahead = i
+		case v.ahead:
+		case !changed:
 			c.touch(key, i, v)
 			return Outcome{Result: v.result, Reads: v.reads, Hit: true}, true
-		}
-		if i == 0 {
+		case newest:
 			change.Key = redact(change.Key)
 			why = change.String()
 		}
+		newest = newest && v.ahead
 	}
-	return Outcome{Why: why}, false
+	if ahead < 0 {
+		return Outcome{Why: why}, false
+	}
+	v := recent[ahead]
+	c.claim(key, ownerOf(r), v)
+	return Outcome{Result: v.result, Reads: v.reads, Why: why}, true
 }
 
+// recent returns what is kept of a recipe, and why there is nothing that anybody had
+// asked for.
 func (c *Cache) recent(key hash.ID, by owner) ([]version, string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	var kept []version
 	if e := c.entries[key]; e != nil {
+		kept = e.Value.(*cached).recent
+	}
+	if slices.ContainsFunc(kept, func(v version) bool { return !v.ahead }) {
 		c.latest[by] = key
-		return e.Value.(*cached).recent, ""
+		return kept, ""
 	}
 	if _, before := c.latest[by]; before {
-		return nil, "the recipe changed"
+		return kept, "the recipe changed"
 	}
-	return nil, "first build"
+	return kept, "first build"
 }
 
 // Ask answers the questions of a build's ReadSet from a tree and the remotes.
@@ -243,7 +263,9 @@ func (c *Cache) store(key hash.ID, by owner, v version) {
 		c.entries[key] = e
 	}
 	c.order.MoveToFront(e)
-	c.latest[by] = key
+	if !v.ahead {
+		c.latest[by] = key
+	}
 	have := e.Value.(*cached)
 	recent := append([]version{v}, have.recent...)
 	have.recent = recent[:min(len(recent), c.limits.Recent)]

@@ -73,8 +73,17 @@ func with(t testing.TB, tr tree.Tree, p, text string) tree.Tree {
 }
 
 func TestCacheSaysWhy(t *testing.T) {
-	c := NewCache(Limits{})
-	ctx := context.Background()
+	t.Run("built when asked for", func(t *testing.T) { saysWhy(t, NewCache(Limits{}), func(tree.Tree, Recipe) {}) })
+	t.Run("built ahead", func(t *testing.T) {
+		c := NewCache(Limits{})
+		saysWhy(t, c, func(tr tree.Tree, r Recipe) { c.Ahead(t.Context(), tr, r, Options{}) })
+	})
+}
+
+// saysWhy takes a cache through a story, with something done before each step.
+func saysWhy(t *testing.T, c *Cache, before func(tree.Tree, Recipe)) {
+	t.Helper()
+	ctx := t.Context()
 	base := files(t, app("apps/web", "web"), app("apps/api", "api"))
 	recipe := Recipe{Path: "apps/web", OwnerName: "web", OwnerNamespace: "flux-system"}
 	other := recipe
@@ -108,6 +117,7 @@ func TestCacheSaysWhy(t *testing.T) {
 		{name: "the first again", tree: base, recipe: recipe, hit: true},
 	}
 	for _, s := range steps {
+		before(s.tree, s.recipe)
 		out, err := c.Run(ctx, s.tree, s.recipe, Options{})
 		if (err != nil) != s.fails || out.Hit != s.hit || out.Why != s.why {
 			t.Errorf("%s: got hit %v, why %q, error %v; want hit %v, why %q, fails %v", s.name, out.Hit, out.Why, err, s.hit, s.why, s.fails)
@@ -115,6 +125,23 @@ func TestCacheSaysWhy(t *testing.T) {
 		if len(out.Reads) == 0 {
 			t.Errorf("%s: no reads", s.name)
 		}
+	}
+}
+
+// What was built ahead is not built again.
+func TestAheadIsTaken(t *testing.T) {
+	c := NewCache(Limits{})
+	tr := files(t, app("apps/web", "web"))
+	r := Recipe{Path: "apps/web", OwnerName: "web"}
+	c.Ahead(t.Context(), tr, r, Options{})
+	key, err := r.key(Options{})
+	if err != nil || !c.has(t.Context(), key, tr) {
+		t.Fatalf("nothing was built ahead: %v", err)
+	}
+	ahead := c.entries[key].Value.(*cached).recent[0].result
+	out, err := c.Run(t.Context(), tr, r, Options{})
+	if err != nil || len(out.Result.Objects) == 0 || &out.Result.Objects[0] != &ahead.Objects[0] {
+		t.Errorf("got another result than what was built ahead: %v", err)
 	}
 }
 

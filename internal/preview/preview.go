@@ -81,6 +81,7 @@ type Fleet struct {
 	lost    map[object.Key]bool // out of reach, and taken as ready
 	written map[object.Key]bool // the world told of a change
 	count   int                 // of runs
+	ahead   ahead
 
 	mu    sync.Mutex
 	heard []memory.Event
@@ -124,6 +125,7 @@ func New(cfg Config) *Fleet {
 	eng.Options.Rehearse = func(ref object.Ref) bool { return !engine.Predictable(ref.Group) }
 	ctx, stop := context.WithCancel(context.Background())
 	f.stop = stop
+	f.lookAhead(ctx)
 	eng.Work(ctx, actionsAtOnce, nil, f.actionEnded)
 	f.cancel = cfg.World.Subscribe(f.hear)
 	return f
@@ -133,6 +135,7 @@ func New(cfg Config) *Fleet {
 func (f *Fleet) Close() {
 	f.cancel()
 	f.stop()
+	f.ahead.wait.Wait()
 	f.cfg.Engine.Wait()
 	if s, ok := f.cfg.Engine.Store.(*Shelf); ok {
 		s.Close()

@@ -74,6 +74,9 @@ func (f *Fleet) unitChanged(k unit.Kind, key object.Key, e memory.Event) {
 		f.units[key] = now
 	}
 	n := engine.NewsOf(k, old, now)
+	if now != nil && (old == nil || old.GetGeneration() != now.GetGeneration()) {
+		f.ahead.add(now)
+	}
 	f.step(n.Events...)
 	if n.Arrived != nil {
 		f.arrived(key, n)
@@ -91,6 +94,7 @@ func (f *Fleet) arrived(source object.Key, n engine.News) {
 			w.Priority = sched.Follow
 		}
 		f.step(w)
+		f.ahead.add(f.units[key])
 	}
 }
 

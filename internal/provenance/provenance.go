@@ -88,6 +88,15 @@ func (b *Traced) Run(ctx context.Context, t tree.Tree, r build.Recipe, o build.O
 	return out, err
 }
 
+// Ahead builds what will be asked for, where the builder below can.
+func (b *Traced) Ahead(ctx context.Context, t tree.Tree, r build.Recipe, o build.Options) {
+	if below, can := b.builder.(interface {
+		Ahead(context.Context, tree.Tree, build.Recipe, build.Options)
+	}); can {
+		below.Ahead(ctx, t, r, o)
+	}
+}
+
 // Copy returns a Builder of its own that remembers what b does now.
 func (b *Traced) Copy() *Traced {
 	b.mu.Lock()
