@@ -3,7 +3,6 @@ package live
 import (
 	"context"
 	"fmt"
-	"maps"
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -92,7 +91,11 @@ func (t *Table) Unfollow(gr schema.GroupResource) {
 		}
 		f.cancel()
 		delete(t.kinds, gk)
-		maps.DeleteFunc(t.rows, func(key object.Key, _ *row) bool { return key.GroupKind() == gk })
+		for key := range t.rows {
+			if key.GroupKind() == gk {
+				t.put(key, nil)
+			}
+		}
 	}
 }
 

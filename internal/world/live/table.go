@@ -91,6 +91,7 @@ type Table struct {
 	mu    sync.RWMutex
 	kinds map[schema.GroupKind]*follower
 	rows  map[object.Key]*row
+	owns  map[object.Key]map[object.Key]struct{} // the keys of rows by their owner
 	dead  tombs
 	wait  sync.WaitGroup
 
@@ -108,7 +109,7 @@ func New(ctx context.Context, cfg Config) *Table {
 	if cfg.Owner == (Owner{}) {
 		cfg.Owner = Kustomization
 	}
-	return &Table{cfg: cfg, ctx: ctx, kinds: make(map[schema.GroupKind]*follower), rows: make(map[object.Key]*row), names: make(map[schema.GroupKind]*names)}
+	return &Table{cfg: cfg, ctx: ctx, kinds: make(map[schema.GroupKind]*follower), rows: make(map[object.Key]*row), owns: make(map[object.Key]map[object.Key]struct{}), names: make(map[schema.GroupKind]*names)}
 }
 
 // Wait returns when every watch has ended.
@@ -136,8 +137,8 @@ func (t *Table) Owned(owner object.Key) map[object.Key]Seen {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	out := map[object.Key]Seen{}
-	for key, r := range t.rows {
-		if r.Owner == owner && !r.Entry.IsZero() {
+	for key := range t.owns[owner] {
+		if r := t.rows[key]; !r.Entry.IsZero() {
 			out[key] = r.Seen
 		}
 	}
@@ -162,14 +163,36 @@ func (t *Table) Note(obj *unstructured.Unstructured) {
 	r := t.rows[key]
 	if r == nil {
 		if !t.dead.after(key, seen.Version) { // the watch may tell of the end before our write is answered
-			t.rows[key] = &row{Seen: seen}
+			t.put(key, &row{Seen: seen})
 		}
 		return
 	}
 	if seen.Version <= r.Version {
 		return
 	}
-	r.Seen = seen
+	t.put(key, &row{Seen: seen, told: r.told})
+}
+
+// put sets a row, nil takes it away.
+func (t *Table) put(key object.Key, r *row) {
+	if was := t.rows[key]; was != nil && (r == nil || r.Owner != was.Owner) {
+		delete(t.owns[was.Owner], key)
+		if len(t.owns[was.Owner]) == 0 {
+			delete(t.owns, was.Owner)
+		}
+	}
+	if r == nil {
+		delete(t.rows, key)
+		return
+	}
+	t.rows[key] = r
+	if r.Owner.IsZero() {
+		return
+	}
+	if t.owns[r.Owner] == nil {
+		t.owns[r.Owner] = make(map[object.Key]struct{})
+	}
+	t.owns[r.Owner][key] = struct{}{}
 }
 
 // judge reduces an object to its row.
@@ -207,12 +230,12 @@ func (t *Table) heard(key object.Key, seen Seen) {
 	var move *Move
 	switch {
 	case r == nil:
-		t.rows[key] = &row{Seen: seen, told: seen.Health.Status}
+		t.put(key, &row{Seen: seen, told: seen.Health.Status})
 		move = &Move{Key: key, Drift: true, Why: key.String() + " appeared"}
 	case seen.Version < r.Version: // older than our own last write
 	default:
 		move = r.news(key, seen)
-		r.Seen, r.told = seen, seen.Health.Status
+		t.put(key, &row{Seen: seen, told: seen.Health.Status})
 	}
 	t.mu.Unlock()
 	if move != nil {
@@ -251,7 +274,7 @@ func (t *Table) gone(key object.Key, version uint64) {
 	r := t.rows[key]
 	had := r != nil && r.Version <= version
 	if had {
-		delete(t.rows, key)
+		t.put(key, nil)
 	}
 	t.dead.add(key, version)
 	t.mu.Unlock()
@@ -264,7 +287,7 @@ func (t *Table) gone(key object.Key, version uint64) {
 func (t *Table) Forget(key object.Key) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.rows, key)
+	t.put(key, nil)
 }
 
 func (o Owner) of(labels map[string]string) object.Key {
