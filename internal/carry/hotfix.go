@@ -1,0 +1,283 @@
+package carry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/leat-dev/leat/internal/flow"
+	"github.com/leat-dev/leat/internal/forge"
+	"github.com/leat-dev/leat/internal/repo"
+	"github.com/leat-dev/leat/internal/source/fault"
+)
+
+// FixBranch is what the branch of a hot-fix begins with: hotfix/<id>.
+const FixBranch = "hotfix/"
+
+// Fixing is a hot-fix of what an environment runs.
+type Fixing struct {
+	Flow  flow.Flow
+	Fleet Onto
+	Repos Repositories
+	// Environment that needs the fix.
+	Environment string
+	// Component whose code it is in; empty is the fleet's own repository.
+	Component string
+	// ID names the fix: a number of a ticket.
+	ID string
+}
+
+// Running is what an environment runs of a component.
+type Running struct {
+	Repo   *repo.Repo
+	Branch string // that the environment follows
+	Head   repo.Hash
+	Main   string // where the fix goes at last
+	// Pin says where the branch is pinned; zero for the fleet's own repository, whose
+	// branch the environment follows.
+	Pin flow.Pin
+	// Followers are all environments that follow that branch, and so get the fix.
+	Followers []flow.Environment
+}
+
+// Find finds the branch that an environment really runs, whatever the numbers say that
+// it should.
+func (in Fixing) Find(ctx context.Context) (Running, error) {
+	e, known := in.Flow.Environment(in.Environment)
+	if !known {
+		return Running{}, fmt.Errorf("there is no environment %s; leat.yaml has %s", in.Environment, strings.Join(in.Flow.Names(), ", "))
+	}
+	var out Running
+	var err error
+	if in.Component == "" {
+		out = Running{Repo: in.Fleet.Repo, Branch: e.Branch}
+		for _, other := range in.Flow.Environments {
+			if other.Branch == e.Branch {
+				out.Followers = append(out.Followers, other)
+			}
+		}
+	} else if out, err = in.component(ctx, e); err != nil {
+		return out, err
+	}
+	main := ""
+	if c, declared := in.Flow.Component(in.Component); declared {
+		main = c.Branch
+	}
+	if out.Main, _, err = branchOr(out.Repo, main); err != nil {
+		return out, err
+	}
+	out.Head, err = out.Repo.Branch(out.Branch)
+	if fault.ClassOf(err) == fault.NotFound {
+		return out, fmt.Errorf("%s runs the branch %s of %s (%s), which does not exist: %w", e.Name, out.Branch, in.Component, out.Pin.At(), err)
+	}
+	return out, err
+}
+
+// component finds the branch that a component is pinned to, and who shares it.
+func (in Fixing) component(ctx context.Context, e flow.Environment) (Running, error) {
+	var out Running
+	c, declared := in.Flow.Component(in.Component)
+	if !declared || c.Repository == "" {
+		return out, fmt.Errorf("component %s: leat.yaml does not say where its repository is", in.Component)
+	}
+	pin, err := in.pin(ctx, e)
+	if err != nil {
+		return out, err
+	}
+	out.Branch, out.Pin = pin.Value, pin
+	for _, other := range in.Flow.Environments {
+		if same, err := in.pin(ctx, other); err == nil && same.Value == pin.Value {
+			out.Followers = append(out.Followers, other)
+		}
+	}
+	if out.Repo, err = in.Repos.Repository(ctx, c.Repository); err != nil {
+		return out, fmt.Errorf("component %s: %w", in.Component, err)
+	}
+	return out, nil
+}
+
+// pin is where an environment says which branch of the component it runs.
+func (in Fixing) pin(ctx context.Context, e flow.Environment) (flow.Pin, error) {
+	head, err := in.Fleet.Repo.Branch(e.Branch)
+	if err != nil {
+		return flow.Pin{}, err
+	}
+	files, err := in.Fleet.Repo.Tree(ctx, head, in.Fleet.Dir)
+	if err != nil {
+		return flow.Pin{}, err
+	}
+	pins, _ := flow.Pins(files, in.Flow, e)
+	for _, pin := range pins {
+		if pin.Component == in.Component && pin.Kind == flow.BranchPin {
+			return pin, nil
+		}
+	}
+	return flow.Pin{}, fmt.Errorf("%s pins no branch of %s: look with leat matrix", e.Name, in.Component)
+}
+
+// branch is that of the fix.
+func (in Fixing) branch() (string, error) {
+	if in.ID == "" || strings.ContainsAny(in.ID, " ~^:?*[\\") || strings.Contains(in.ID, "..") {
+		return "", fmt.Errorf("%q cannot be part of the name of a branch", in.ID)
+	}
+	return FixBranch + in.ID, nil
+}
+
+// Start cuts the branch of the fix from what the environment runs. One that is there,
+// and goes on from there, is taken up again.
+func (in Fixing) Start(ctx context.Context) (Running, Step, error) {
+	name, err := in.branch()
+	if err != nil {
+		return Running{}, Step{}, err
+	}
+	at, err := in.Find(ctx)
+	if err != nil {
+		return at, Step{}, err
+	}
+	step := Step{Repository: at.Repo.URL(), Branch: name, Commit: at.Head, What: fmt.Sprintf("cut from %s at %s", at.Branch, at.Head.String()[:10])}
+	there, err := at.Repo.Branch(name)
+	switch {
+	case err == nil:
+		if goesOn, err := at.Repo.Contains(there, at.Head); err != nil || !goesOn {
+			return at, step, errors.Join(err, fmt.Errorf("%s exists already and does not begin at what %s runs (%s): choose another name", name, in.Environment, at.Branch))
+		}
+		step.Commit, step.Done = there, true
+		return at, step, nil
+	case fault.ClassOf(err) != fault.NotFound:
+		return at, step, err
+	}
+	if err := at.Repo.Push(ctx, repo.Update{Branch: name, New: at.Head}); err != nil {
+		return at, step, fmt.Errorf("cut %s: %w", name, err)
+	}
+	return at, step, nil
+}
+
+// Proposed is a pull request, or what a person has to do where there is no forge.
+type Proposed struct {
+	Head, Base string
+	Commits    []repo.Commit // that it brings, the newest first
+	Request    forge.PullRequest
+	Outcome    forge.Outcome
+	// Instead says what to do by hand; empty where a pull request was opened.
+	Instead string
+}
+
+// Submit proposes the fix to the branch that it was cut from. f is nil where there is
+// no forge.
+func (in Fixing) Submit(ctx context.Context, f forge.Forge, body string) (Running, Proposed, error) {
+	name, err := in.branch()
+	if err != nil {
+		return Running{}, Proposed{}, err
+	}
+	at, err := in.Find(ctx)
+	if err != nil {
+		return at, Proposed{}, err
+	}
+	out, err := propose(ctx, at.Repo, f, request{name, at.Branch, fmt.Sprintf("Hot-fix %s into %s", in.ID, at.Branch), body})
+	return at, out, err
+}
+
+// Finish proposes what the release branch has and main lacks to main, so that the next
+// release does not lose the fix.
+func (in Fixing) Finish(ctx context.Context, f forge.Forge, body string) (Running, Proposed, error) {
+	at, err := in.Find(ctx)
+	if err != nil {
+		return at, Proposed{}, err
+	}
+	out, err := propose(ctx, at.Repo, f, request{at.Branch, at.Main, fmt.Sprintf("Carry the fixes of %s to %s", at.Branch, at.Main), body})
+	return at, out, err
+}
+
+// request is a pull request to be.
+type request struct{ head, base, title, body string }
+
+// propose opens a pull request, if it would bring anything.
+func propose(ctx context.Context, r *repo.Repo, f forge.Forge, want request) (Proposed, error) {
+	out := Proposed{Head: want.head, Base: want.base}
+	head, err := r.Branch(want.head)
+	if err != nil {
+		return out, err
+	}
+	base, err := r.Branch(want.base)
+	if err != nil {
+		return out, err
+	}
+	if out.Commits, err = r.Missing(ctx, head, base, repo.SamePatch); err != nil {
+		return out, err
+	}
+	if len(out.Commits) == 0 {
+		return out, fmt.Errorf("%s has nothing that %s does not have", want.head, want.base)
+	}
+	if f == nil {
+		out.Instead = fmt.Sprintf("there is no forge in leat.yaml: merge %s into %s of %s", want.head, want.base, r.URL())
+		return out, nil
+	}
+	out.Request, out.Outcome, err = forge.Propose(ctx, f, forge.Proposal{Head: want.head, Base: want.base, Title: want.title, Body: want.body})
+	return out, err
+}
+
+// Unmerged is a branch that environments run and that has fixes which main lacks.
+type Unmerged struct {
+	Component    string        `json:"component,omitempty"` // empty is the fleet's own repository
+	Branch       string        `json:"branch"`
+	Main         string        `json:"main"`
+	Environments []string      `json:"environments"`
+	Commits      []repo.Commit `json:"-"` // the newest first
+	// Why says what could not be found out.
+	Why string `json:"why,omitempty"`
+}
+
+// Status lists every fix that runs somewhere and that the next release would lose.
+func (in Fixing) Status(ctx context.Context) ([]Unmerged, error) {
+	var out []Unmerged
+	seen := map[[2]string]int{}
+	for _, e := range in.Flow.Environments {
+		for _, component := range append([]string{""}, in.components()...) {
+			in.Environment, in.Component = e.Name, component
+			at, err := in.Find(ctx)
+			if ctx.Err() != nil {
+				return out, ctx.Err()
+			}
+			if at.Branch == "" || at.Branch == at.Main {
+				continue // it does not run there, or it runs what main has
+			}
+			key := [2]string{component, at.Branch}
+			if i, known := seen[key]; known {
+				out[i].Environments = append(out[i].Environments, e.Name)
+				continue
+			}
+			u := Unmerged{Component: component, Branch: at.Branch, Main: at.Main, Environments: []string{e.Name}}
+			if u.Commits, err = unmerged(ctx, at, err); err != nil {
+				u.Why = err.Error()
+			}
+			if len(u.Commits) > 0 || u.Why != "" {
+				seen[key] = len(out)
+				out = append(out, u)
+			}
+		}
+	}
+	return out, nil
+}
+
+func unmerged(ctx context.Context, at Running, err error) ([]repo.Commit, error) {
+	if err != nil {
+		return nil, err
+	}
+	main, err := at.Repo.Branch(at.Main)
+	if err != nil {
+		return nil, err
+	}
+	return at.Repo.Missing(ctx, at.Head, main, repo.SamePatch)
+}
+
+// components are those that have a repository.
+func (in Fixing) components() []string {
+	var out []string
+	for _, c := range in.Flow.Components {
+		if c.Repository != "" {
+			out = append(out, c.Name)
+		}
+	}
+	return out
+}

@@ -1,0 +1,161 @@
+package carry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/leat-dev/leat/internal/flow"
+	"github.com/leat-dev/leat/internal/forge"
+	"github.com/leat-dev/leat/internal/repo"
+	"github.com/leat-dev/leat/internal/tree"
+)
+
+// RollbackBranch is what the branch of a rollback begins with.
+const RollbackBranch = "rollback/"
+
+// Rolling is a rollback of an environment to what it was.
+type Rolling struct {
+	Fleet       Onto
+	Environment flow.Environment
+	// To is the commit whose files the environment gets back; zero is the state before
+	// the last change of its branch that touched it.
+	To repo.Hash
+	// DryRun pushes nothing.
+	DryRun bool
+}
+
+// Rolled is what a rollback does.
+type Rolled struct {
+	From, To repo.Hash
+	Commit   repo.Hash     // on the new branch
+	Undone   []repo.Commit // the newest first
+	Proposed
+}
+
+// Rollback makes the files of an environment what they were, in a commit on top of its
+// branch, and proposes it: history goes on, so that whoever promoted, approved or
+// automated the changes sees that they were taken back. Files beside the environment's
+// directory stay, and so does leat.yaml.
+func Rollback(ctx context.Context, in Rolling, f forge.Forge, body func(Rolled) string) (Rolled, error) {
+	var out Rolled
+	r, e := in.Fleet.Repo, in.Environment
+	head, err := r.Branch(e.Branch)
+	if err != nil {
+		return out, err
+	}
+	out.From = head
+	if out.To, err = in.target(ctx, head); err != nil {
+		return out, err
+	}
+	if out.Undone, err = r.Log(ctx, repo.Range{From: head, Not: []repo.Hash{out.To}, Paths: paths(in.directory()), Files: true}); err != nil {
+		return out, err
+	}
+	if len(out.Undone) == 0 {
+		return out, fmt.Errorf("%s has not changed since %s", e.Name, out.To.String()[:10])
+	}
+	then, err := in.files(ctx, out.To)
+	if err != nil {
+		return out, err
+	}
+	out.Commit, err = r.Commit(ctx, repo.Draft{
+		Parents: []repo.Hash{head}, Author: in.Fleet.Author, Message: rollbackMessage(e.Name, out), Dir: in.directory(), Files: &then,
+	})
+	if errors.Is(err, repo.ErrNoChange) {
+		return out, fmt.Errorf("%s is what it was at %s already", e.Name, out.To.String()[:10])
+	}
+	if err != nil {
+		return out, err
+	}
+	name := RollbackBranch + e.Name + "-" + out.To.String()[:10]
+	out.Proposed = Proposed{Head: name, Base: e.Branch, Commits: out.Undone}
+	if in.DryRun {
+		return out, nil
+	}
+	if err := in.push(ctx, name, out.Commit); err != nil {
+		return out, err
+	}
+	proposed, err := propose(ctx, r, f, request{name, e.Branch, fmt.Sprintf("Roll %s back to %s", e.Name, out.To.String()[:10]), body(out)})
+	if err == nil {
+		out.Proposed = proposed
+	}
+	return out, err
+}
+
+// push puts the commit on its branch, which a rollback before may have made.
+func (in Rolling) push(ctx context.Context, name string, id repo.Hash) error {
+	was, err := in.Fleet.Repo.Branch(name)
+	if err != nil {
+		was = repo.Hash{}
+	}
+	if was == id {
+		return nil
+	}
+	if err := in.Fleet.Repo.Push(ctx, repo.Update{Branch: name, Old: was, New: id, Force: true}); err != nil {
+		return fmt.Errorf("push %s: %w", name, err)
+	}
+	return nil
+}
+
+// target is the commit to go back to.
+func (in Rolling) target(ctx context.Context, head repo.Hash) (repo.Hash, error) {
+	if (in.To != repo.Hash{}) {
+		known, err := in.Fleet.Repo.Contains(head, in.To)
+		if err == nil && !known {
+			err = fmt.Errorf("%s was never on %s", in.To.String()[:10], in.Environment.Branch)
+		}
+		return in.To, err
+	}
+	log, err := in.Fleet.Repo.Log(ctx, repo.Range{From: head, Paths: paths(in.directory()), Limit: 1})
+	if err != nil {
+		return repo.Hash{}, err
+	}
+	if len(log) == 0 || len(log[0].Parents) == 0 {
+		return repo.Hash{}, fmt.Errorf("%s has no state before its present one", in.Environment.Name)
+	}
+	return log[0].Parents[0], nil
+}
+
+// files are those of the environment at a commit; of leat.yaml the present one.
+func (in Rolling) files(ctx context.Context, at repo.Hash) (tree.Tree, error) {
+	dir := in.directory()
+	then, err := in.Fleet.Repo.Tree(ctx, at, dir)
+	if err != nil || dir != "" {
+		return then, err
+	}
+	head, err := in.Fleet.Repo.Branch(in.Environment.Branch)
+	if err != nil {
+		return then, err
+	}
+	now, err := in.Fleet.Repo.Tree(ctx, head, "")
+	if err != nil {
+		return then, err
+	}
+	if kept := now.Lookup(flow.FileName); kept.Kind == tree.File {
+		return then.With(flow.FileName, kept.Blob)
+	}
+	return then, nil
+}
+
+// directory is that of the environment in the repository; empty is the root.
+func (in Rolling) directory() string {
+	dir := strings.Trim(in.Fleet.Dir+"/"+in.Environment.Directory, "/.")
+	return strings.ReplaceAll(dir, "/./", "/")
+}
+
+func paths(dir string) []string {
+	if dir == "" {
+		return nil
+	}
+	return []string{dir}
+}
+
+func rollbackMessage(environment string, r Rolled) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Roll %s back to %s\n\nThis takes back:\n", environment, r.To.String()[:10])
+	for _, c := range r.Undone {
+		fmt.Fprintf(&b, "  %s %s\n", c.ID.String()[:10], c.Subject())
+	}
+	return b.String()
+}

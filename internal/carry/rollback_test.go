@@ -1,0 +1,61 @@
+package carry
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/leat-dev/leat/internal/flow"
+)
+
+func TestRollback(t *testing.T) {
+	o := newOrganisation(t, "fleet")
+	up := o.up["fleet"]
+	up.Commit("main", map[string]string{"leat.yaml": "a: 1\n", "prod/a.yaml": "a: 1\n", "prod/b.yaml": "b: 1\n", "dev/a.yaml": "a: 1\n"})
+	good := strings.TrimSpace(up.Git("rev-parse", "HEAD"))
+	up.Commit("main", map[string]string{"prod/a.yaml": "a: 2\n", "prod/c.yaml": "c: 1\n"})
+	up.Commit("main", map[string]string{"dev/a.yaml": "a: 2\n"})
+	up.Commit("main", map[string]string{"prod/b.yaml": "", "leat.yaml": "a: 2\n"})
+	said := func(r Rolled) string { return "undone: " + subjects(r.Undone) }
+	in := func(env flow.Environment) Rolling {
+		return Rolling{Fleet: Onto{Repo: o.open("fleet"), Author: bot}, Environment: env}
+	}
+	prod := flow.Environment{Name: "prod", Branch: "main", Directory: "prod"}
+
+	dry := in(prod)
+	dry.DryRun = true
+	out, err := Rollback(t.Context(), dry, nil, said)
+	o.must(err)
+	if len(out.Undone) != 1 { // the last change of prod, not that of dev
+		t.Errorf("undone: %s", subjects(out.Undone))
+	}
+	o.shows("fleet", "main", "for-each-ref", "--format=%(refname:short)", "refs/heads")
+
+	to := in(prod)
+	to.To, err = to.Fleet.Repo.Resolve(good)
+	o.must(err)
+	out, err = Rollback(t.Context(), to, nil, said)
+	o.must(err)
+	name := "rollback/prod-" + good[:10]
+	if out.Head != name || out.Base != "main" || len(out.Undone) != 2 || !strings.Contains(out.Instead, "merge "+name+" into main") {
+		t.Errorf("got %+v", out)
+	}
+	o.shows("fleet", "", "diff", "--stat", good, name, "--", "prod")
+	o.shows("fleet", "", "diff", "--stat", "main", name, "--", "dev", "leat.yaml")
+	o.shows("fleet", "Roll prod back to "+good[:10], "log", "-1", "--format=%s", name)
+	if _, err = Rollback(t.Context(), to, nil, said); err != nil { // the same again
+		t.Error(err)
+	}
+	up.Git("fetch", "-q", "origin")
+	up.Git("merge", "-q", "--ff-only", "origin/"+name)
+	up.Git("push", "-q", "origin", "main")
+	if _, err = Rollback(t.Context(), func() Rolling { r := in(prod); r.To = to.To; return r }(), nil, said); err == nil || !strings.Contains(err.Error(), "is what it was at "+good[:10]) {
+		t.Errorf("got %v", err)
+	}
+
+	// A whole branch is rolled back but for leat.yaml.
+	whole := in(flow.Environment{Name: "all", Branch: "main"})
+	whole.To = to.To
+	out, err = Rollback(t.Context(), whole, nil, said)
+	o.must(err)
+	o.shows("fleet", "leat.yaml", "diff", "--name-only", good, out.Head)
+}
