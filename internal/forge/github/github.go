@@ -1,0 +1,226 @@
+// Package github is the forge port for GitHub and GitHub Enterprise Server, by the
+// REST API of version 2022-11-28 (docs.github.com/rest; descriptions/api.github.com
+// of github/rest-api-description).
+//
+//	f, err := github.New(forge.Config{URL: "https://github.com/team/fleet", Token: token})
+//
+// The token is a fine-grained one, or of an App's installation; the latter cannot
+// ask who it is, so forge.Config.User names the App's account: "leat[bot]".
+package github
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/leat-dev/leat/internal/forge"
+	"github.com/leat-dev/leat/internal/forge/rest"
+	"github.com/leat-dev/leat/internal/source/fault"
+)
+
+// Forge is a repository at a GitHub.
+type Forge struct {
+	rest *rest.Client
+	conf forge.Config
+	at   forge.Location
+	repo string // path of the repository below the API
+}
+
+// apiVersion is the version of the API that every request asks for.
+const apiVersion = "2022-11-28"
+
+// New returns the repository that c names; it connects when it is used.
+func New(c forge.Config) (*Forge, error) {
+	at, err := c.Locate()
+	if err != nil {
+		return nil, err
+	}
+	api := at.Base.JoinPath("api/v3")
+	if strings.EqualFold(at.Base.Host, "github.com") {
+		api = &url.URL{Scheme: "https", Host: "api.github.com"}
+	}
+	if c.API != "" {
+		if api, err = url.Parse(c.API); err != nil || api.Host == "" {
+			return nil, &fault.Error{Class: fault.Invalid, Err: errors.New("forge.api is no address")}
+		}
+	}
+	return &Forge{
+		conf: c, at: at, repo: "/repos/" + rest.Escape(at.Owner) + "/" + rest.Escape(at.Name),
+		rest: &rest.Client{Base: api, Transport: c.Transport, Now: c.Now, Class: classOf, Authorize: func(r *http.Request) {
+			r.Header.Set("Accept", "application/vnd.github+json")
+			r.Header.Set("X-Github-Api-Version", apiVersion)
+			if !c.Token.IsZero() {
+				r.Header.Set("Authorization", "Bearer "+c.Token.Reveal())
+			}
+		}},
+	}, nil
+}
+
+// classOf knows what GitHub means by some answers. A merge that is refused is 405
+// whatever the cause; its words tell rules from conflicts.
+func classOf(status int, message string) fault.Class {
+	m := strings.ToLower(message)
+	switch {
+	case status == http.StatusUnprocessableEntity && strings.Contains(m, "already exists"):
+		return fault.Conflict
+	case status == http.StatusMethodNotAllowed && (strings.Contains(m, "review") || strings.Contains(m, "status check") || strings.Contains(m, "protected branch") || strings.Contains(m, "rule violations") || strings.Contains(m, "draft")):
+		return fault.Protected
+	case status == http.StatusMethodNotAllowed:
+		return fault.Conflict
+	}
+	return ""
+}
+
+// pages asks for the longest pages.
+func pages(more ...string) url.Values {
+	q := url.Values{"per_page": {"100"}}
+	for i := 0; i+1 < len(more); i += 2 {
+		if more[i+1] != "" {
+			q.Set(more[i], more[i+1])
+		}
+	}
+	return q
+}
+
+// user is an account as GitHub writes it.
+type user struct {
+	ID    int64  `json:"id"`
+	Login string `json:"login"`
+	Type  string `json:"type"`
+}
+
+func (f *Forge) user(u *user) forge.User {
+	if u == nil || u.ID == 0 {
+		return forge.User{}
+	}
+	return forge.User{ID: strconv.FormatInt(u.ID, 10), Login: u.Login, Bot: u.Type == "Bot" || f.conf.IsBot(u.Login)}
+}
+
+// Me implements forge.Forge.
+func (f *Forge) Me(ctx context.Context) (forge.User, error) {
+	path := "/user"
+	if f.conf.User != "" {
+		path = "/users/" + rest.Escape(f.conf.User)
+	}
+	var u user
+	err := f.rest.Get(ctx, path, nil, &u)
+	return f.user(&u), err
+}
+
+// Repository implements forge.Forge.
+func (f *Forge) Repository(ctx context.Context) (forge.Repository, error) {
+	var r struct {
+		FullName      string `json:"full_name"`
+		DefaultBranch string `json:"default_branch"`
+		HTMLURL       string `json:"html_url"`
+		CloneURL      string `json:"clone_url"`
+		Private       bool   `json:"private"`
+	}
+	err := f.rest.Get(ctx, f.repo, nil, &r)
+	return forge.Repository{Name: r.FullName, DefaultBranch: r.DefaultBranch, URL: r.HTMLURL, CloneURL: r.CloneURL, Private: r.Private}, err
+}
+
+// Branch implements forge.Forge. Rulesets can be read by everyone; branch
+// protection of the older kind only by who administers the repository, others see
+// its checks.
+func (f *Forge) Branch(ctx context.Context, name string) (forge.Branch, error) {
+	var b struct {
+		Name   string `json:"name"`
+		Commit struct {
+			SHA string `json:"sha"`
+		} `json:"commit"`
+		Protected  bool `json:"protected"`
+		Protection struct {
+			Checks struct {
+				Contexts []string `json:"contexts"`
+			} `json:"required_status_checks"`
+		} `json:"protection"`
+	}
+	at := f.repo + "/branches/" + rest.Elements(name)
+	if err := f.rest.Get(ctx, at, nil, &b); err != nil {
+		return forge.Branch{}, err
+	}
+	out := forge.Branch{Name: b.Name, Commit: b.Commit.SHA, Protected: b.Protected}
+	if err := f.rules(ctx, name, &out); err != nil || !b.Protected {
+		return out, err
+	}
+	out.Protection.Checks = append(out.Protection.Checks, b.Protection.Checks.Contexts...)
+	return out, f.protection(ctx, at, &out.Protection)
+}
+
+// rules adds what rulesets ask for.
+func (f *Forge) rules(ctx context.Context, name string, b *forge.Branch) error {
+	type rule struct {
+		Type       string `json:"type"`
+		Parameters struct {
+			Approvals int  `json:"required_approving_review_count"`
+			Dismiss   bool `json:"dismiss_stale_reviews_on_push"`
+			Checks    []struct {
+				Context string `json:"context"`
+			} `json:"required_status_checks"`
+		} `json:"parameters"`
+	}
+	list, err := rest.All[rule](ctx, f.rest, f.repo+"/rules/branches/"+rest.Elements(name), pages())
+	if fault.ClassOf(err) == fault.NotFound || fault.ClassOf(err) == fault.Forbidden {
+		return nil // versions of the server before rulesets
+	}
+	for _, r := range list {
+		switch r.Type {
+		case "pull_request":
+			b.Protected = true
+			b.Protection.Approvals = max(b.Protection.Approvals, r.Parameters.Approvals)
+			b.Protection.DismissStale = b.Protection.DismissStale || r.Parameters.Dismiss
+		case "required_status_checks":
+			b.Protected = true
+			for _, c := range r.Parameters.Checks {
+				b.Protection.Checks = append(b.Protection.Checks, c.Context)
+			}
+		}
+	}
+	return err
+}
+
+func (f *Forge) protection(ctx context.Context, branch string, out *forge.Protection) error {
+	var p struct {
+		Reviews *struct {
+			Count   int  `json:"required_approving_review_count"`
+			Dismiss bool `json:"dismiss_stale_reviews"`
+		} `json:"required_pull_request_reviews"`
+		Admins struct {
+			Enabled bool `json:"enabled"`
+		} `json:"enforce_admins"`
+		Force struct {
+			Enabled bool `json:"enabled"`
+		} `json:"allow_force_pushes"`
+	}
+	err := f.rest.Get(ctx, branch+"/protection", nil, &p)
+	if class := fault.ClassOf(err); class == fault.Forbidden || class == fault.NotFound {
+		return nil
+	}
+	if p.Reviews != nil {
+		out.Approvals = max(out.Approvals, p.Reviews.Count)
+		out.DismissStale = out.DismissStale || p.Reviews.Dismiss
+		out.BlockRejected = true
+	}
+	out.EnforceAdmins, out.ForcePush = p.Admins.Enabled, p.Force.Enabled
+	return err
+}
+
+// Members implements forge.Forge: of <organisation>/<team slug>, or of an
+// organisation.
+func (f *Forge) Members(ctx context.Context, team string) ([]forge.User, error) {
+	org, slug, isTeam := strings.Cut(team, "/")
+	path := "/orgs/" + rest.Escape(org)
+	if isTeam {
+		path += "/teams/" + rest.Escape(slug)
+	}
+	list, err := rest.All[user](ctx, f.rest, path+"/members", pages())
+	var out []forge.User
+	for _, u := range list {
+		out = append(out, f.user(&u))
+	}
+	return out, err
+}

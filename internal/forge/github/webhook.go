@@ -1,0 +1,61 @@
+package github
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/leat-dev/leat/internal/forge"
+	"github.com/leat-dev/leat/internal/secret"
+	"github.com/leat-dev/leat/internal/source/fault"
+)
+
+// Webhook implements forge.Webhook: X-Hub-Signature-256 is sha256= and the
+// HMAC-SHA256 of the body.
+func Webhook(header http.Header, body []byte, secrets []secret.Value) (forge.Event, error) {
+	signature := strings.TrimPrefix(header.Get("X-Hub-Signature-256"), "sha256=")
+	if err := forge.SignedSHA256(signature, body, secrets); err != nil {
+		return forge.Event{}, err
+	}
+	var p struct {
+		Ref    string `json:"ref"`
+		After  string `json:"after"`
+		Number int    `json:"number"`
+		Issue  struct {
+			Number int              `json:"number"`
+			Pull   *json.RawMessage `json:"pull_request"`
+		} `json:"issue"`
+		Pull *pull `json:"pull_request"`
+		Repo struct {
+			FullName string `json:"full_name"`
+		} `json:"repository"`
+		Sender *user `json:"sender"`
+	}
+	if err := json.Unmarshal(body, &p); err != nil {
+		return forge.Event{}, &fault.Error{Class: fault.Invalid, Err: fmt.Errorf("read webhook: %w", err)}
+	}
+	e := forge.Event{Repo: p.Repo.FullName, Sender: (&Forge{}).user(p.Sender), ID: header.Get("X-Github-Delivery")}
+	switch header.Get("X-Github-Event") {
+	case "push":
+		e.Kind = forge.Pushed
+		if branch, is := strings.CutPrefix(p.Ref, "refs/heads/"); is {
+			e.Branch = branch
+		}
+		if strings.Trim(p.After, "0") != "" {
+			e.Commit = p.After
+		}
+	case "pull_request":
+		e.Kind = forge.PullChanged
+	case "pull_request_review", "pull_request_review_comment":
+		e.Kind = forge.Reviewed
+	case "issue_comment":
+		if p.Issue.Pull != nil {
+			e.Kind, e.Number = forge.CommentChanged, p.Issue.Number
+		}
+	}
+	if p.Pull != nil {
+		e.Number, e.Commit = p.Pull.Number, p.Pull.Head.SHA
+	}
+	return e, nil
+}
