@@ -1,0 +1,234 @@
+package gitlab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/leat-dev/leat/internal/forge"
+	"github.com/leat-dev/leat/internal/forge/rest"
+	"github.com/leat-dev/leat/internal/source/fault"
+)
+
+// request is a merge request as GitLab writes it.
+type request struct {
+	IID           int       `json:"iid"`
+	URL           string    `json:"web_url"`
+	Title         string    `json:"title"`
+	Description   string    `json:"description"`
+	State         string    `json:"state"` // opened, closed, merged, locked
+	Draft         bool      `json:"draft"`
+	Author        *user     `json:"author"`
+	Source        string    `json:"source_branch"`
+	Target        string    `json:"target_branch"`
+	SourceProject int       `json:"source_project_id"`
+	TargetProject int       `json:"target_project_id"`
+	SHA           string    `json:"sha"`
+	MergedAs      string    `json:"merge_commit_sha"`
+	SquashedAs    string    `json:"squash_commit_sha"`
+	MergeStatus   string    `json:"detailed_merge_status"`
+	Labels        []string  `json:"labels"`
+	Created       time.Time `json:"created_at"`
+	Updated       time.Time `json:"updated_at"`
+}
+
+func (f *Forge) pull(m request) forge.PullRequest {
+	out := forge.PullRequest{
+		Number: m.IID, URL: m.URL, Title: m.Title, Body: m.Description, State: forge.Open, Draft: m.Draft, Author: f.user(m.Author),
+		Head:   forge.Side{Branch: m.Source, Commit: m.SHA, Repo: f.at.Path()},
+		Base:   forge.Side{Branch: m.Target, Repo: f.at.Path()},
+		Labels: m.Labels, Created: m.Created, Updated: m.Updated,
+	}
+	if m.SourceProject != m.TargetProject {
+		out.Head.Repo = "project " + strconv.Itoa(m.SourceProject)
+	}
+	switch m.State {
+	case "merged":
+		out.State, out.MergedAs = forge.Merged, m.MergedAs
+		if out.MergedAs == "" {
+			out.MergedAs = m.SquashedAs
+		}
+		if out.MergedAs == "" {
+			out.MergedAs = m.SHA // fast-forward
+		}
+	case "closed":
+		out.State = forge.Closed
+	}
+	switch m.MergeStatus {
+	case "conflict", "need_rebase":
+		out.Mergeable = forge.Conflicting
+	case "", "unchecked", "checking", "preparing", "approvals_syncing":
+	default:
+		out.Mergeable = forge.Clean // whatever blocks, it is not the contents
+	}
+	return out
+}
+
+func (f *Forge) path(number int, more string) string {
+	return f.repo + "/merge_requests/" + strconv.Itoa(number) + more
+}
+
+// Pull implements forge.Pulls.
+func (f *Forge) Pull(ctx context.Context, number int) (forge.PullRequest, error) {
+	var m request
+	if err := f.rest.Get(ctx, f.path(number, ""), nil, &m); err != nil {
+		return forge.PullRequest{}, err
+	}
+	out := f.pull(m)
+	var err error
+	out.Pusher, err = f.pusher(ctx, out)
+	return out, err
+}
+
+// pusher finds who pushed last: GitLab notes «added 1 commit» in the name of who
+// pushed; before the first such note the project's events tell.
+func (f *Forge) pusher(ctx context.Context, p forge.PullRequest) (forge.User, error) {
+	notes, err := f.notes(ctx, p.Number)
+	if err != nil {
+		return forge.User{}, err
+	}
+	for _, n := range slices.Backward(notes) {
+		if n.System && strings.HasPrefix(n.Body, "added ") && strings.Contains(n.Body, " commit") {
+			return f.user(n.Author), nil
+		}
+	}
+	if p.Fork() {
+		return forge.User{}, nil
+	}
+	var events []struct {
+		Author *user `json:"author"`
+		Push   struct {
+			Ref string `json:"ref"`
+		} `json:"push_data"`
+	}
+	err = f.rest.Get(ctx, f.repo+"/events", pages("action", "pushed"), &events)
+	for _, e := range events {
+		if e.Push.Ref == p.Head.Branch {
+			return f.user(e.Author), err
+		}
+	}
+	return forge.User{}, err
+}
+
+// List implements forge.Pulls.
+func (f *Forge) List(ctx context.Context, q forge.Query) ([]forge.PullRequest, error) {
+	state := map[forge.State]string{"": "all", forge.Open: "opened", forge.Closed: "closed", forge.Merged: "merged"}[q.State]
+	list, err := rest.All[request](ctx, f.rest, f.repo+"/merge_requests", pages("state", state, "source_branch", q.Head, "target_branch", q.Base, "order_by", "created_at", "sort", "desc"))
+	if err != nil {
+		return nil, err
+	}
+	var out []forge.PullRequest
+	for _, m := range list {
+		if pr := f.pull(m); q.Head == "" || !pr.Fork() {
+			out = append(out, pr)
+		}
+	}
+	return out, nil
+}
+
+// Create implements forge.Pulls.
+func (f *Forge) Create(ctx context.Context, d forge.Draft) (forge.PullRequest, error) {
+	body := map[string]any{"source_branch": d.Head, "target_branch": d.Base, "title": d.Title, "description": d.Body}
+	if len(d.Labels) > 0 {
+		body["labels"] = strings.Join(d.Labels, ",")
+	}
+	var m request
+	_, err := f.rest.Do(ctx, rest.Call{Method: http.MethodPost, Path: f.repo + "/merge_requests", Body: body, Into: &m})
+	return f.pull(m), err
+}
+
+// Edit implements forge.Pulls.
+func (f *Forge) Edit(ctx context.Context, number int, e forge.Edit) (forge.PullRequest, error) {
+	body := map[string]any{}
+	if e.Title != nil {
+		body["title"] = *e.Title
+	}
+	if e.Body != nil {
+		body["description"] = *e.Body
+	}
+	if e.State != nil {
+		body["state_event"] = map[forge.State]string{forge.Open: "reopen", forge.Closed: "close"}[*e.State]
+	}
+	if e.Labels != nil {
+		body["labels"] = strings.Join(*e.Labels, ",")
+	}
+	var m request
+	_, err := f.rest.Do(ctx, rest.Call{Method: http.MethodPut, Path: f.path(number, ""), Body: body, Into: &m})
+	return f.pull(m), err
+}
+
+// How often a merge is tried while GitLab computes whether it can be done.
+const (
+	mergeTries = 8
+	mergePause = 200 * time.Millisecond
+)
+
+// Merge implements forge.Pulls. A refusal is 405 or 422 whatever the cause: the
+// merge request's own status tells it. Rebase is not known here: the project's
+// settings say whether merging fast-forwards.
+func (f *Forge) Merge(ctx context.Context, number int, m forge.Merge) error {
+	body := map[string]any{"sha": m.Commit, "squash": m.Method == forge.Squash, "should_remove_source_branch": m.Delete}
+	if text := strings.TrimSpace(m.Title + "\n\n" + m.Message); text != "" {
+		body["merge_commit_message"] = text
+	}
+	pause := mergePause
+	for try := 1; ; try++ {
+		_, err := f.rest.Do(ctx, rest.Call{Method: http.MethodPut, Path: f.path(number, "/merge"), Body: body})
+		var status *rest.StatusError
+		if !errors.As(err, &status) || status.Code != http.StatusMethodNotAllowed && status.Code != http.StatusUnprocessableEntity && status.Code != http.StatusUnauthorized {
+			return err
+		}
+		if status.Code == http.StatusUnauthorized { // GitLab says so of who may not merge, too
+			if _, meErr := f.Me(ctx); meErr == nil {
+				return &fault.Error{Class: fault.Forbidden, URL: f.at.Base.Host, Err: err}
+			}
+			return err
+		}
+		wait, err := f.whyNot(ctx, number, err)
+		if !wait || try == mergeTries {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+			pause += pause / 3
+		}
+	}
+}
+
+// whyNot classes a refusal to merge; true when GitLab is still computing.
+func (f *Forge) whyNot(ctx context.Context, number int, cause error) (wait bool, err error) {
+	var m request
+	if err := f.rest.Get(ctx, f.path(number, ""), nil, &m); err != nil {
+		return false, errors.Join(cause, err)
+	}
+	class := fault.Protected
+	switch m.MergeStatus {
+	case "unchecked", "checking", "preparing", "approvals_syncing":
+		wait, class = true, fault.Conflict
+	case "conflict", "need_rebase", "not_open", "commits_status":
+		class = fault.Conflict
+	}
+	return wait, &fault.Error{Class: class, URL: f.at.Base.Host, Err: fmt.Errorf("%w (%s)", cause, m.MergeStatus)}
+}
+
+// Files implements forge.Pulls.
+func (f *Forge) Files(ctx context.Context, number int) ([]string, error) {
+	type diff struct {
+		Old string `json:"old_path"`
+		New string `json:"new_path"`
+	}
+	list, err := rest.All[diff](ctx, f.rest, f.path(number, "/diffs"), pages())
+	var out []string
+	for _, d := range list {
+		out = append(out, d.Old, d.New)
+	}
+	slices.Sort(out)
+	return slices.Compact(out), err
+}
