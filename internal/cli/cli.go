@@ -138,6 +138,7 @@ had, in one program, and brings a whole fleet to life on a laptop.`,
 	})
 	root.AddCommand(newUp(env), newDown(env), newPlan(env), newTest(env), newGraph(env), newWhy(env), newDrift(env), newApprove(env), newController(env), newInstall(env), newUninstall(env), newVersion(env), newIsolated())
 	root.AddCommand(newSet(env))
+	root.AddCommand(flowVerbs(env)...)
 	root.AddCommand(fluxVerbs(env)...)
 	return root
 }

@@ -46,8 +46,8 @@ func (s State) Failing() bool { return slices.Contains(failing, s) }
 type Fact struct {
 	Exists   Answer
 	Consumed Answer
-	// Why says more: where it was looked for, what would have to read it.
-	Why string
+	// Why says more of a state: what there is instead, what would have to read it.
+	Why map[State]string
 	// By are the objects that consume it, as Kind/namespace/name.
 	By []string
 	// Live are the versions that run; nil where no cluster was asked.
@@ -88,9 +88,10 @@ type Cell struct {
 	At          string   `json:"at,omitempty"`     // file:line
 	Live        []string `json:"live,omitempty"`
 	States      []State  `json:"states,omitempty"` // the worst first
-	Why         string   `json:"why,omitempty"`
-	By          []string `json:"consumedBy,omitempty"`
-	Outdated    bool     `json:"outdated,omitempty"` // older than Newest
+	// Why says more of a state.
+	Why      map[State]string `json:"why,omitempty"`
+	By       []string         `json:"consumedBy,omitempty"`
+	Outdated bool             `json:"outdated,omitempty"` // older than Newest
 }
 
 // Worst is the state that counts.
@@ -235,7 +236,7 @@ func cellWith(c, before cellOf, follows bool) Cell {
 		}
 		return Cell{}
 	}
-	out := Cell{Pinned: c.pin.Value, At: c.pin.At(), Live: c.fact.Live, Why: c.fact.Why, By: c.fact.By}
+	out := Cell{Pinned: c.pin.Value, At: c.pin.At(), Live: c.fact.Live, By: c.fact.By, Why: map[State]string{}}
 	if c.fact.Exists == No {
 		out.States = append(out.States, Dangling)
 	}
@@ -244,15 +245,22 @@ func cellWith(c, before cellOf, follows bool) Cell {
 	}
 	if len(c.fact.Live) > 0 && !runs(c.pin.Value, c.fact.Live) {
 		out.States = append(out.States, NotLive)
+		out.Why[NotLive] = "there runs " + strings.Join(c.fact.Live, ", ")
 	}
 	if (isFix(c.pin.Value) || c.fact.Fixes > 0) && (before.pin == nil || before.pin.Value != c.pin.Value) {
 		out.States = append(out.States, HotFix)
-		if out.Why == "" && c.fact.Fixes > 0 {
-			out.Why = fmt.Sprintf("%d commits of it are not in the main line of its repository", c.fact.Fixes)
+		out.Why[HotFix] = "what it follows lacks the fix"
+		if c.fact.Fixes > 0 {
+			out.Why[HotFix] = fmt.Sprintf("%d commits of it are not in the main line of its repository", c.fact.Fixes)
 		}
 	}
 	if follows {
 		out.States = append(out.States, against(c.pin, before.pin))
+	}
+	for _, s := range out.States {
+		if why := c.fact.Why[s]; why != "" {
+			out.Why[s] = why
+		}
 	}
 	return out
 }

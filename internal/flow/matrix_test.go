@@ -125,8 +125,10 @@ func printed(m Matrix) string {
 		fmt.Fprintf(&out, "%s %s %s", r.Component, r.Kind, r.In)
 		for _, c := range r.Cells {
 			fmt.Fprintf(&out, " | %s %v", c.Pinned, c.States)
-			if c.Why != "" {
-				fmt.Fprintf(&out, " (%s)", c.Why)
+			for _, s := range c.States {
+				if c.Why[s] != "" {
+					fmt.Fprintf(&out, " (%s)", c.Why[s])
+				}
 			}
 		}
 		out.WriteString("\n")

@@ -22,6 +22,26 @@ type Pin struct {
 	// Own tells that the value is a field of an object of Kubernetes, which consumes
 	// it; others are values that something must read.
 	Own bool `json:"-"`
+
+	object objectID // that the value is a field of
+	rule   Pos      // by which it was found
+}
+
+// Idle says which rules found nothing in any of the environments.
+func Idle(f Flow, columns []Column) []Note {
+	found := map[Pos]bool{}
+	for _, c := range columns {
+		for _, p := range c.Pins {
+			found[p.rule] = true
+		}
+	}
+	var out []Note
+	for _, r := range f.Pins {
+		if !found[r.At] {
+			out = append(out, Note{r.At.String(), fmt.Sprintf("no environment has a value at %s in %s", r.Path, r.File)})
+		}
+	}
+	return out
 }
 
 // At is file:line.
@@ -50,8 +70,7 @@ const (
 var errEnough = errors.New("enough")
 
 // Pins returns the pins of an environment in the tree of its branch, in the order of
-// the rules, files and lines. What cannot be read, and rules that name nothing, are
-// notes.
+// the rules, files and lines. What cannot be read is a note.
 func Pins(t tree.Tree, f Flow, e Environment) ([]Pin, []Note) {
 	var out []Pin
 	var notes []Note
@@ -62,9 +81,6 @@ func Pins(t tree.Tree, f Flow, e Environment) ([]Pin, []Note) {
 			continue
 		}
 		files := rule.files(t, e)
-		if len(files) == 0 {
-			notes = append(notes, Note{rule.At.String(), fmt.Sprintf("%s has no file %s", e.Name, rule.File)})
-		}
 		for _, file := range files {
 			pins, err := rule.read(t, file, path)
 			if err != nil {
@@ -124,7 +140,7 @@ func (r PinRule) read(t tree.Tree, file string, path edit.Path) ([]Pin, error) {
 	var out []Pin
 	for _, v := range values {
 		object := objects[v.Path.Document.Number]
-		pin := Pin{Component: r.Component, Kind: r.Kind, Value: v.Text, File: file, Line: v.Line, Path: v.Path.String(), Own: object.own()}
+		pin := Pin{Component: r.Component, Kind: r.Kind, Value: v.Text, File: file, Line: v.Line, Path: v.Path.String(), Own: object.own(), object: object, rule: r.At}
 		if pin.Component == "" {
 			pin.Component = starOf(path, v.Path)
 		}

@@ -71,12 +71,15 @@ func stageOf(name string) int {
 func lasting(all []Branch) []Branch {
 	var out []Branch
 	for i, b := range all {
-		if i == 0 || stages[strings.ToLower(b.Name)] > 0 || b.Name == "release" {
+		if i == 0 || Lasting(b.Name) {
 			out = append(out, b)
 		}
 	}
 	return out
 }
+
+// Lasting tells whether a branch is called as those are that stay.
+func Lasting(branch string) bool { return stages[strings.ToLower(branch)] > 0 || branch == "release" }
 
 // alike tells whether two names mean one stage: prod and production.
 func alike(a, b string) bool {

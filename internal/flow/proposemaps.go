@@ -115,7 +115,7 @@ func textsBy(trees map[string]tree.Tree, e Environment) map[[2]string]string {
 		return out
 	}
 	_ = sub.Walk(func(file string, b *tree.Blob) error { // what cannot be read tells nothing
-		if !isYAML(file) || strings.Contains(file, "flux-system/") {
+		if !isYAML(file) || generated(file) {
 			return nil
 		}
 		data, err := b.Read()

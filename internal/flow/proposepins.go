@@ -32,7 +32,7 @@ func proposePins(environments []Environment, trees map[string]tree.Tree) []PinRu
 			continue
 		}
 		_ = sub.Walk(func(file string, b *tree.Blob) error { // what cannot be read has no pin
-			if !isYAML(file) || strings.Contains(file, "flux-system/") || e.Directory == "" && foreign(e, file) {
+			if !isYAML(file) || generated(file) || e.Directory == "" && foreign(e, file) {
 				return nil
 			}
 			data, err := b.Read()
@@ -52,6 +52,12 @@ func proposePins(environments []Environment, trees map[string]tree.Tree) []PinRu
 		}
 	}
 	return out
+}
+
+// generated tells whether a file is written by Flux itself: by bootstrap, or by Flux
+// v1 as .flux.yaml has it.
+func generated(file string) bool {
+	return strings.Contains(file, "flux-system/") || path.Base(file) == "flux-patch.yaml"
 }
 
 func isYAML(file string) bool {
@@ -97,7 +103,7 @@ var own = map[string]PinKind{
 var (
 	substitute   = regexp.MustCompile(`^\.spec\.postBuild\.substitute\.[A-Za-z0-9_]*?(_CHART_VERSION|_TAG)$`)
 	endings      = map[string]PinKind{"_CHART_VERSION": ChartPin, "_TAG": ImagePin}
-	words        = map[string]PinKind{"branch": BranchPin, "chart_version": ChartPin, "chartVersion": ChartPin, "image": ImagePin, "image_tag": ImagePin, "imageTag": ImagePin}
+	lastKeys     = map[string]PinKind{"branch": BranchPin, "chart_version": ChartPin, "chartVersion": ChartPin, "image": ImagePin, "image_tag": ImagePin, "imageTag": ImagePin}
 	plainVersion = regexp.MustCompile(`\d`)
 )
 
@@ -156,7 +162,7 @@ func rulesAmong(values []edit.Value) []PinRule {
 	var order []string
 	for _, v := range values {
 		last := v.Path.Steps[len(v.Path.Steps)-1]
-		kind, known := words[last.Key]
+		kind, known := lastKeys[last.Key]
 		if !known || last.Item {
 			continue
 		}

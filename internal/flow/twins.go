@@ -21,7 +21,7 @@ func Twins(t tree.Tree, f Flow, e Environment, pins []Pin) []Fact {
 		for j, other := range pins {
 			if i != j && p.Kind == other.Kind && p.File == other.File && p.Component != other.Component &&
 				plain(p.Component) == plain(other.Component) && odd(p, pins) && !odd(other, pins) {
-				out[i] = Fact{Consumed: No, Why: fmt.Sprintf("%s in line %d is written as the others are", other.Component, other.Line)}
+				out[i] = Fact{Consumed: No, Why: map[State]string{Orphan: fmt.Sprintf("%s in line %d is written as the others are", other.Component, other.Line)}}
 			}
 		}
 	}

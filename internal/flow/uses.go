@@ -21,7 +21,8 @@ import (
 // Probe is an environment with values to be looked for in what it renders to.
 type Probe struct {
 	Tree  tree.Tree
-	marks map[int]string // by the index of the pin
+	marks map[int]string   // by the index of the pin
+	own   map[int]objectID // of pins that are fields of objects
 }
 
 // Probes returns the trees to render, by the kinds of pins that are tried in it. A
@@ -29,9 +30,13 @@ type Probe struct {
 func Probes(t tree.Tree, pins []Pin) ([]Probe, error) {
 	var out []Probe
 	for _, kinds := range [][]PinKind{{BranchPin}, {ChartPin, ImagePin}} {
-		p := Probe{Tree: t, marks: map[int]string{}}
+		p := Probe{Tree: t, marks: map[int]string{}, own: map[int]objectID{}}
 		for i, pin := range pins {
-			if pin.Own || !slices.Contains(kinds, pin.Kind) {
+			if !slices.Contains(kinds, pin.Kind) {
+				continue
+			}
+			if pin.Own {
+				p.own[i] = pin.object
 				continue
 			}
 			mark, value := markOf(pin, i)
@@ -41,7 +46,7 @@ func Probes(t tree.Tree, pins []Pin) ([]Probe, error) {
 			}
 			p.Tree, p.marks[i] = next, mark
 		}
-		if len(p.marks) > 0 {
+		if len(p.marks)+len(p.own) > 0 {
 			out = append(out, p)
 		}
 	}
@@ -104,19 +109,16 @@ func (p Probe) Uses(r fleet.Rendered) map[int][]Use {
 			}
 		}
 	}
+	for i, id := range p.own {
+		for ref, o := range objectsIn(r) {
+			if ref.Kind == id.kind && ref.Name == id.name {
+				out[i] = append(out[i], useOf(r, ref, o))
+			}
+		}
+	}
 	for _, uses := range out {
 		slices.SortFunc(uses, func(a, b Use) int { return strings.Compare(a.Object.String(), b.Object.String()) })
 	}
-	return out
-}
-
-// Pinned are the indexes of the pins that the probe tries.
-func (p Probe) Pinned() []int {
-	var out []int
-	for i := range p.marks {
-		out = append(out, i)
-	}
-	slices.Sort(out)
 	return out
 }
 
