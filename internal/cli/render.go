@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -31,7 +30,7 @@ func (f *renderFlags) render(ctx context.Context, given []string) ([]app.Renderi
 		return nil, plan.Mask{}, &Exit{Code: 2, Err: err}
 	}
 	defer hush()()
-	debug.SetGCPercent(gcPercent)
+	collectLate()
 	previews, err := f.config()
 	if err != nil {
 		return nil, plan.Mask{}, &Exit{Code: 2, Err: err}
