@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +73,34 @@ func TestPlanForACluster(t *testing.T) {
 	if code, text := f.plan("-o", "json"); code != 2 {
 		f.Errorf("as JSON: exit %d, want 2\n%s", code, text)
 	}
+	f.diffs()
+}
+
+// diffs sees that leat diff says what the plan for the cluster says, in every
+// format, for whoever may look, and that a Kustomization is compared as flux does.
+func (f *bed) diffs() {
+	f.Helper()
+	code, text := f.verb("diff", "--path", "clusters/dev")
+	if _, want := f.plan(); code != 2 || lasting(text) != lasting(want) {
+		f.Errorf("exit %d, want 2, and what the plan says:\n%s\ngot\n%s", code, want, text)
+	}
+	for output, want := range map[string]string{"json": `"apiVersion": "leat.dev/plan/v1"`, "markdown": "<!-- leat:plan", "html": "<!doctype html>", "sarif": "sarif-schema"} {
+		if code, text := f.verb("diff", "--path", "clusters/dev", "-o", output); code != 2 || !strings.Contains(text, want) {
+			f.Errorf("as %s: exit %d, want 2 and %q\n%s", output, code, want, text)
+		}
+	}
+	if code, _ := f.verb("diff", "--fail-on", "info"); code != 3 {
+		f.Errorf("with --fail-on info: exit %d, want 3", code)
+	}
+	if code, text := f.verb("diff", "--as", "somebody"); code != 1 || !strings.Contains(text, `User "somebody" cannot`) {
+		f.Errorf("as somebody: exit %d, want 1\n%s", code, text)
+	}
+}
+
+// lasting is an output without what differs from run to run: how long it took, and
+// the fingerprints of secrets.
+func lasting(text string) string {
+	return regexp.MustCompile(`rendered in .*|secret:[0-9a-f]+`).ReplaceAllString(text, "")
 }
 
 // bed is a fleet in a directory, and the cluster that it was delivered to.
@@ -189,12 +218,18 @@ func ready(units []*unstructured.Unstructured) bool {
 	return true
 }
 
-// plan runs the verb, and sees that the cluster stands as it did.
+// plan runs the verb.
 func (f *bed) plan(flags ...string) (code int, text string) {
+	f.Helper()
+	return f.verb("plan", append([]string{"--cluster"}, flags...)...)
+}
+
+// verb runs one of those that compare, and sees that the cluster stands as it did.
+func (f *bed) verb(name string, flags ...string) (code int, text string) {
 	f.Helper()
 	before := f.versions()
 	var out, errs bytes.Buffer
-	args := append([]string{"plan", "--cluster", "--kubeconfig", kubetest.Shared(f.T).Kubeconfig, "--cache-dir", f.TempDir(), f.dir}, flags...)
+	args := append([]string{name, "--kubeconfig", kubetest.Shared(f.T).Kubeconfig, "--cache-dir", f.TempDir(), f.dir}, flags...)
 	code = cli.Main(f.Context(), args, cli.Env{In: &bytes.Buffer{}, Out: &out, Err: &errs})
 	text = out.String() + errs.String()
 	if after := f.versions(); !maps.Equal(before, after) {

@@ -100,8 +100,11 @@ func fluxVerbs(env Env) []*cobra.Command {
 	of.Own = true
 	verbs := fluxcli.Verbs(of, "install", "uninstall", "version")
 	for _, verb := range verbs {
-		if verb.Name() == "build" {
+		switch verb.Name() {
+		case "build":
 			asBuild(verb, env)
+		case "diff":
+			asDiff(verb, env)
 		}
 	}
 	return verbs

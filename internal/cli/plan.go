@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -38,6 +39,7 @@ type planFlags struct {
 	watch      bool
 	cluster    bool
 	live       target
+	reach      func() (*rest.Config, error) // the cluster; nil: by live
 	rehearse   bool
 	grace      time.Duration
 }
@@ -54,6 +56,10 @@ type previewFlags struct {
 	cacheDir  string
 	engine    engineFlags
 }
+
+// gcPercent lets the heap of a short-lived process grow before it is collected: a
+// plan makes much and keeps most of it.
+const gcPercent = 300
 
 // The exit codes of a plan beyond those of every verb.
 const (
@@ -99,17 +105,22 @@ Exit codes: 0 nothing changes, 1 it did not work (also wrong use), 2 something c
 	f.previewFlags.register(cmd.Flags())
 	cmd.Flags().StringVar(&f.base, "base", "", "what to compare with: a branch, tag, commit or directory (default: where the head left the branch it goes to)")
 	cmd.Flags().StringVar(&f.head, "head", "", "what to plan: a branch, tag, commit or directory (default: the directory as it is)")
-	cmd.Flags().StringVar(&f.failOn, "fail-on", "none", "findings that make it exit with 3: a severity (info, warning, danger) and all above, names of rules, or both, with commas")
-	cmd.Flags().StringVar(&f.findings, "findings", "new", "those that text lists: new ones, or all: also those that stood before or are allowed")
-	f.meant.register(cmd.Flags())
+	f.registerShown(cmd.Flags())
 	cmd.Flags().BoolVar(&f.watch, "watch", false, "plan again whenever a file is saved, until interrupted")
-	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text, markdown, html, json or sarif")
 	cmd.Flags().BoolVar(&f.rehearse, "rehearse", false, "bring the base up on an embedded Kubernetes and deliver the head to it, with real admission and health")
 	cmd.Flags().DurationVar(&f.grace, "grace", 10*time.Second, "with --rehearse: how long a unit may wait for health after its last change")
 	cmd.Flags().BoolVar(&f.cluster, "cluster", false, "compare with a live cluster, by dry runs of its API server; nothing is written to it")
 	cmd.Flags().StringVar(&f.live.kubeconfig, "kubeconfig", "", "with --cluster: its kubeconfig (default: $KUBECONFIG, else that of kubectl)")
 	cmd.Flags().StringVar(&f.live.context, "context", "", "with --cluster: context of the kubeconfig (default: its current one)")
 	return cmd
+}
+
+// registerShown adds the flags of what is shown, and of what that is worth.
+func (f *planFlags) registerShown(fs *pflag.FlagSet) {
+	fs.StringVar(&f.failOn, "fail-on", "none", "findings that make it exit with 3: a severity (info, warning, danger) and all above, names of rules, or both, with commas")
+	fs.StringVar(&f.findings, "findings", "new", "those that text lists: new ones, or all: also those that stood before or are allowed")
+	f.meant.register(fs)
+	fs.StringVarP(&f.output, "output", "o", "text", "text, markdown, html, json or sarif")
 }
 
 func (f *previewFlags) register(fs *pflag.FlagSet) {
@@ -119,6 +130,11 @@ func (f *previewFlags) register(fs *pflag.FlagSet) {
 	fs.StringVarP(&f.entry.Namespace, "namespace", "n", "", "their namespace (default flux-system)")
 	fs.StringArrayVar(&f.inputs, "input", nil, "file of objects that live outside Git (repeatable)")
 	fs.StringArrayVar(&f.setInputs, "set-input", nil, "KEY=VALUE: a key of what would be made up (repeatable)")
+	f.registerSources(fs)
+}
+
+// registerSources adds the flags of where content comes from, and of the engine.
+func (f *previewFlags) registerSources(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&f.mirrors, "mirror", nil, "PREFIX=TARGET: read addresses that begin so from this machine (repeatable)")
 	fs.BoolVar(&f.fetch, "fetch", false, "allow the network for what no mirror has")
 	fs.StringVar(&f.cacheDir, "cache-dir", "", "where fetched content is kept (default: a directory of the user's cache)")
@@ -141,7 +157,7 @@ func runPlan(ctx context.Context, env Env, f *planFlags, given []string) error {
 		return err
 	}
 	defer hush()()
-	collectLate()
+	debug.SetGCPercent(gcPercent)
 	previews, err := f.config()
 	if err != nil {
 		return &Exit{Code: 1, Err: err}
@@ -195,7 +211,10 @@ func (f *planFlags) make(ctx context.Context, env Env, cfg app.PlanConfig) (pres
 	if f.base != "" || f.all || f.watch || len(f.paths) > 1 || len(f.inputs)+len(f.setInputs) > 0 {
 		return present.Plan{}, errors.New("with --cluster the cluster is the base and has the inputs: --base, --all, --watch, --input, --set-input and a second --path do not go with it")
 	}
-	rc, err := f.live.config()
+	if f.reach == nil {
+		f.reach = f.live.config
+	}
+	rc, err := f.reach()
 	if err != nil {
 		return present.Plan{}, err
 	}

@@ -39,6 +39,29 @@ func SharedFlags() *pflag.FlagSet {
 	return fs
 }
 
+// Config says how to reach the cluster that the shared flags among these name: for
+// verbs of others that are mounted with them.
+func Config(fs *pflag.FlagSet) (*rest.Config, error) {
+	g, own := newGlobal(), pflag.NewFlagSet("flux", pflag.ContinueOnError)
+	g.register(own)
+	var wrong error
+	fs.Visit(func(f *pflag.Flag) {
+		known := own.Lookup(f.Name)
+		if known == nil || known.Value.Type() != f.Value.Type() {
+			return
+		}
+		if many, ok := f.Value.(pflag.SliceValue); ok {
+			wrong = errors.Join(wrong, known.Value.(pflag.SliceValue).Replace(many.GetSlice()))
+			return
+		}
+		wrong = errors.Join(wrong, known.Value.Set(f.Value.String()))
+	})
+	if wrong != nil {
+		return nil, wrong
+	}
+	return g.config()
+}
+
 func newGlobal() *global {
 	g := &global{kube: genericclioptions.NewConfigFlags(false), assigned: install.DefaultNamespace}
 	g.kube.APIServer, g.kube.Timeout = new(string), nil

@@ -33,14 +33,12 @@ func (w *World) prepare(ctx context.Context, c change, live, next *unstructured.
 	if err := w.validate(ctx, c, live, next); err != nil {
 		return err
 	}
-	if err := w.stamp(next, live); err != nil {
-		return err
-	}
-	return beside(next, c.kind.Store)
+	stamp(next, live, w.now())
+	return c.kind.Store(next)
 }
 
 // mark gives an object that was taken over the marks of this world.
-func (w *World) mark(_ context.Context, c change, live, next *unstructured.Unstructured) error {
+func (w *World) mark(c change, live, next *unstructured.Unstructured) {
 	if live == nil {
 		unstructured.RemoveNestedField(next.Object, "metadata", "resourceVersion")
 		next.SetUID(w.newUID(c.ref.Key))
@@ -51,7 +49,7 @@ func (w *World) mark(_ context.Context, c change, live, next *unstructured.Unstr
 	if c.ref.GroupKind() == schema.DefinitionKind {
 		w.settleDefinition(live, next)
 	}
-	return w.stamp(next, live)
+	stamp(next, live, w.now())
 }
 
 // identify holds next to the name and version that the request spoke of.
