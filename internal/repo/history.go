@@ -283,3 +283,23 @@ func (r *Repo) Contains(history, commit Hash) (bool, error) {
 	}
 	return seen[commit], nil
 }
+
+// Changed returns the paths that differ between two commits, sorted.
+func (r *Repo) Changed(from, to Hash) ([]string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a, err := r.graph.node(r, from)
+	if err != nil {
+		return nil, err
+	}
+	b, err := r.graph.node(r, to)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	err = r.compare(a.tree, b.tree, "", func(c fileChange) error {
+		out = append(out, c.path)
+		return nil
+	})
+	return out, err
+}

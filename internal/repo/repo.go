@@ -321,6 +321,13 @@ func (r *Repo) Tag(name string) (Hash, error) {
 	return r.ref("refs/tags/"+name, fmt.Sprintf("tag %q", name))
 }
 
+// At returns the commit of a ref by its full name, such as refs/notes/x; false when
+// it is not there.
+func (r *Repo) At(ref string) (Hash, bool) {
+	h, err := r.ref(ref, ref)
+	return h, err == nil
+}
+
 func (r *Repo) ref(name, shown string) (Hash, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -197,6 +197,14 @@ func TestTwoPushAtOnce(t *testing.T) {
 		if failed != 1 {
 			t.Errorf("%d of two pushes failed, want 1", failed)
 		}
+		for _, r := range []*Repo{one, two} { // what the other pushed arrives
+			if err := r.Fetch(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if at := must(r.Branch("main"))(t); at.String() != up.InBare("rev-parse", "main") || at == head {
+				t.Errorf("main is %s after the race", at)
+			}
+		}
 	})
 }
 

@@ -62,6 +62,7 @@ type Abilities struct {
 	SelfReview bool   // an author may approve, and shows up as the reviewer
 	Protection bool   // Guarded is protected, by the service
 	Titles     bool   // people may edit titles and bodies
+	Local      bool   // there is no service that can be down, and there are no pages
 }
 
 // plainly leaves requests as they are.
@@ -280,7 +281,7 @@ func statuses(t *testing.T, s Stage) {
 const enough = 60
 
 func pages(t *testing.T, s Stage) {
-	if !s.Can().Statuses {
+	if !s.Can().Statuses || s.Can().Local {
 		t.Skip("there is no list to fill")
 	}
 	ctx, f := within(t), as(t, s, Leat)
@@ -447,6 +448,12 @@ func failures(t *testing.T, s Stage) {
 	if _, err := as(t, s, Leat).Pull(ctx, 999_999); fault.ClassOf(err) != fault.NotFound {
 		t.Errorf("no such pull request: got %v (%s), want NotFound", err, fault.ClassOf(err))
 	}
+	if _, err := as(t, s, "nobody-knows").Me(ctx); fault.ClassOf(err) != fault.Auth {
+		t.Errorf("a wrong token: got %v (%s), want Auth", err, fault.ClassOf(err))
+	}
+	if s.Can().Local {
+		return
+	}
 	down := func(http.RoundTripper) http.RoundTripper {
 		return trip(func(*http.Request) (*http.Response, error) { return nil, errors.New("connect: connection refused") })
 	}
@@ -463,7 +470,6 @@ func failures(t *testing.T, s Stage) {
 		"busy":           {Leat, answer(503, http.Header{"Retry-After": {"30"}}, `{}`), fault.Busy, 30 * time.Second},
 		"forbidden":      {Leat, answer(403, json, `{"message":"no"}`), fault.Forbidden, 0},
 		"no JSON":        {Leat, answer(200, nil, "<html>hello</html>"), fault.Unreachable, 0},
-		"a wrong token":  {"nobody-knows", plainly, fault.Auth, 0},
 		"too much of it": {Leat, answer(200, json, strings.Repeat(" ", forge.MaxAnswer+2)), fault.TooLarge, 0},
 	} {
 		_, err := s.Forge(t, c.who, c.wrap).Me(ctx)

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	gogit "github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/packfile"
 	"github.com/go-git/go-git/v5/plumbing/object"
@@ -23,36 +22,27 @@ import (
 // LocalLink is a link to a repository in a directory of this machine. Its hooks do
 // not run; refs are moved under the locks that git itself takes.
 func LocalLink(dir string, o Options) (*Link, error) {
-	st, cl, err := openLocal(dir)
+	_, cl, err := openLocal(dir)
 	if err != nil {
 		return nil, err
-	}
-	repo, err := gogit.PlainOpenWithOptions(dir, &gogit.PlainOpenOptions{EnableDotGitCommonDir: true})
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
 	at := dir
 	if info, err := os.Stat(filepath.Join(dir, ".git")); err == nil && info.IsDir() {
 		at = filepath.Join(dir, ".git")
 	}
-	return &Link{shown: dir, limits: o.Limits.withDefaults(), client: &localWriter{local: cl, st: st, storer: repo.Storer, dir: at}}, nil
+	return &Link{shown: dir, limits: o.Limits.withDefaults(), client: &localWriter{local: cl, dir: at}}, nil
 }
 
 // localWriter is a repository on this machine that may be pushed to.
 type localWriter struct {
 	*local
-	st     *store
-	storer interface {
-		storer.EncodedObjectStorer
-		storer.ReferenceStorer
-	}
 	dir string
 }
 
 // List implements client; it keeps notes too.
 func (l *localWriter) List(ctx context.Context, o wire.ListOptions) ([]wire.Ref, error) {
 	l.st.mu.Lock()
-	it, err := l.storer.IterReferences()
+	it, err := l.refs.IterReferences()
 	if err == nil {
 		err = it.ForEach(func(ref *plumbing.Reference) error {
 			if ref.Name().IsNote() {
@@ -90,7 +80,7 @@ func (l *localWriter) Fetch(ctx context.Context, r wire.Request) (*wire.Pack, er
 		return nil, err
 	}
 	os.Remove(f.Name())
-	if _, err := packfile.NewEncoder(f, l.storer, false).Encode(ids, 0); err != nil {
+	if _, err := packfile.NewEncoder(f, l.st.objects, false).Encode(ids, 0); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	_, err = f.Seek(0, io.SeekStart)
@@ -121,7 +111,7 @@ func (l *localWriter) reach(ctx context.Context, h plumbing.Hash, seen map[plumb
 }
 
 func (l *localWriter) below(h plumbing.Hash) (out []plumbing.Hash, err error) {
-	o, err := object.GetObject(l.storer, h)
+	o, err := object.GetObject(l.st.objects, h)
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +178,7 @@ func (l *localWriter) move(updates []wire.Update) (err error) {
 		if _, err = fmt.Fprintln(f, u.New); errors.Join(err, f.Close()) != nil {
 			return fmt.Errorf("write %s: %w", u.Name, err)
 		}
-		if at, err := storer.ResolveReference(l.storer, plumbing.ReferenceName(u.Name)); (err == nil) != !u.Old.IsZero() || err == nil && Hash(at.Hash()) != u.Old {
+		if at, err := storer.ResolveReference(l.refs, plumbing.ReferenceName(u.Name)); (err == nil) != !u.Old.IsZero() || err == nil && Hash(at.Hash()) != u.Old {
 			refused.Refs[u.Name] = "incorrect old value"
 		}
 	}
@@ -197,7 +187,7 @@ func (l *localWriter) move(updates []wire.Update) (err error) {
 	}
 	for i, u := range updates {
 		if u.New.IsZero() {
-			err = l.storer.RemoveReference(plumbing.ReferenceName(u.Name))
+			err = l.refs.RemoveReference(plumbing.ReferenceName(u.Name))
 		} else {
 			err = os.Rename(locks[i], strings.TrimSuffix(locks[i], ".lock"))
 		}
