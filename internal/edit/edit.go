@@ -146,6 +146,16 @@ func Values(file []byte) ([]Value, error) {
 	return out, nil
 }
 
+// Documents returns the root of each document, for those who compare whole trees.
+// The nodes must not be changed.
+func Documents(file []byte) ([]*yaml.Node, error) {
+	t, err := read(file)
+	if err != nil {
+		return nil, err
+	}
+	return t.docs, nil
+}
+
 func (t *text) value(p place) Value {
 	v := Value{Path: p.path, Line: p.node.Line, Column: p.node.Column, Text: p.node.Value, Tag: p.node.ShortTag(), Comment: p.node.LineComment, Alias: p.alias}
 	if s, err := t.span(p); err == nil {

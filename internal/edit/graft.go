@@ -179,7 +179,7 @@ func (g graft) add(path Path) ([]byte, error) {
 	} else {
 		lead = t.dash(parent)
 	}
-	ins := t.afterLine(end, lead+text)
+	ins := t.afterLine(end, g.comments(parent.Content[0].Column)+lead+text)
 	grown := *parent
 	grown.Content = slices.Insert(slices.Clone(parent.Content), at, pieces...)
 	next, err := read(splice(t.data, ins.at, ins.at, ins.text))
@@ -187,6 +187,34 @@ func (g graft) add(path Path) ([]byte, error) {
 		return nil, wrong(parent, "copy %s: it cannot be added without changing others; copy it by hand", path)
 	}
 	return next.data, nil
+}
+
+// comments are the lines right above the piece that are comments of its own, moved
+// to a column.
+func (g graft) comments(column int) string {
+	begin := g.src.node
+	if g.src.key != nil {
+		begin = g.src.key
+	}
+	own, _ := g.other.lineAt(begin.Line)
+	var out string
+	for line := begin.Line - 1; line > 0; line-- {
+		blank, rest := g.other.lineAt(line)
+		if blank != own || !strings.HasPrefix(rest, "#") {
+			break
+		}
+		out = indent(column) + rest + g.t.lineBreak() + out
+	}
+	return out
+}
+
+// lineAt is a line without its blanks in front and its break, and how many blanks
+// there were.
+func (t *text) lineAt(line int) (blanks int, rest string) {
+	from := t.starts[line-1]
+	whole := string(t.data[from:t.lineEnd(from)])
+	rest = strings.TrimLeft(whole, " ")
+	return len(whole) - len(rest), rest
 }
 
 // neighbour is the entry of a mapping after which the piece belongs, and the

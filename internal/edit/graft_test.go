@@ -42,6 +42,7 @@ func TestGraft(t *testing.T) {
 		{"a list", "s:\n    a:\n        - x\n    b: 1\n", ".s.a", "s:\n  a: # why\n  - y # c\n  - z\n", "s:\n    a: # why\n    - y # c\n    - z\n    b: 1\n"},
 		{"a block text", "s:\n  a: x\n  b: 1\n", ".s.a", "s:\n    a: |\n      1\n\n      2\n", "s:\n  a: |\n    1\n\n    2\n  b: 1\n"},
 		{"a new mapping", "s:\n  a: 1\n  z: 1\n", ".s.m", "s:\n    a: 1\n    m:\n        # of n\n        n: 1\n    z: 1\n", "s:\n  a: 1\n  m:\n      # of n\n      n: 1\n  z: 1\n"},
+		{"a comment above", "s:\n  a: 1\n", ".s.b", "s:\n    a: 1\n    # not this\n\n    # of b\n    # too\n    b: 1\n", "s:\n  a: 1\n  # of b\n  # too\n  b: 1\n"},
 		{"a new item", "r:\n  - a\n  - c\n", ".r[9]", "r:\n- a\n- b # c\n- c\n", ""},
 		{"a new item by name", "c:\n- name: a\n  v: 1\n", ".c[name=b]", "c:\n  - name: a\n    v: 1\n  - name: b\n    v: 2\n", "c:\n- name: a\n  v: 1\n- name: b\n  v: 2\n"},
 		{"to CRLF", "s:\r\n  a: 1\r\n", ".s.b", "s:\n  a: 1\n  b:\n    c: 1\n", "s:\r\n  a: 1\r\n  b:\r\n    c: 1\r\n"},

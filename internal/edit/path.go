@@ -13,7 +13,7 @@ import (
 //	.spec.chart.spec.version           keys
 //	.metadata.annotations."fluxcd.io/automated"   a key with dots, also ["…"]
 //	.spec.containers[0].image          items of lists, from the end with [-1]
-//	.spec.containers[name=web].image   the item with a field
+//	.spec.containers[name=web].image   the item with a field; [.=web] is the text web
 //	.components.*.chart_version        * is any key or item, or a part of a key:
 //	.metadata.annotations."filter.fluxcd.io/*"    \* is a star
 //
@@ -38,7 +38,7 @@ type Step struct {
 	Pattern bool
 	Item    bool // of a list, Index from 0, from the end below it; with a Pattern any of them
 	Index   int
-	Field   string // of the item that has Value in Field
+	Field   string // of the item that has Value in Field; "." is the item itself
 	Value   string
 }
 
@@ -254,14 +254,16 @@ func (p Path) Covers(concrete Path) bool {
 	return true
 }
 
-// matches tells whether a step names a concrete one; which item has a field, or
-// is the last, only find knows.
+// matches tells whether a step names a concrete one; which item is the last only
+// find knows, and which has a field where the concrete one does not say it.
 func (s Step) matches(c Step) bool {
 	switch {
 	case s.any():
 		return true
+	case s.Field != "":
+		return s.Field == c.Field && s.Value == c.Value
 	case c.Item:
-		return s.Item && s.Field == "" && (s.Pattern || s.Index == c.Index)
+		return s.Item && s.Index == c.Index
 	}
 	return !s.Item && s.key(c.Key)
 }

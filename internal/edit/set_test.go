@@ -57,6 +57,7 @@ func TestSet(t *testing.T) {
 		{"quoted key", "\"a.b/c\": x\n", `."a.b/c"`, "w", "\"a.b/c\": w\n"},
 		{"key with a wildcard", "m:\n  filter.fluxcd.io/chart-image: glob:master-*\n", `.m."filter.fluxcd.io/*"`, "x", "m:\n  filter.fluxcd.io/chart-image: x\n"},
 		{"the item with a name", "c:\n- name: a\n  image: x\n- name: b\n  image: x\n", ".c[name=b].image", "w", "c:\n- name: a\n  image: x\n- name: b\n  image: w\n"},
+		{"the item with a text", "r:\n- a\n- b\n", ".r[.=b]", "c", "r:\n- a\n- c\n"},
 		{"from the end", "a: [1, 2]\n", ".a[-1]", "3", "a: [1, 3]\n"},
 		{"second document", "a: 1\n---\na: 2\n", "1:.a", "3", "a: 1\n---\na: 3\n"},
 		{"document by name", "kind: A\nmetadata: {name: x}\nv: 1\n---\nkind: A\nmetadata: {name: y}\nv: 2\n", "A/y:.v", "3", "kind: A\nmetadata: {name: x}\nv: 1\n---\nkind: A\nmetadata: {name: y}\nv: 3\n"},
@@ -143,7 +144,7 @@ func TestPath(t *testing.T) {
 		{".a.b[0].c", ".a.b[0].c"}, {`.a["x.y"][-1]`, `.a."x.y"[-1]`}, {`.a."x\"y"`, `.a."x\"y"`}, {".*.b[*]", `."*".b[*]`},
 		{`."filter.fluxcd.io/*"`, `."filter.fluxcd.io/*"`}, {`."a\*"`, `."a\*"`}, {".a[]", ".a[*]"}, {"[0].a", "[0].a"}, {".[0]", "[0]"},
 		{"2:.a", "2:.a"}, {"HelmRelease:.a", "HelmRelease:.a"}, {"HelmRelease/x:.a", "HelmRelease/x:.a"}, {"apps/v1/Deployment/ns/x:.a", "apps/v1/Deployment/ns/x:.a"},
-		{".c[name=web].image", ".c[name=web].image"}, {".aks-dns_2.b", ".aks-dns_2.b"},
+		{".c[name=web].image", ".c[name=web].image"}, {".r[.=./a.yaml]", ".r[.=./a.yaml]"}, {".aks-dns_2.b", ".aks-dns_2.b"},
 	} {
 		p, err := ParsePath(c.in)
 		if err != nil || p.String() != c.want {

@@ -305,8 +305,11 @@ func (p place) items(s Step) []place {
 		case s.any():
 			is = true
 		case s.Field != "":
-			field := child(item, s.Field)
-			is = field != nil && field.Value == s.Value
+			field := item
+			if s.Field != "." {
+				field = child(item, s.Field)
+			}
+			is = field != nil && field.Kind == yaml.ScalarNode && field.Value == s.Value
 		case s.Item:
 			is = s.Index == i || s.Index == i-len(list)
 		}
