@@ -6,7 +6,10 @@ import (
 	"fmt"
 
 	"github.com/leat-dev/leat/internal/build"
+	"github.com/leat-dev/leat/internal/change"
 	"github.com/leat-dev/leat/internal/fleet"
+	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/plan"
 	"github.com/leat-dev/leat/internal/record"
 	"github.com/leat-dev/leat/internal/tree"
 )
@@ -18,6 +21,9 @@ type Rendering struct {
 	// Own is the tree of the fleet, Before the one that it is compared with; zero
 	// where there is none.
 	Own, Before tree.Tree
+	// Mask hides the secrets that can reach the objects of a unit. It is not safe
+	// for concurrent use.
+	Mask func(unit object.Key) plan.Mask
 }
 
 // Render renders the head of each cluster.
@@ -35,6 +41,10 @@ func Render(ctx context.Context, cfg PlanConfig) ([]Rendering, error) {
 	if base, _, err := cfg.Revisions.Read(ctx, previews.pool); err == nil { // where there is something to compare with
 		before = base.Tree
 	}
+	inputs, err := previews.inputs()
+	if err != nil {
+		return nil, err
+	}
 	entries := cfg.Entries
 	if cfg.All {
 		entries = clusters(head, head, cfg.Entries)
@@ -42,7 +52,8 @@ func Render(ctx context.Context, cfg PlanConfig) ([]Rendering, error) {
 	out, errs := make([]Rendering, len(entries)), make([]error, len(entries))
 	each(len(entries), func(i int) {
 		r := previews.render(ctx, entries[i], head)
-		out[i], errs[i] = Rendering{Path: r.path, Fleet: r.fleet, Own: head.Tree, Before: before}, r.err
+		mask := change.Masks(r.fleet, change.Options{Mask: cfg.Previews.Options.Mask, Inputs: inputs})
+		out[i], errs[i] = Rendering{Path: r.path, Fleet: r.fleet, Own: head.Tree, Before: before, Mask: mask}, r.err
 	})
 	return out, errors.Join(errs...)
 }

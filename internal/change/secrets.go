@@ -40,6 +40,13 @@ func newSecrets(c *comparison, o Options) *secrets {
 	return s
 }
 
+// Masks returns, for a fleet, what hides the secrets that can reach the objects of a
+// unit: as variables, as values of a chart, and through the unit that made it.
+func Masks(r fleet.Rendered, o Options) func(unit object.Key) plan.Mask {
+	s := newComparison(fleet.Rendered{}, r, o).secrets
+	return func(unit object.Key) plan.Mask { return s.mask(unit) }
+}
+
 func (s *secrets) add(key object.Key, obj *unstructured.Unstructured) {
 	if key.Kind == "Secret" && key.Group == "" && obj != nil {
 		s.byKey[key] = append(s.byKey[key], obj)

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -56,10 +55,6 @@ type previewFlags struct {
 	cacheDir  string
 	engine    engineFlags
 }
-
-// gcPercent lets the heap of a short-lived process grow before it is collected: a
-// plan makes much and keeps most of it.
-const gcPercent = 300
 
 // The exit codes of a plan beyond those of every verb.
 const (
@@ -157,7 +152,7 @@ func runPlan(ctx context.Context, env Env, f *planFlags, given []string) error {
 		return err
 	}
 	defer hush()()
-	debug.SetGCPercent(gcPercent)
+	collectLate()
 	previews, err := f.config()
 	if err != nil {
 		return &Exit{Code: 1, Err: err}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -31,7 +30,7 @@ func (f *renderFlags) render(ctx context.Context, given []string) ([]app.Renderi
 		return nil, plan.Mask{}, &Exit{Code: 2, Err: err}
 	}
 	defer hush()()
-	debug.SetGCPercent(gcPercent)
+	collectLate()
 	previews, err := f.config()
 	if err != nil {
 		return nil, plan.Mask{}, &Exit{Code: 2, Err: err}
@@ -78,11 +77,11 @@ func runBuild(ctx context.Context, env Env, f *buildFlags, given []string) error
 	if err := oneOf(f.output, "yaml", "json"); err != nil {
 		return err
 	}
-	all, mask, err := f.render(ctx, given)
+	all, _, err := f.render(ctx, given)
 	if err != nil {
 		return err
 	}
-	var objects []fleet.Object
+	var objects []any
 	for _, r := range all {
 		units := r.Fleet.Units
 		if f.unit != "" {
@@ -93,20 +92,24 @@ func runBuild(ctx context.Context, env Env, f *buildFlags, given []string) error
 			units = []fleet.Unit{u}
 		}
 		for _, u := range inOrder(units) {
-			objects = append(objects, u.Objects...)
+			objects = append(objects, shown(u, r.Mask(u.Key))...)
 		}
 	}
-	return printObjects(env.Out, objects, mask, f.output)
+	return printObjects(env.Out, objects, f.output)
 }
 
-func printObjects(out io.Writer, objects []fleet.Object, mask plan.Mask, format string) error {
-	var list []any
-	for _, o := range objects {
-		if o.Provided || o.Value == nil {
-			continue
+// shown are the objects of a unit as they may be shown.
+func shown(u fleet.Unit, mask plan.Mask) []any {
+	var out []any
+	for _, o := range u.Objects {
+		if !o.Provided && o.Value != nil {
+			out = append(out, mask.Object(o.Value).Object)
 		}
-		list = append(list, mask.Object(o.Value).Object)
 	}
+	return out
+}
+
+func printObjects(out io.Writer, list []any, format string) error {
 	if format == "json" {
 		return printJSON(out, map[string]any{"apiVersion": "v1", "kind": "List", "items": list})
 	}

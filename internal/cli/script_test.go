@@ -14,6 +14,9 @@ func TestMain(m *testing.M) {
 		"leat": func() {
 			os.Exit(Main(context.Background(), os.Args[1:], Env{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
 		},
+		"flux": func() {
+			os.Exit(Main(context.Background(), os.Args[1:], Env{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Program: "flux"}))
+		},
 		// exits CODE COMMAND… in place of an exit code that scripts cannot tell.
 		"leatexit": func() {
 			code := Main(context.Background(), os.Args[2:], Env{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})

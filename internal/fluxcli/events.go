@@ -73,7 +73,7 @@ func (p *program) events(ctx context.Context, f *eventFlags) error {
 	case err != nil:
 		return err
 	case f.output != "":
-		return p.encode(f.output, map[string]any{"apiVersion": "v1", "kind": "List", "items": slices.Concat([]*corev1.Event{}, events)})
+		return p.encode(f.output, map[string]any{"apiVersion": "v1", "kind": "List", "items": append([]*corev1.Event{}, events...)})
 	case len(events) == 0 && f.all:
 		p.fail("No events found.")
 		return nil

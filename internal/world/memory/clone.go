@@ -24,6 +24,7 @@ func (w *World) Copy() (*World, error) {
 	defer w.naming.Unlock()
 	to := newState(from.copy(), w.options)
 	to.version, to.made, to.names, to.draining = w.version, maps.Clone(w.made), maps.Clone(w.names), maps.Clone(w.draining)
+	to.sets = w.sets
 	return &World{state: to, as: w.as}, nil
 }
 

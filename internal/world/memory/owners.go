@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -60,7 +59,7 @@ func decoded(kind *schema.Kind, out runtime.Object) (*unstructured.Unstructured,
 	if !kind.Builtin() {
 		return u, nil // the merge has set the defaults, and refused what is unknown
 	}
-	if err := kind.Decode(u); err != nil {
+	if err := beside(u, kind.Decode); err != nil {
 		return nil, asStatus(err)
 	}
 	return u, nil
@@ -84,27 +83,6 @@ func asStatus(err error) error {
 	return &apierrors.StatusError{ErrStatus: metav1.Status{
 		Status: metav1.StatusFailure, Code: http.StatusInternalServerError, Message: err.Error(),
 	}}
-}
-
-// stamp gives the entries of managedFields their time: that of live where the
-// entry is the same, now where it is not.
-func stamp(next, live *unstructured.Unstructured, now time.Time) {
-	entries := next.GetManagedFields()
-	var before []metav1.ManagedFieldsEntry
-	if live != nil {
-		before = live.GetManagedFields()
-	}
-	for i := range entries {
-		entries[i].Time = &metav1.Time{Time: now}
-		for _, b := range before {
-			if sameEntry(entries[i], b) {
-				entries[i].Time = b.Time
-			}
-		}
-	}
-	if len(entries) > 0 {
-		next.SetManagedFields(entries)
-	}
 }
 
 func sameEntry(a, b metav1.ManagedFieldsEntry) bool {

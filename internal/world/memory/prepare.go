@@ -33,12 +33,14 @@ func (w *World) prepare(ctx context.Context, c change, live, next *unstructured.
 	if err := w.validate(ctx, c, live, next); err != nil {
 		return err
 	}
-	stamp(next, live, w.now())
-	return c.kind.Store(next)
+	if err := w.stamp(next, live); err != nil {
+		return err
+	}
+	return beside(next, c.kind.Store)
 }
 
 // mark gives an object that was taken over the marks of this world.
-func (w *World) mark(c change, live, next *unstructured.Unstructured) {
+func (w *World) mark(_ context.Context, c change, live, next *unstructured.Unstructured) error {
 	if live == nil {
 		unstructured.RemoveNestedField(next.Object, "metadata", "resourceVersion")
 		next.SetUID(w.newUID(c.ref.Key))
@@ -49,7 +51,7 @@ func (w *World) mark(c change, live, next *unstructured.Unstructured) {
 	if c.ref.GroupKind() == schema.DefinitionKind {
 		w.settleDefinition(live, next)
 	}
-	stamp(next, live, w.now())
+	return w.stamp(next, live)
 }
 
 // identify holds next to the name and version that the request spoke of.

@@ -31,6 +31,8 @@ type state struct {
 
 	naming sync.Mutex
 	names  map[string]int // generated names per kind, namespace and prefix
+
+	sets *fieldSets
 }
 
 func newState(s Store, o Options) *state {
@@ -43,7 +45,7 @@ func newState(s Store, o Options) *state {
 	return &state{
 		store: s, options: o, version: o.FirstVersion, made: map[object.Key]int{},
 		draining:    map[object.Key]object.Ref{},
-		subscribers: map[int]func(Event){}, names: map[string]int{},
+		subscribers: map[int]func(Event){}, names: map[string]int{}, sets: &fieldSets{},
 	}
 }
 

@@ -162,16 +162,18 @@ func (w *World) write(ctx context.Context, c change) (*unstructured.Unstructured
 		if err != nil {
 			return nil, err
 		}
+		prepare := w.prepare
 		if c.taken {
-			w.mark(c, live, next)
-		} else if err := w.prepare(ctx, c, live, next); err != nil {
+			prepare = w.mark
+		}
+		if err := prepare(ctx, c, live, next); err != nil {
 			return nil, err
 		}
 		if live != nil && equal(live, next) {
 			return live, nil
 		}
 		if c.dryRun {
-			return next, nil
+			return next.DeepCopy(), nil // next shares its sets of fields
 		}
 		out, done, err := w.place(ctx, c, from, next)
 		if done || err != nil {
