@@ -189,3 +189,12 @@ func (p Proposal) known(it item, have Flow) bool {
 	}
 	return slices.ContainsFunc(have.Maps, func(m Map) bool { return strings.HasPrefix(it.what, "map "+m.Name+" (") })
 }
+
+// What says in a line each what is proposed.
+func (p Proposal) What() []string {
+	out := []string{}
+	for _, it := range p.items() {
+		out = append(out, it.what)
+	}
+	return out
+}
