@@ -70,6 +70,9 @@ ENABLED = false
 ENABLED = false
 `
 
+// password of everyone on the test's own server.
+const password = "a-long-password"
+
 // start runs the Gitea that GITEA_REAL names (tools/gitea builds it), or skips.
 func start(t *testing.T) *server {
 	t.Helper()
@@ -93,7 +96,7 @@ func start(t *testing.T) *server {
 	s.place(bin)
 	s.configure()
 	s.run("migrate")
-	s.run("admin", "user", "create", "--admin", "--username", "root-admin", "--password", "secret-"+strconv.Itoa(os.Getpid()), "--email", "root@example.com", "--must-change-password=false")
+	s.run("admin", "user", "create", "--admin", "--username", "root-admin", "--password", password, "--email", "root@example.com", "--must-change-password=false")
 	s.serve()
 	return s
 }
@@ -184,14 +187,12 @@ func (s *server) command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-func (s *server) run(args ...string) string {
+func (s *server) run(args ...string) {
 	s.t.Helper()
 	out, err := s.command(args...).CombinedOutput()
 	if err != nil {
 		s.t.Fatalf("gitea %s: %v\n%s", args[0], err, out)
 	}
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	return lines[len(lines)-1]
 }
 
 func (s *server) serve() {
@@ -219,11 +220,22 @@ func (s *server) serve() {
 	}
 }
 
-// token makes one for an account.
-func (s *server) token(who string) secret.Value {
+// token makes one for an account; a program for each would take a second.
+func (s *server) token(who, password string) secret.Value {
 	s.t.Helper()
-	return secret.Of(s.run("admin", "user", "generate-access-token", "--username", who, "--token-name", "t", "--scopes", "all", "--raw"))
+	u, _ := url.Parse(s.url + "/api/v1")
+	c := rest.Client{Base: u, Authorize: func(r *http.Request) { r.SetBasicAuth(who, password) }}
+	var out struct {
+		Token string `json:"sha1"`
+	}
+	call := rest.Call{Method: "POST", Path: "/users/" + who + "/tokens", Body: map[string]any{"name": "t", "scopes": []string{"all"}}, Into: &out}
+	if _, err := c.Do(context.Background(), call); err != nil {
+		s.t.Fatal(err)
+	}
+	return secret.Of(out.Token)
 }
+
+func plain(rt http.RoundTripper) http.RoundTripper { return rt }
 
 // api is a plain call, as people's own tools make it.
 func (s *server) api(token secret.Value, method, path string, body, into any) error {
@@ -241,7 +253,7 @@ type stage struct {
 
 func newStage(t *testing.T) *stage {
 	s := &stage{server: start(t), tokens: map[string]secret.Value{"root-admin": {}}}
-	s.tokens["root-admin"] = s.token("root-admin")
+	s.tokens["root-admin"] = s.token("root-admin", password)
 	do := func(method, path string, body any) {
 		t.Helper()
 		if err := s.api(s.tokens["root-admin"], method, path, body, nil); err != nil {
@@ -250,8 +262,8 @@ func newStage(t *testing.T) *stage {
 	}
 	people := []string{forgetest.Leat, forgetest.Alice, forgetest.Bob, forgetest.Mallory}
 	for _, who := range people {
-		do("POST", "/admin/users", map[string]any{"username": who, "email": who + "@example.com", "password": "a-long-password", "must_change_password": false})
-		s.tokens[who] = s.token(who)
+		do("POST", "/admin/users", map[string]any{"username": who, "email": who + "@example.com", "password": password, "must_change_password": false})
+		s.tokens[who] = s.token(who, password)
 	}
 	do("POST", "/orgs", map[string]any{"username": "team"})
 	do("POST", "/orgs/team/repos", map[string]any{"name": "fleet", "auto_init": true, "default_branch": "main"})
@@ -308,7 +320,7 @@ func (s *stage) Push(t *testing.T, who, branch, file, text string) string {
 // settled waits until an open pull request of the branch has heard of a push.
 func (s *stage) settled(t *testing.T, branch, commit string) string {
 	t.Helper()
-	f := s.Forge(t, forgetest.Leat, func(rt http.RoundTripper) http.RoundTripper { return rt })
+	f := s.Forge(t, forgetest.Leat, plain)
 	for end := time.Now().Add(time.Minute); ; {
 		list, err := f.List(context.Background(), forge.Query{State: forge.Open, Head: branch})
 		if err != nil {
@@ -352,7 +364,7 @@ func (s *stage) Review(t *testing.T, who string, number int, v forge.Verdict) er
 // Dismiss implements forgetest.Stage.
 func (s *stage) Dismiss(t *testing.T, number int, who string) {
 	t.Helper()
-	list, err := s.Forge(t, forgetest.Leat, func(rt http.RoundTripper) http.RoundTripper { return rt }).Reviews(context.Background(), number)
+	list, err := s.Forge(t, forgetest.Leat, plain).Reviews(context.Background(), number)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -374,6 +386,7 @@ func (s *stage) Can() forgetest.Abilities {
 func TestRealGitea(t *testing.T) {
 	s := newStage(t)
 	forgetest.Run(t, s)
+	t.Run("pushes", s.pushes)
 	t.Run("webhooks", s.webhooks)
 }
 
@@ -406,7 +419,7 @@ func (s *stage) webhooks(t *testing.T) {
 	if err := s.api(s.tokens["root-admin"], "POST", "/repos/team/fleet/hooks", hook, nil); err != nil {
 		t.Fatal(err)
 	}
-	f := s.Forge(t, forgetest.Leat, func(rt http.RoundTripper) http.RoundTripper { return rt })
+	f := s.Forge(t, forgetest.Leat, plain)
 	s.Push(t, forgetest.Alice, "hooked", "hooked.yaml", "a: 1\n")
 	pr, err := f.Create(context.Background(), forge.Draft{Head: "hooked", Base: "main", Title: "hooked"})
 	if err != nil {
