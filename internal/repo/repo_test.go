@@ -97,6 +97,11 @@ func TestCommitAndPush(t *testing.T) {
 		if got := up.InBare("log", "-1", "--format=%an <%ae> %at %B", "promote/web"); got != "Bea <bea@example.com> 1700100000 promote\n\nwhy" {
 			t.Errorf("got %q", got)
 		}
+		for _, p := range []string{"link", "vendored", "vendored/x", "apps"} {
+			if _, err := r.Commit(ctx, Draft{Parents: []Hash{head}, Message: "m", Author: bea, Changes: map[string]*tree.Blob{p: text("x")}}); fault.ClassOf(err) != fault.Unsafe {
+				t.Errorf("a file in place of %s: got %v, want Unsafe", p, err)
+			}
+		}
 		if at := must(r.Branch("promote/web"))(t); at != made {
 			t.Errorf("the copy has %s, want %s", at, made)
 		}
