@@ -11,6 +11,7 @@ import (
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/provenance"
 	"github.com/leat-dev/leat/internal/world"
+	"github.com/leat-dev/leat/internal/world/memory"
 )
 
 // origins remembers what the units of a preview were made from, for the question
@@ -32,7 +33,9 @@ func (o origins) at(rendered fleet.Rendered) provenance.Fleet {
 func (o origins) frozen() origins {
 	o.helm.mu.Lock()
 	defer o.helm.mu.Unlock()
-	helm := &tracedHelm{Helm: o.helm.Helm, cluster: o.helm.cluster, last: maps.Clone(o.helm.last)}
+	helm := &tracedHelm{
+		Helm: o.helm.Helm, cluster: o.helm.cluster, last: maps.Clone(o.helm.last), engine: o.helm.engine, before: o.helm.before, earlier: o.helm.earlier,
+	}
 	return origins{builds: o.builds.Copy(), helm: helm}
 }
 
@@ -43,6 +46,11 @@ type tracedHelm struct {
 
 	mu   sync.Mutex
 	last map[object.Key]tracedChart
+
+	// What was done in an earlier process; see savedcharts.go.
+	engine  *engine.Engine
+	before  *memory.World
+	earlier map[object.Key]bool
 }
 
 func traceHelm(c *helm.Cluster) *tracedHelm {
@@ -87,7 +95,7 @@ func (t *tracedHelm) chart(unit object.Key) provenance.Chart {
 	if c, ok := t.last[unit]; ok {
 		return c
 	}
-	return nil
+	return t.again(unit)
 }
 
 // tracedChart is one action on a release.

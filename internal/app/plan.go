@@ -95,7 +95,7 @@ type rendering struct {
 // compare renders both sides of a cluster and says what the change does.
 func (p *Previews) compare(ctx context.Context, o entry.Options, base, head Revision) (present.Entry, error) {
 	if base.Tree.Hash() == head.Tree.Hash() {
-		side := p.render(ctx, o, head) // both render the same
+		side := p.side(ctx, o, head) // both render the same
 		return p.compared(ctx, [2]rendering{side, side})
 	}
 	return p.compared(ctx, p.sides(ctx, o, base, head))
@@ -139,6 +139,16 @@ func (p *Previews) render(ctx context.Context, o entry.Options, r Revision) rend
 	}
 	defer v.Close()
 	return v.rendering(ctx, began)
+}
+
+// side is render, by what an earlier process kept if there is such.
+func (p *Previews) side(ctx context.Context, o entry.Options, r Revision) rendering {
+	v, side, err := p.stand(ctx, o, r)
+	if err != nil {
+		return unrendered(r, err)
+	}
+	v.Close()
+	return side
 }
 
 func unrendered(r Revision, err error) rendering {

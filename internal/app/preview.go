@@ -22,6 +22,7 @@ import (
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/preview"
 	"github.com/leat-dev/leat/internal/provenance"
+	"github.com/leat-dev/leat/internal/saved"
 	"github.com/leat-dev/leat/internal/source/bases"
 	"github.com/leat-dev/leat/internal/source/charts"
 	"github.com/leat-dev/leat/internal/source/git"
@@ -43,10 +44,12 @@ type PreviewConfig struct {
 	// CacheDir holds what was fetched; it is needed for mirrors that are
 	// repositories, and with Fetch.
 	CacheDir string
-	Options  engine.Options
-	Log      *slog.Logger
-	Say      func(format string, args ...any)
-	Isolate  *isolate.Config
+	// Saved is where rendered bases are kept between processes; empty keeps none.
+	Saved   string
+	Options engine.Options
+	Log     *slog.Logger
+	Say     func(format string, args ...any)
+	Isolate *isolate.Config
 }
 
 // Previews renders revisions of fleets. What one of them built, loaded or
@@ -61,6 +64,8 @@ type Previews struct {
 	store    *preview.Store
 	renders  *helm.Renders
 	empty    func() (*memory.World, error) // with the definitions of Flux's kinds; to be copied
+	saved    *saved.Dir                    // nil keeps nothing
+	saves    *sync.WaitGroup
 }
 
 // previewMemory bounds what builds of previews keep, in bytes: two revisions of a
@@ -70,9 +75,12 @@ const previewMemory = 256 << 20
 // NewPreviews opens what previews share.
 func NewPreviews(cfg PreviewConfig) (*Previews, error) {
 	p := &Previews{
-		empty: sync.OnceValues(emptyWorld), renders: &helm.Renders{},
+		saves: &sync.WaitGroup{}, empty: sync.OnceValues(emptyWorld), renders: &helm.Renders{},
 		cfg: cfg, images: oci.NewPool(oci.Options{}), builds: build.NewCache(build.Limits{Bytes: previewMemory}), store: preview.NewStore(),
 		charts: charts.NewPool(charts.Options{MaxIndex: cfg.Options.MaxIndex, MaxChart: cfg.Options.ChartLimits.Packed}),
+	}
+	if cfg.Saved != "" {
+		p.saved = saved.Open(cfg.Saved, saved.Limits{})
 	}
 	var err error
 	if p.pool, err = git.NewPool(filepath.Join(cfg.CacheDir, "git"), git.Options{}); err != nil {
@@ -101,6 +109,7 @@ func (p *Previews) world() (*memory.World, error) {
 
 // Close ends what goes on.
 func (p *Previews) Close() error {
+	p.saves.Wait()
 	if p.children != nil {
 		p.children.Close()
 	}
@@ -114,10 +123,12 @@ type Preview struct {
 	Fleet *preview.Fleet
 	World *memory.World
 
-	from   origins
-	source *fixed
-	local  *LocalSources
-	ground ground
+	previews *Previews
+	from     origins
+	noted    *build.Noted
+	source   *fixed
+	local    *LocalSources
+	ground   ground
 
 	options entry.Options // by which the entry was found
 	digest  func(unit object.Key) gate.Digest
@@ -134,13 +145,36 @@ var standing = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Open makes the world of a revision and lets it come to rest.
 func (p *Previews) Open(ctx context.Context, snap worktree.Snapshot, o entry.Options) (*Preview, error) {
+	v, err := p.stage(snap, o, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err = v.ground.lay(ctx); err == nil {
+		err = v.Fleet.Settle(ctx)
+	}
+	if err != nil {
+		v.Close()
+		return nil, fmt.Errorf("render %s: %w", v.Entry.From, err)
+	}
+	return v, nil
+}
+
+// stage makes the world of a revision, in which nothing runs; fill puts into it
+// what was there before, and may be nil.
+func (p *Previews) stage(snap worktree.Snapshot, o entry.Options, fill func(*memory.World) error) (*Preview, error) {
 	e, err := entry.Find(snap.Tree, o)
 	if err != nil {
 		return nil, err
 	}
-	v := &Preview{Entry: e, options: o, from: origins{builds: provenance.Trace(p.builds)}, source: &fixed{snap}}
+	v := &Preview{Entry: e, options: o, previews: p, source: &fixed{snap}, noted: build.Note(p.builds)}
+	v.from.builds = provenance.Trace(v.noted)
 	if v.World, err = p.world(); err != nil {
 		return nil, err
+	}
+	if fill != nil {
+		if err := fill(v.World); err != nil {
+			return nil, err
+		}
 	}
 	local := &LocalSources{Own: []string{e.URL()}, Fleet: v.source, Mirrors: p.cfg.Mirrors, Pool: p.pool}
 	v.local = local
@@ -149,19 +183,13 @@ func (p *Previews) Open(ctx context.Context, snap worktree.Snapshot, o entry.Opt
 		return nil, err
 	}
 	v.digest = eng.Digest
+	v.from.helm.engine = eng
 	v.Fleet = preview.New(preview.Config{
 		World: v.World, Engine: eng, Now: standing, Inputs: preview.Inputs{Invent: !p.cfg.Given, Values: p.cfg.Values}, Log: p.cfg.Log, Built: v.built,
 	})
 	v.ground = ground{
 		world: v.World, entry: e, tree: snap.Tree, bases: p.bases(local), builds: v.from.builds, options: p.cfg.Options, inputs: p.cfg.Inputs, createNamespaces: true,
 		say: func(string, ...any) {},
-	}
-	if err = v.ground.lay(ctx); err == nil {
-		err = v.Fleet.Settle(ctx)
-	}
-	if err != nil {
-		v.Close()
-		return nil, fmt.Errorf("render %s: %w", e.From, err)
 	}
 	return v, nil
 }

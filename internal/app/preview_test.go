@@ -93,6 +93,26 @@ func tried(t *testing.T, c tryout) (*Previews, worktree.Snapshot) {
 	if _, err := os.Stat(c.dir); err != nil {
 		t.Skipf("the fleet %s is not beside the checkout: it was NOT tried", c.dir)
 	}
+	cfg := configOf(t, c)
+	p, err := NewPreviews(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	r, err := worktree.Open(c.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	snap, err := r.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, snap
+}
+
+// configOf is what a cluster is tried with.
+func configOf(t *testing.T, c tryout) PreviewConfig {
+	t.Helper()
 	cfg := PreviewConfig{CacheDir: t.TempDir(), Log: slog.New(slog.DiscardHandler), Given: c.given,
 		Options: engine.Options{Mask: plan.NewMask(secret.NewKey()), FailFast: true, Strict: c.given && !c.lenient}}
 	for _, name := range c.inputs {
@@ -109,20 +129,7 @@ func tried(t *testing.T, c tryout) (*Previews, worktree.Snapshot) {
 		}
 		cfg.Mirrors = append(cfg.Mirrors, parsed)
 	}
-	p, err := NewPreviews(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = p.Close() })
-	r, err := worktree.Open(c.dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	snap, err := r.Read(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p, snap
+	return cfg
 }
 
 func open(t *testing.T, p *Previews, snap worktree.Snapshot, c tryout) *Preview {

@@ -14,13 +14,10 @@ import (
 // leaves behind stands. Where that would not be what a fleet that begins with head
 // comes to, head is rendered in a world of its own (preview.Passed says when).
 func (p *Previews) sides(ctx context.Context, o entry.Options, base, head Revision) [2]rendering {
-	began := time.Now()
-	v, err := p.Open(ctx, base.Snapshot, o)
+	v, from, err := p.stand(ctx, o, base)
 	if err != nil {
 		return [2]rendering{unrendered(base, err), p.render(ctx, o, head)}
 	}
-	from := v.rendering(ctx, began)
-	from.from = from.from.frozen()
 	to, passed := v.pass(ctx, from, head)
 	v.Close()
 	if !passed {

@@ -36,6 +36,7 @@ type planFlags struct {
 	failOn     string
 	findings   string
 	watch      bool
+	keeping    keeping
 	cluster    bool
 	live       target
 	reach      func() (*rest.Config, error) // the cluster; nil: by live
@@ -101,6 +102,7 @@ Exit codes: 0 nothing changes, 1 it did not work (also wrong use), 2 something c
 	cmd.Flags().StringVar(&f.base, "base", "", "what to compare with: a branch, tag, commit or directory (default: where the head left the branch it goes to)")
 	cmd.Flags().StringVar(&f.head, "head", "", "what to plan: a branch, tag, commit or directory (default: the directory as it is)")
 	f.registerShown(cmd.Flags())
+	f.keeping.register(cmd.Flags())
 	cmd.Flags().BoolVar(&f.watch, "watch", false, "plan again whenever a file is saved, until interrupted")
 	cmd.Flags().BoolVar(&f.rehearse, "rehearse", false, "bring the base up on an embedded Kubernetes and deliver the head to it, with real admission and health")
 	cmd.Flags().DurationVar(&f.grace, "grace", 10*time.Second, "with --rehearse: how long a unit may wait for health after its last change")
@@ -172,6 +174,7 @@ func runPlan(ctx context.Context, env Env, f *planFlags, given []string) error {
 	if f.watch && !f.cluster {
 		return f.replan(ctx, env, cfg)
 	}
+	f.keeping.into(&cfg.Previews)
 	plan, err := f.make(ctx, env, cfg)
 	if err != nil {
 		return &Exit{Code: 1, Err: err}
