@@ -1,0 +1,91 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/leat-dev/leat/internal/carry"
+	"github.com/leat-dev/leat/internal/forge"
+	"github.com/leat-dev/leat/internal/repo"
+)
+
+// ReleaseConfig says what to release.
+type ReleaseConfig struct {
+	CarryConfig
+	Components []string
+	DryRun     bool
+	Tell       func(carry.Step)
+}
+
+// Release releases components of a fleet.
+func Release(ctx context.Context, cfg ReleaseConfig) (out carry.Released, err error) {
+	c, err := Carry(ctx, cfg.CarryConfig)
+	if err != nil {
+		return out, err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	return carry.Release(ctx, carry.Releasing{
+		Flow: c.Flow, Fleet: c.Fleet, Repos: c, Components: cfg.Components, DryRun: cfg.DryRun, Tell: cfg.Tell,
+	})
+}
+
+// HotfixConfig says what to fix where.
+type HotfixConfig struct {
+	CarryConfig
+	Environment, Component, ID string
+}
+
+// Hotfix opens a fleet for the verbs of hot-fixes; close it afterwards.
+func Hotfix(ctx context.Context, cfg HotfixConfig) (*Carrying, carry.Fixing, error) {
+	c, err := Carry(ctx, cfg.CarryConfig)
+	if err != nil {
+		return nil, carry.Fixing{}, err
+	}
+	return c, carry.Fixing{
+		Flow: c.Flow, Fleet: c.Fleet, Repos: c, Environment: cfg.Environment, Component: cfg.Component, ID: cfg.ID,
+	}, nil
+}
+
+// Forge is that of a repository; nil is plain Git.
+func (c *Carrying) Forge(of *repo.Repo) (forge.Forge, error) { return forgeOf(c.Flow.Forge, of.URL()) }
+
+// RollbackConfig says what to roll back.
+type RollbackConfig struct {
+	CarryConfig
+	Environment, To string
+	DryRun          bool
+}
+
+// Rollback proposes that an environment becomes again what it was.
+func Rollback(ctx context.Context, cfg RollbackConfig) (out carry.Rolled, err error) {
+	c, err := Carry(ctx, cfg.CarryConfig)
+	if err != nil {
+		return out, err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	in := carry.Rolling{Fleet: c.Fleet, DryRun: cfg.DryRun}
+	known := false
+	if in.Environment, known = c.Flow.Environment(cfg.Environment); !known {
+		return out, fmt.Errorf("there is no environment %s; leat.yaml has %v", cfg.Environment, c.Flow.Names())
+	}
+	if cfg.To != "" {
+		if in.To, err = c.Repo.Resolve(cfg.To); err != nil {
+			return out, fmt.Errorf("--to: %w", err)
+		}
+	}
+	f, err := c.Forge(c.Repo)
+	if err != nil && !cfg.DryRun {
+		return out, err
+	}
+	return carry.Rollback(ctx, in, f, rollbackBody)
+}
+
+// rollbackBody is what the pull request of a rollback says.
+func rollbackBody(r carry.Rolled) string {
+	text := "Takes back, newest first:\n\n"
+	for _, c := range r.Undone {
+		text += fmt.Sprintf("- %s %s (%s)\n", c.ID.String()[:10], c.Subject(), c.Author.Name)
+	}
+	return text
+}

@@ -1,0 +1,130 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/leat-dev/leat/internal/carry"
+	"github.com/leat-dev/leat/internal/flow"
+	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/repo"
+	"github.com/leat-dev/leat/internal/unit"
+	"github.com/leat-dev/leat/internal/world"
+)
+
+// WatchConfig says which environments must come to run a commit.
+type WatchConfig struct {
+	Running carry.Running
+	Commit  repo.Hash
+	// Connect opens the cluster of an environment.
+	Connect func(flow.Environment) (world.Reader, error)
+	// Every is how often clusters are asked.
+	Every time.Duration
+	// Tell is called when something has moved.
+	Tell func(Watched)
+}
+
+// Watched is an environment on its way.
+type Watched struct {
+	Environment string `json:"environment"`
+	carry.Delivery
+	// Took is how long it was watched.
+	Took time.Duration `json:"took"`
+	Err  string        `json:"error,omitempty"` // the cluster cannot be asked
+}
+
+// Done tells whether it has arrived.
+func (w Watched) Done() bool { return w.Err == "" && w.Stage == carry.Healthy }
+
+// WatchDelivery asks the clusters of all environments that follow a branch until each
+// runs the commit and is healthy, or ctx ends. It returns how each stands then.
+func WatchDelivery(ctx context.Context, cfg WatchConfig) []Watched {
+	began := time.Now()
+	out := make([]Watched, len(cfg.Running.Followers))
+	worlds := make([]world.Reader, len(out))
+	for i, e := range cfg.Running.Followers {
+		out[i].Environment = e.Name
+		var err error
+		if worlds[i], err = cfg.Connect(e); err != nil {
+			out[i].Err = err.Error()
+		}
+	}
+	tick := time.NewTicker(cfg.Every)
+	defer tick.Stop()
+	for {
+		waiting := false
+		for i, w := range worlds {
+			if w == nil || out[i].Done() {
+				continue
+			}
+			was := out[i]
+			out[i] = cfg.look(ctx, w, out[i], time.Since(began))
+			if moved := was.Stage != out[i].Stage || was.Why != out[i].Why || was.Err != out[i].Err; moved && cfg.Tell != nil && ctx.Err() == nil {
+				cfg.Tell(out[i])
+			}
+			waiting = waiting || !out[i].Done()
+		}
+		if !waiting {
+			return out
+		}
+		select {
+		case <-ctx.Done():
+			return out
+		case <-tick.C:
+		}
+	}
+}
+
+// look asks one cluster once. What it cannot say now it may say later.
+func (cfg WatchConfig) look(ctx context.Context, w world.Reader, was Watched, took time.Duration) Watched {
+	units, err := unitsOf(ctx, w)
+	if err != nil {
+		if ctx.Err() == nil {
+			was.Err, was.Took = err.Error(), took
+		}
+		return was
+	}
+	of := carry.Of{Repository: cfg.Running.Repo.URL(), Branch: cfg.Running.Branch, Has: carry.RevisionHas(cfg.holds)}
+	return Watched{Environment: was.Environment, Delivery: carry.Delivered(units, of), Took: took}
+}
+
+// holds tells whether a commit holds the one that is watched.
+func (cfg WatchConfig) holds(commit string) bool {
+	if commit == cfg.Commit.String() {
+		return true
+	}
+	id, err := cfg.Running.Repo.Resolve(commit)
+	if err != nil {
+		return false // newer than what was fetched: the next fetch knows it
+	}
+	has, err := cfg.Running.Repo.Contains(id, cfg.Commit)
+	return err == nil && has
+}
+
+// unitsOf are the units of a cluster.
+func unitsOf(ctx context.Context, w world.Reader) ([]*unstructured.Unstructured, error) {
+	var out []*unstructured.Unstructured
+	for _, kind := range []schema.GroupKind{
+		{Group: object.GroupSource, Kind: unit.GitRepositoryKind}, {Group: object.GroupKustomize, Kind: unit.KustomizationKind},
+		{Group: object.GroupHelm, Kind: unit.HelmReleaseKind}, {Group: object.GroupSource, Kind: unit.HelmRepositoryKind},
+	} {
+		served, err := w.Kind(ctx, kind.WithVersion(""))
+		if meta.IsNoMatchError(err) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list units: %w", err)
+		}
+		list, err := w.List(ctx, served.GVK, world.Selection{})
+		if err != nil {
+			return nil, fmt.Errorf("list units: %w", err)
+		}
+		out = append(out, list...)
+	}
+	return out, nil
+}

@@ -1,0 +1,72 @@
+package app
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/leat-dev/leat/internal/flow"
+	"github.com/leat-dev/leat/internal/forge"
+	"github.com/leat-dev/leat/internal/forge/gitea"
+	"github.com/leat-dev/leat/internal/forge/github"
+	"github.com/leat-dev/leat/internal/secret"
+)
+
+// forgeOf opens the forge of a repository: that of leat.yaml for the fleet's own, and
+// for others on the same host. nil, with no error, is plain Git.
+func forgeOf(declared *flow.Forge, repository string) (forge.Forge, error) {
+	if declared == nil || declared.Kind == "git" {
+		return nil, nil
+	}
+	at, err := forgeAddress(declared.URL, repository)
+	if err != nil || at == "" {
+		return nil, err
+	}
+	token := tokenOf(declared.Kind)
+	if token.IsZero() {
+		return nil, fmt.Errorf("a %s needs a token to open pull requests: set %s", declared.Kind, strings.Join(tokens[declared.Kind], " or "))
+	}
+	cfg := forge.Config{URL: at, Token: token, User: os.Getenv("LEAT_FORGE_USER")}
+	switch declared.Kind {
+	case "gitea":
+		return gitea.New(cfg)
+	case "github":
+		return github.New(cfg)
+	}
+	return nil, fmt.Errorf("leat.yaml: forge.kind: %s is not supported yet; with kind git, branches are pushed and merged by hand", declared.Kind)
+}
+
+// forgeAddress is where a repository stands at the forge: where the declared one does,
+// on the same host with the path of the repository. Empty where it is another host.
+func forgeAddress(declared, repository string) (string, error) {
+	forgeURL, err := url.Parse(declared)
+	if err != nil {
+		return "", fmt.Errorf("leat.yaml: forge.url: %w", err)
+	}
+	if repository == "" {
+		return declared, nil
+	}
+	other, err := url.Parse(repository)
+	if err != nil || other.Hostname() != forgeURL.Hostname() {
+		return "", nil //nolint:nilerr // an address that is no URL is a folder
+	}
+	out := *forgeURL
+	out.Path = strings.TrimSuffix(other.Path, ".git")
+	return out.String(), nil
+}
+
+// tokens are the variables in which tokens are looked for; the first that is set counts.
+var tokens = map[string][]string{
+	"gitea":  {"LEAT_FORGE_TOKEN", "GITEA_TOKEN"},
+	"github": {"LEAT_FORGE_TOKEN", "GITHUB_TOKEN"},
+}
+
+func tokenOf(kind string) secret.Value {
+	for _, name := range tokens[kind] {
+		if set := os.Getenv(name); set != "" {
+			return secret.Of(set)
+		}
+	}
+	return secret.Value{}
+}

@@ -1,0 +1,383 @@
+package cli
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leat-dev/leat/internal/app"
+	"github.com/leat-dev/leat/internal/carry"
+	"github.com/leat-dev/leat/internal/flow"
+	"github.com/leat-dev/leat/internal/repo"
+	"github.com/leat-dev/leat/internal/world"
+	"github.com/leat-dev/leat/internal/world/cluster"
+)
+
+// hotfixFlags are those of the verbs of hot-fixes.
+type hotfixFlags struct {
+	carryFlags
+	environment, component, id string
+	into                       string
+	kubeconfig                 string
+	timeout                    time.Duration
+}
+
+func newHotfix(env Env) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "hotfix",
+		Short: "Fix what an environment runs, and carry the fix to main",
+		Long: `A hot-fix begins at what an environment really runs, goes into that release branch, is
+watched until every environment that follows the branch runs it, and then goes to main.
+
+  start    find the branch that runs, cut hotfix/<id> from it, check it out
+  submit   open the pull request into that branch
+  watch    until each environment that follows it runs the commit and is healthy
+  finish   open the pull request to main
+  status   fixes that run somewhere and that main lacks
+
+For a component it works in the component's repository, on the release branch that the
+environment pins; without a component in the fleet's own, on the environment's branch.`,
+		Example: `  leat hotfix start keda --env prod --id 123
+  leat hotfix submit keda --env prod --id 123
+  leat hotfix status`,
+		Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newHotfixStart(env), newHotfixSubmit(env), newHotfixWatch(env), newHotfixFinish(env), newHotfixStatus(env))
+	return cmd
+}
+
+// told is what a verb says of itself.
+type told struct{ use, short, example string }
+
+// hotfixVerb is a verb about one fix.
+func hotfixVerb(of told, f *hotfixFlags, run func(ctx context.Context, c *app.Carrying, in carry.Fixing) error) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: of.use + " [COMPONENT]", Short: of.short, Long: of.short + ".", Example: "  leat hotfix " + of.example, Args: args(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			if f.environment == "" {
+				return usage("which environment needs the fix? pass --env")
+			}
+			if named := cmd.Flags().Lookup("id"); named != nil && f.id == "" {
+				return usage("how is the fix called? pass --id, as the number of a ticket")
+			}
+			cfg, err := f.config()
+			if err != nil {
+				return err
+			}
+			if len(given) > 0 {
+				f.component = given[0]
+			}
+			c, in, err := app.Hotfix(cmd.Context(), app.HotfixConfig{CarryConfig: cfg, Environment: f.environment, Component: f.component, ID: f.id})
+			if err != nil {
+				return err
+			}
+			return errors.Join(run(cmd.Context(), c, in), c.Close())
+		},
+	}
+	f.register(cmd.Flags())
+	cmd.Flags().StringVar(&f.environment, "env", "", "the environment that needs the fix")
+	return cmd
+}
+
+func (f *hotfixFlags) withID(cmd *cobra.Command) *cobra.Command {
+	cmd.Flags().StringVar(&f.id, "id", "", "names the fix, as the number of a ticket: its branch is hotfix/<id>")
+	return cmd
+}
+
+func newHotfixStart(env Env) *cobra.Command {
+	f := &hotfixFlags{}
+	cmd := f.withID(hotfixVerb(told{"start", "Cut hotfix/<id> from what an environment runs, and check it out", "start keda --env prod --id 123"}, f,
+		func(ctx context.Context, _ *app.Carrying, in carry.Fixing) error {
+			at, step, err := in.Start(ctx)
+			if err != nil {
+				return err
+			}
+			where, err := f.checkOut(ctx, at, step)
+			if f.output == "json" {
+				return errors.Join(err, printJSON(env.Out, map[string]any{
+					"repository": at.Repo.URL(), "runs": at.Branch, "pinnedAt": at.Pin.At(), "environments": names(at.Followers), "step": step, "directory": where,
+				}))
+			}
+			if at.Pin.File != "" {
+				fmt.Fprintf(env.Out, "%s runs %s of %s (%s)\n", in.Environment, at.Branch, at.Repo.URL(), at.Pin.At())
+			} else {
+				fmt.Fprintf(env.Out, "%s runs %s of %s\n", in.Environment, at.Branch, at.Repo.URL())
+			}
+			fmt.Fprintf(env.Out, "and so do: %s\n", strings.Join(names(at.Followers), ", "))
+			fmt.Fprintln(env.Out, stepLine(step))
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(env.Out, "Checked out in %s. Commit and push there, then:\n  leat hotfix submit %s --env %s --id %s\n", where, in.Component, in.Environment, in.ID)
+			return nil
+		}))
+	cmd.Flags().StringVar(&f.into, "into", "", "where to check it out (default: a directory named as the repository; for the fleet's own repository this clone)")
+	return cmd
+}
+
+// checkOut brings the branch of a fix into a work tree with the git program, which
+// has the person's credentials and settings.
+func (f *hotfixFlags) checkOut(ctx context.Context, at carry.Running, step carry.Step) (string, error) {
+	into := f.into
+	if into == "" && f.component == "" {
+		into = f.dir
+	}
+	into = cmp.Or(into, strings.TrimSuffix(path.Base(at.Repo.URL()), ".git"))
+	if err := git(ctx, into, "rev-parse", "--git-dir"); err == nil {
+		if err := git(ctx, into, "fetch", "-q", "--all"); err != nil {
+			return into, err
+		}
+		return into, git(ctx, into, "checkout", "-q", step.Branch)
+	}
+	return into, git(ctx, ".", "clone", "-q", "--branch", step.Branch, at.Repo.URL(), into)
+}
+
+// git runs the git program in a directory.
+func git(ctx context.Context, dir string, what ...string) error {
+	cmd := exec.CommandContext(ctx, "git", append([]string{"-C", dir}, what...)...)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("git -C %s %s: %w: %s", dir, strings.Join(what, " "), err, strings.TrimSpace(said.String()))
+	}
+	return nil
+}
+
+func newHotfixSubmit(env Env) *cobra.Command {
+	f := &hotfixFlags{}
+	return f.withID(hotfixVerb(told{"submit", "Open the pull request into the branch that the environment runs", "submit keda --env prod --id 123"}, f,
+		func(ctx context.Context, c *app.Carrying, in carry.Fixing) error {
+			at, err := in.Find(ctx)
+			if err != nil {
+				return err
+			}
+			forge, err := c.Forge(at.Repo)
+			if err != nil {
+				return err
+			}
+			at, out, err := in.Submit(ctx, forge, fixBody(in, at))
+			if err != nil {
+				return err
+			}
+			return f.proposed(env, at, out)
+		}))
+}
+
+func newHotfixFinish(env Env) *cobra.Command {
+	f := &hotfixFlags{}
+	return hotfixVerb(told{"finish", "Open the pull request that carries the fixes of the branch to main", "finish keda --env prod"}, f,
+		func(ctx context.Context, c *app.Carrying, in carry.Fixing) error {
+			at, err := in.Find(ctx)
+			if err != nil {
+				return err
+			}
+			forge, err := c.Forge(at.Repo)
+			if err != nil {
+				return err
+			}
+			at, out, err := in.Finish(ctx, forge, fixBody(in, at))
+			if err != nil {
+				return err
+			}
+			return f.proposed(env, at, out)
+		})
+}
+
+// fixBody is what the pull request of a fix says.
+func fixBody(in carry.Fixing, at carry.Running) string {
+	text := fmt.Sprintf("Environments that follow `%s`: %s.\n", at.Branch, strings.Join(names(at.Followers), ", "))
+	if at.Pin.File != "" {
+		text += fmt.Sprintf("Pinned at `%s` of the fleet.\n", at.Pin.At())
+	}
+	return text + fmt.Sprintf("\nOnce it is merged: `leat hotfix watch %s --env %s`\n", in.Component, in.Environment)
+}
+
+func (f *hotfixFlags) proposed(env Env, at carry.Running, out carry.Proposed) error {
+	if f.output == "json" {
+		return printJSON(env.Out, map[string]any{
+			"head": out.Head, "base": out.Base, "environments": names(at.Followers), "commits": commitsJSON(out.Commits),
+			"pullRequest": out.Request.URL, "outcome": out.Outcome, "instead": out.Instead,
+		})
+	}
+	fmt.Fprintf(env.Out, "%s into %s, for %s:\n", out.Head, out.Base, strings.Join(names(at.Followers), ", "))
+	printCommits(env.Out, out.Commits)
+	printProposed(env.Out, out)
+	return nil
+}
+
+func newHotfixWatch(env Env) *cobra.Command {
+	f := &hotfixFlags{}
+	cmd := hotfixVerb(told{"watch", "Follow the environments until each runs the branch's head and is healthy", "watch keda --env prod --timeout 10m"}, f,
+		func(ctx context.Context, c *app.Carrying, in carry.Fixing) error {
+			at, err := in.Find(ctx)
+			if err != nil {
+				return err
+			}
+			timeout := f.timeout
+			if timeout == 0 {
+				timeout = time.Duration(cmp.Or(c.Flow.Promise, flow.DefaultPromise))
+			}
+			ctx, cancel := context.WithTimeout(ctx, timeout)
+			defer cancel()
+			return f.watch(ctx, env, at, timeout)
+		})
+	cmd.Flags().StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig with the contexts of leat.yaml (default: $KUBECONFIG, else that of kubectl)")
+	cmd.Flags().DurationVar(&f.timeout, "timeout", 0, "how long it may take (default: promise of leat.yaml, else 10m)")
+	return cmd
+}
+
+// watchEvery is how often clusters are asked: people wait, and clusters have others.
+const watchEvery = time.Second
+
+func (f *hotfixFlags) watch(ctx context.Context, env Env, at carry.Running, timeout time.Duration) error {
+	cfg := app.WatchConfig{Running: at, Commit: at.Head, Every: watchEvery, Connect: f.reach}
+	if f.output == "text" {
+		fmt.Fprintf(env.Out, "%s of %s at %s\n", at.Branch, at.Repo.URL(), at.Head.String()[:10])
+		cfg.Tell = func(w app.Watched) {
+			fmt.Fprintf(env.Out, "%6s  %-12s  %-8s %s%s\n", w.Took.Round(100*time.Millisecond), w.Environment, w.Stage, w.Why, w.Err)
+		}
+	}
+	all := app.WatchDelivery(ctx, cfg)
+	if f.output == "json" {
+		if err := printJSON(env.Out, map[string]any{"branch": at.Branch, "commit": at.Head.String(), "environments": all}); err != nil {
+			return err
+		}
+	}
+	var late []string
+	for _, w := range all {
+		if !w.Done() {
+			late = append(late, fmt.Sprintf("%s: %s", w.Environment, cmp.Or(w.Err, w.Why, "nothing is known of it")))
+		}
+	}
+	if len(late) > 0 {
+		return fmt.Errorf("after %s not every environment runs %s:\n  %s", timeout, at.Head.String()[:10], strings.Join(late, "\n  "))
+	}
+	return nil
+}
+
+// reach opens the cluster of an environment.
+func (f *hotfixFlags) reach(e flow.Environment) (world.Reader, error) {
+	if e.Context == "" {
+		return nil, fmt.Errorf("leat.yaml says no context for %s", e.Name)
+	}
+	cfg, err := target{kubeconfig: f.kubeconfig, context: e.Context}.config()
+	if err != nil {
+		return nil, err
+	}
+	cfg.Timeout = liveTimeout
+	return cluster.New(cfg, cluster.Options{})
+}
+
+func newHotfixStatus(env Env) *cobra.Command {
+	f := &carryFlags{}
+	cmd := &cobra.Command{
+		Use: "status", Short: "Fixes that run somewhere and that main lacks", Long: "List the branches that environments run and that have commits which main lacks:\nthe next release would lose them. A fix that was picked by hand counts by its lines.\nIt exits with 1 where there is any.",
+		Example: "  leat hotfix status\n  leat hotfix status -o json", Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := f.config()
+			if err != nil {
+				return err
+			}
+			c, in, err := app.Hotfix(cmd.Context(), app.HotfixConfig{CarryConfig: cfg})
+			if err != nil {
+				return err
+			}
+			found, err := in.Status(cmd.Context())
+			return errors.Join(printStatus(env, found, f.output), err, c.Close())
+		},
+	}
+	f.register(cmd.Flags())
+	return cmd
+}
+
+func printStatus(env Env, found []carry.Unmerged, output string) error {
+	if output == "json" {
+		type one struct {
+			carry.Unmerged
+			Commits []commitJSON `json:"commits"`
+		}
+		all := []one{}
+		for _, u := range found {
+			all = append(all, one{u, commitsJSON(u.Commits)})
+		}
+		if err := printJSON(env.Out, map[string]any{"branches": all}); err != nil {
+			return err
+		}
+	}
+	missing := false
+	for _, u := range found {
+		missing = missing || len(u.Commits) > 0
+		if output == "json" {
+			continue
+		}
+		fmt.Fprintf(env.Out, "%s %s, in %s", cmp.Or(u.Component, "the fleet"), u.Branch, strings.Join(u.Environments, ", "))
+		if u.Why != "" {
+			fmt.Fprintf(env.Out, ": %s\n", u.Why)
+			continue
+		}
+		fmt.Fprintf(env.Out, ": %s lacks %d commits\n", u.Main, len(u.Commits))
+		printCommits(env.Out, u.Commits)
+	}
+	if missing {
+		return &Exit{Code: 1}
+	}
+	if output != "json" && len(found) == 0 {
+		fmt.Fprintln(env.Out, "Everything that runs is in main.")
+	}
+	return nil
+}
+
+func names(all []flow.Environment) []string {
+	out := make([]string, len(all))
+	for i, e := range all {
+		out[i] = e.Name
+	}
+	return out
+}
+
+// shownCommits bounds how many commits are told in text.
+const shownCommits = 20
+
+func printCommits(out io.Writer, all []repo.Commit) {
+	for i, c := range all {
+		if i == shownCommits {
+			fmt.Fprintf(out, "    and %d more\n", len(all)-i)
+			return
+		}
+		fmt.Fprintf(out, "    %s %s (%s, %s)\n", c.ID.String()[:10], c.Subject(), c.Author.Name, c.Author.When.Format(time.DateOnly))
+	}
+}
+
+func printProposed(out io.Writer, p carry.Proposed) {
+	switch {
+	case p.Request.URL != "":
+		fmt.Fprintf(out, "Pull request %s: %s\n", p.Outcome, p.Request.URL)
+	case p.Instead != "":
+		fmt.Fprintln(out, p.Instead)
+	}
+}
+
+type commitJSON struct {
+	ID      string    `json:"id"`
+	Subject string    `json:"subject"`
+	Author  string    `json:"author"`
+	When    time.Time `json:"when"`
+}
+
+func commitsJSON(all []repo.Commit) []commitJSON {
+	out := make([]commitJSON, len(all))
+	for i, c := range all {
+		out[i] = commitJSON{c.ID.String(), c.Subject(), c.Author.Name, c.Author.When}
+	}
+	return out
+}
