@@ -73,7 +73,7 @@ func Rollback(ctx context.Context, in Rolling, f forge.Forge, body func(Rolled) 
 	if in.DryRun {
 		return out, nil
 	}
-	if err := in.push(ctx, name, out.Commit); err != nil {
+	if err := push(ctx, r, name, out.Commit); err != nil {
 		return out, err
 	}
 	proposed, err := propose(ctx, r, f, request{name, e.Branch, fmt.Sprintf("Roll %s back to %s", e.Name, out.To.String()[:10]), body(out)})
@@ -81,21 +81,6 @@ func Rollback(ctx context.Context, in Rolling, f forge.Forge, body func(Rolled) 
 		out.Proposed = proposed
 	}
 	return out, err
-}
-
-// push puts the commit on its branch, which a rollback before may have made.
-func (in Rolling) push(ctx context.Context, name string, id repo.Hash) error {
-	was, err := in.Fleet.Repo.Branch(name)
-	if err != nil {
-		was = repo.Hash{}
-	}
-	if was == id {
-		return nil
-	}
-	if err := in.Fleet.Repo.Push(ctx, repo.Update{Branch: name, Old: was, New: id, Force: true}); err != nil {
-		return fmt.Errorf("push %s: %w", name, err)
-	}
-	return nil
 }
 
 // target is the commit to go back to.

@@ -1,0 +1,307 @@
+package carry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/leat-dev/leat/internal/flow"
+	"github.com/leat-dev/leat/internal/forge"
+	"github.com/leat-dev/leat/internal/promote"
+	"github.com/leat-dev/leat/internal/repo"
+)
+
+// PromoteBranch is what the branch of a promotion begins with.
+const PromoteBranch = "promote/"
+
+// The trailers by which the next promotion knows what the last one brought. One of
+// parts says nothing about the rest.
+const (
+	promotedWhole = "Promoted-From: "
+	promotedPart  = "Promoted-Part-Of: "
+)
+
+// maxHistory bounds how far back the last promotion is looked for.
+const maxHistory = 2000
+
+// Promoting is a promotion from one environment to another.
+type Promoting struct {
+	Flow  flow.Flow
+	Fleet Onto
+	From  flow.Environment
+	To    flow.Environment
+	// Of is the branch, tag or commit that is promoted; empty is the branch of From.
+	Of string
+	// Only, Take and Keep are as in promote.Move.
+	Only, Take, Keep []string
+	DryRun           bool
+	// Body says what the pull request says; it gets the commit of the promotion, which
+	// is not pushed yet.
+	Body func(context.Context, Promotion) (string, error)
+}
+
+// Promotion is what a promotion does.
+type Promotion struct {
+	Source, Target repo.Hash // heads
+	Last           repo.Hash // the source when it was promoted last; zero where nobody knows
+	Commit         repo.Hash // on the new branch
+	Files          promote.Plan
+	Brings         []repo.Commit // of the source since then, the newest first
+	Nothing        bool          // the target has everything already
+	Proposed
+}
+
+// Promote works out what the target becomes, commits it onto the target's branch under
+// a name of its own, and proposes it. Run again it updates what it proposed.
+func Promote(ctx context.Context, in Promoting, f forge.Forge) (Promotion, error) {
+	out, err := in.read(ctx)
+	if err != nil {
+		return out, err
+	}
+	if in.move() == flow.Merge {
+		err = in.merge(ctx, &out)
+	} else {
+		err = in.files(ctx, &out)
+	}
+	if err != nil || out.Nothing {
+		return out, err
+	}
+	body := ""
+	if in.Body != nil {
+		if body, err = in.Body(ctx, out); err != nil {
+			return out, err
+		}
+	}
+	out.Proposed = Proposed{Head: PromoteBranch + in.To.Name, Base: in.To.Branch, Commits: out.Brings}
+	if in.DryRun {
+		return out, nil
+	}
+	if err := push(ctx, in.Fleet.Repo, out.Head, out.Commit); err != nil {
+		return out, err
+	}
+	proposed, err := propose(ctx, in.Fleet.Repo, f, request{out.Head, out.Base, in.title(), body})
+	if err == nil {
+		out.Proposed = proposed
+	}
+	return out, err
+}
+
+func (in Promoting) title() string {
+	if len(in.Only) > 0 {
+		return fmt.Sprintf("Promote %s from %s to %s", strings.Join(in.Only, ", "), in.From.Name, in.To.Name)
+	}
+	return fmt.Sprintf("Promote %s to %s", in.From.Name, in.To.Name)
+}
+
+// move is how changes come into the target: as declared, else by what the environments
+// are.
+func (in Promoting) move() flow.Move {
+	switch {
+	case in.To.Move != "":
+		return in.To.Move
+	case in.To.Directory == "":
+		return flow.Merge
+	}
+	return flow.Copy
+}
+
+// read finds both heads, and what was promoted last.
+func (in Promoting) read(ctx context.Context) (out Promotion, err error) {
+	r := in.Fleet.Repo
+	if out.Source, err = in.source(); err != nil {
+		return out, err
+	}
+	if out.Target, err = r.Branch(in.To.Branch); err != nil {
+		return out, fmt.Errorf("environment %s: %w", in.To.Name, err)
+	}
+	if out.Last, err = in.last(ctx, out); err != nil {
+		return out, err
+	}
+	since := repo.Range{From: out.Source, Paths: paths(in.dirOf(in.From))}
+	if (out.Last != repo.Hash{}) {
+		since.Not = []repo.Hash{out.Last}
+	} else {
+		since.Limit = shownBrings
+	}
+	out.Brings, err = r.Log(ctx, since)
+	return out, err
+}
+
+// shownBrings is how many commits are told where nobody knows which are new.
+const shownBrings = 10
+
+func (in Promoting) source() (repo.Hash, error) {
+	if in.Of != "" {
+		return in.Fleet.Repo.Resolve(in.Of)
+	}
+	id, err := in.Fleet.Repo.Branch(in.From.Branch)
+	if err != nil {
+		return id, fmt.Errorf("environment %s: %w", in.From.Name, err)
+	}
+	return id, nil
+}
+
+// last is the source as it was when it was promoted last: what the newest promotion in
+// the target's history says, else where both branches parted.
+func (in Promoting) last(ctx context.Context, p Promotion) (repo.Hash, error) {
+	log, err := in.Fleet.Repo.Log(ctx, repo.Range{From: p.Target, Limit: maxHistory})
+	if err != nil {
+		return repo.Hash{}, err
+	}
+	for _, c := range log {
+		if id, found := in.trailer(c.Message); found {
+			if at, err := in.Fleet.Repo.Resolve(id); err == nil {
+				return at, nil
+			}
+		}
+	}
+	if in.move() != flow.Merge { // where branches parted the target may have differed already
+		return repo.Hash{}, nil
+	}
+	base, err := in.Fleet.Repo.MergeBase(ctx, p.Source, p.Target)
+	if err != nil {
+		return repo.Hash{}, nil //nolint:nilerr // branches without a common history have none
+	}
+	return base, nil
+}
+
+// trailer reads which commit of the source a promotion of all brought.
+func (in Promoting) trailer(message string) (commit string, found bool) {
+	for line := range strings.Lines(message) {
+		rest, is := strings.CutPrefix(strings.TrimSpace(line), promotedWhole)
+		if env, id, cut := strings.Cut(rest, "@"); is && cut && env == in.From.Name {
+			return id, true
+		}
+	}
+	return "", false
+}
+
+// files promotes by directory or by pins.
+func (in Promoting) files(ctx context.Context, out *Promotion) error {
+	move := promote.Move{Flow: in.Flow, From: in.From, To: in.To, Only: in.Only, Take: in.Take, Keep: in.Keep}
+	move.To.Move = in.move()
+	var err error
+	if move.Source, err = in.Fleet.Repo.Tree(ctx, out.Source, in.Fleet.Dir); err != nil {
+		return err
+	}
+	if move.Target, err = in.Fleet.Repo.Tree(ctx, out.Target, in.Fleet.Dir); err != nil {
+		return err
+	}
+	if (out.Last != repo.Hash{}) {
+		last, err := in.Fleet.Repo.Tree(ctx, out.Last, in.Fleet.Dir)
+		if err != nil {
+			return err
+		}
+		move.Last = &last
+	}
+	if out.Files, err = promote.Make(move); err != nil {
+		return err
+	}
+	if len(out.Files.Refusals) > 0 {
+		return &RefusedError{out.Files.Refusals}
+	}
+	after, err := out.Files.Tree(move.Target)
+	if err != nil {
+		return err
+	}
+	return in.commit(ctx, out, repo.Draft{Files: &after, Dir: in.Fleet.Dir})
+}
+
+// commit makes the commit of a promotion.
+func (in Promoting) commit(ctx context.Context, out *Promotion, d repo.Draft) error {
+	if was, same := in.before(ctx, out.Target, d); same {
+		out.Commit = was
+		return nil
+	}
+	d.Parents, d.Author, d.Message = []repo.Hash{out.Target}, in.Fleet.Author, in.message(*out)
+	id, err := in.Fleet.Repo.Commit(ctx, d)
+	if errors.Is(err, repo.ErrNoChange) {
+		out.Nothing = true
+		return nil
+	}
+	out.Commit = id
+	return err
+}
+
+// before is the commit that an earlier run made of the same: it stays, and with it
+// what people said of it.
+func (in Promoting) before(ctx context.Context, target repo.Hash, d repo.Draft) (repo.Hash, bool) {
+	id, err := in.Fleet.Repo.Branch(PromoteBranch + in.To.Name)
+	if err != nil {
+		return id, false
+	}
+	c, err := in.Fleet.Repo.Look(id)
+	if err != nil || len(c.Parents) != 1 || c.Parents[0] != target {
+		return id, false
+	}
+	files, err := in.Fleet.Repo.Tree(ctx, id, d.Dir)
+	return id, err == nil && files.Hash() == d.Files.Hash()
+}
+
+// merge promotes a branch into a branch.
+func (in Promoting) merge(ctx context.Context, out *Promotion) error {
+	if len(in.Only) > 0 {
+		return fmt.Errorf("%s takes whole branches (move: merge): parts of one cannot be promoted", in.To.Name)
+	}
+	merged, err := in.Fleet.Repo.Merge(ctx, repo.Merge{
+		Ours: out.Target, Theirs: out.Source, Message: in.message(*out), Author: in.Fleet.Author,
+	})
+	if err != nil {
+		return err
+	}
+	var refusals []promote.Refusal
+	for _, c := range merged.Conflicts {
+		refusals = append(refusals, promote.Refusal{At: c.Path, On: c.Path, Text: c.Why})
+	}
+	if len(refusals) > 0 {
+		return &RefusedError{refusals}
+	}
+	out.Commit, out.Nothing = merged.Commit, merged.Nothing
+	return nil
+}
+
+func (in Promoting) message(p Promotion) string {
+	var b strings.Builder
+	b.WriteString(in.title() + "\n\n")
+	for _, c := range p.Brings {
+		fmt.Fprintf(&b, "%s %s\n", c.ID.String()[:10], c.Subject())
+	}
+	trailer := promotedWhole
+	if len(in.Only) > 0 {
+		trailer = promotedPart
+	}
+	fmt.Fprintf(&b, "\n%s%s@%s\n", trailer, in.From.Name, p.Source)
+	return b.String()
+}
+
+func (in Promoting) dirOf(e flow.Environment) string {
+	return Rolling{Fleet: in.Fleet, Environment: e}.directory()
+}
+
+// RefusedError is what a person has to decide before a promotion.
+type RefusedError struct{ Refusals []promote.Refusal }
+
+// Error implements error.
+func (e *RefusedError) Error() string {
+	lines := make([]string, len(e.Refusals))
+	for i, r := range e.Refusals {
+		lines[i] = "  " + r.String()
+	}
+	return fmt.Sprintf("%d decisions are needed; --take or --keep each by its name:\n%s", len(lines), strings.Join(lines, "\n"))
+}
+
+// push puts a commit on a branch of ours, which may hold an older one of the kind.
+func push(ctx context.Context, r *repo.Repo, name string, id repo.Hash) error {
+	was, err := r.Branch(name)
+	if err != nil {
+		was = repo.Hash{}
+	}
+	if was == id {
+		return nil
+	}
+	if err := r.Push(ctx, repo.Update{Branch: name, Old: was, New: id, Force: true}); err != nil {
+		return fmt.Errorf("push %s: %w", name, err)
+	}
+	return nil
+}
