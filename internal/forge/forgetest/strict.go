@@ -48,13 +48,14 @@ func (s *Strict) Start(t *testing.T) string {
 type Answer struct {
 	Status int
 	Body   any
+	Header http.Header
 }
 
 // OK answers 200.
-func OK(body any) Answer { return Answer{http.StatusOK, body} }
+func OK(body any) Answer { return Answer{Status: http.StatusOK, Body: body} }
 
 // Refuse answers with a status and a message.
-func Refuse(status int, message string) Answer { return Answer{status, refusal(message)} }
+func Refuse(status int, message string) Answer { return Answer{Status: status, Body: refusal(message)} }
 
 type refusal string
 
@@ -133,6 +134,9 @@ func (s *Strict) sizeParam() string {
 }
 
 func (s *Strict) write(w http.ResponseWriter, r *http.Request, a Answer) {
+	for name, values := range a.Header {
+		w.Header()[name] = values
+	}
 	if text, ok := a.Body.(refusal); ok {
 		a.Body = s.Refusal(string(text))
 	}

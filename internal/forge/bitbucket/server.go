@@ -1,0 +1,275 @@
+// Package bitbucket is the forge port for Bitbucket Data Center (formerly Server),
+// by version 1.0 of its REST API (developer.atlassian.com/server/bitbucket/rest,
+// 7.21 to 9). Bitbucket Cloud is another service with another API; it is not here.
+//
+//	f, err := bitbucket.New(forge.Config{URL: "https://git.example.com/projects/TEAM/repos/fleet", Token: token})
+//
+// A build status of Bitbucket does not say who set it, so Statuses names no
+// creator, and a gate that trusts only its own trusts none of them.
+package bitbucket
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/leat-dev/leat/internal/forge"
+	"github.com/leat-dev/leat/internal/forge/rest"
+	"github.com/leat-dev/leat/internal/source/fault"
+)
+
+// Forge is a repository at a Bitbucket.
+type Forge struct {
+	rest    *rest.Client
+	conf    forge.Config
+	project string
+	slug    string
+
+	mu sync.Mutex
+	me forge.User // asked once: it takes two requests
+}
+
+// New returns the repository that c names, by the address of its page
+// (/projects/TEAM/repos/fleet) or of its clone (/scm/team/fleet.git); it connects
+// when it is used.
+func New(c forge.Config) (*Forge, error) {
+	base, project, slug, err := locate(c.URL)
+	if err != nil {
+		return nil, err
+	}
+	if c.API != "" {
+		if base, err = url.Parse(c.API); err != nil || base.Host == "" {
+			return nil, &fault.Error{Class: fault.Invalid, Err: errors.New("forge.api is no address")}
+		}
+	}
+	return &Forge{
+		conf: c, project: project, slug: slug,
+		rest: &rest.Client{Base: base, Transport: c.Transport, Now: c.Now, Class: classOf, Authorize: func(r *http.Request) {
+			if !c.Token.IsZero() {
+				r.Header.Set("Authorization", "Bearer "+c.Token.Reveal())
+			}
+		}},
+	}, nil
+}
+
+func locate(address string) (base *url.URL, project, slug string, err error) {
+	u, err := url.Parse(address)
+	if err == nil && u.Host != "" {
+		path := strings.TrimSuffix(strings.Trim(u.Path, "/"), ".git")
+		parts := strings.Split(path, "/")
+		n := len(parts)
+		base = &url.URL{Scheme: u.Scheme, Host: u.Host}
+		switch {
+		case n >= 4 && parts[n-4] == "projects" && parts[n-2] == "repos":
+			return base.JoinPath(parts[:n-4]...), parts[n-3], parts[n-1], nil
+		case n >= 3 && parts[n-3] == "scm":
+			return base.JoinPath(parts[:n-3]...), parts[n-2], parts[n-1], nil
+		}
+	}
+	return nil, "", "", &fault.Error{Class: fault.Invalid, Err: errors.New("forge.url names no repository of Bitbucket; want https://host/projects/KEY/repos/name")}
+}
+
+// classOf knows what Bitbucket means by 409: a merge that a rule vetoes, or
+// somebody who was faster.
+func classOf(status int, message string) fault.Class {
+	if status == http.StatusConflict && strings.Contains(message, "MergeVetoedException") && !strings.Contains(message, `"conflicted":true`) {
+		return fault.Protected
+	}
+	return ""
+}
+
+const core = "/rest/api/1.0"
+
+func (f *Forge) repo(more string) string {
+	return core + "/projects/" + rest.Escape(f.project) + "/repos/" + rest.Escape(f.slug) + more
+}
+
+// all reads a list over its pages.
+func all[T any](ctx context.Context, f *Forge, path string, query url.Values) ([]T, error) {
+	q := url.Values{"limit": {"100"}}
+	for k, v := range query {
+		q[k] = v
+	}
+	var out []T
+	for {
+		var page struct {
+			Values []T  `json:"values"`
+			Last   bool `json:"isLastPage"`
+			Next   int  `json:"nextPageStart"`
+		}
+		if err := f.rest.Get(ctx, path, q, &page); err != nil {
+			return nil, err
+		}
+		out = append(out, page.Values...)
+		if page.Last || len(page.Values) == 0 || len(out) >= forge.MaxListed {
+			return out[:min(len(out), forge.MaxListed)], nil
+		}
+		q.Set("start", strconv.Itoa(page.Next))
+	}
+}
+
+// user is an account as Bitbucket writes it.
+type user struct {
+	ID   int64  `json:"id"`
+	Name string `json:"name"`
+	Slug string `json:"slug"`
+	Type string `json:"type"` // NORMAL or SERVICE
+}
+
+func (f *Forge) user(u *user) forge.User {
+	if u == nil || u.ID == 0 {
+		return forge.User{}
+	}
+	return forge.User{ID: strconv.FormatInt(u.ID, 10), Login: u.Name, Bot: u.Type == "SERVICE" || f.conf.IsBot(u.Name)}
+}
+
+// Me implements forge.Forge: every answer says in a header who asked.
+func (f *Forge) Me(ctx context.Context) (forge.User, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.me.ID != "" {
+		return f.me, nil
+	}
+	var any map[string]any
+	a, err := f.rest.Do(ctx, rest.Call{Method: http.MethodGet, Path: core + "/application-properties", Into: &any})
+	if err != nil {
+		return forge.User{}, err
+	}
+	name := a.Header.Get("X-Ausername")
+	if name == "" {
+		return forge.User{}, &fault.Error{Class: fault.Auth, URL: f.rest.Base.Host, Err: errors.New("the forge takes us for nobody; is there a token?")}
+	}
+	var u user
+	if err := f.rest.Get(ctx, core+"/users/"+rest.Escape(strings.ToLower(name)), nil, &u); err != nil {
+		return forge.User{}, err
+	}
+	f.me = f.user(&u)
+	return f.me, nil
+}
+
+// Repository implements forge.Forge.
+func (f *Forge) Repository(ctx context.Context) (forge.Repository, error) {
+	var r struct {
+		Slug    string `json:"slug"`
+		Public  bool   `json:"public"`
+		Project struct {
+			Key string `json:"key"`
+		} `json:"project"`
+		Links struct {
+			Self  []link `json:"self"`
+			Clone []link `json:"clone"`
+		} `json:"links"`
+	}
+	if err := f.rest.Get(ctx, f.repo(""), nil, &r); err != nil {
+		return forge.Repository{}, err
+	}
+	var b struct {
+		Name string `json:"displayId"`
+	}
+	if err := f.rest.Get(ctx, f.repo("/default-branch"), nil, &b); err != nil {
+		return forge.Repository{}, err
+	}
+	out := forge.Repository{Name: r.Project.Key + "/" + r.Slug, DefaultBranch: b.Name, Private: !r.Public}
+	for _, l := range r.Links.Self {
+		out.URL = l.Href
+	}
+	for _, l := range r.Links.Clone {
+		if l.Name == "http" {
+			out.CloneURL = l.Href
+		}
+	}
+	return out, nil
+}
+
+type link struct {
+	Href string `json:"href"`
+	Name string `json:"name"`
+}
+
+// Branch implements forge.Forge.
+func (f *Forge) Branch(ctx context.Context, name string) (forge.Branch, error) {
+	type branch struct {
+		Name   string `json:"displayId"`
+		Commit string `json:"latestCommit"`
+	}
+	list, err := all[branch](ctx, f, f.repo("/branches"), url.Values{"filterText": {name}})
+	if err != nil {
+		return forge.Branch{}, err
+	}
+	for _, b := range list {
+		if b.Name == name {
+			out := forge.Branch{Name: name, Commit: b.Commit}
+			return out, f.protection(ctx, &out)
+		}
+	}
+	return forge.Branch{}, &fault.Error{Class: fault.NotFound, URL: f.rest.Base.Host, Err: errors.New("there is no branch " + name)}
+}
+
+// protection reads what restricts a branch by its name, and what the repository
+// asks of every pull request.
+func (f *Forge) protection(ctx context.Context, b *forge.Branch) error {
+	type restriction struct {
+		Type    string `json:"type"`
+		Matcher struct {
+			Name string `json:"displayId"`
+		} `json:"matcher"`
+	}
+	path := "/rest/branch-permissions/2.0/projects/" + rest.Escape(f.project) + "/repos/" + rest.Escape(f.slug) + "/restrictions"
+	list, err := all[restriction](ctx, f, path, nil)
+	if class := fault.ClassOf(err); err != nil && class != fault.Forbidden && class != fault.NotFound && class != fault.Auth {
+		return err
+	}
+	b.Protection.ForcePush = true
+	for _, r := range list {
+		if r.Matcher.Name != b.Name {
+			continue
+		}
+		b.Protected = b.Protected || r.Type == "pull-request-only" || r.Type == "read-only"
+		b.Protection.ForcePush = b.Protection.ForcePush && r.Type != "fast-forward-only"
+	}
+	var settings struct {
+		Approvers struct {
+			Enable bool `json:"enable"`
+			Count  any  `json:"count"`
+		} `json:"requiredApprovers"`
+	}
+	err = f.rest.Get(ctx, f.repo("/settings/pull-requests"), nil, &settings)
+	if class := fault.ClassOf(err); class == fault.Forbidden || class == fault.NotFound || class == fault.Auth {
+		return nil
+	}
+	if settings.Approvers.Enable {
+		switch n := settings.Approvers.Count.(type) { // versions differ
+		case float64:
+			b.Protection.Approvals = int(n)
+		case string:
+			b.Protection.Approvals, _ = strconv.Atoi(n)
+		}
+	}
+	return err
+}
+
+// Members implements forge.Forge: of a group of Bitbucket's.
+func (f *Forge) Members(ctx context.Context, team string) ([]forge.User, error) {
+	type member struct {
+		user
+		Active *bool `json:"active"`
+	}
+	list, err := all[member](ctx, f, core+"/users", url.Values{"group": {team}})
+	if err != nil {
+		return nil, err
+	}
+	var out []forge.User
+	for _, m := range list {
+		if m.Active == nil || *m.Active {
+			out = append(out, f.user(&m.user))
+		}
+	}
+	if len(out) == 0 {
+		return nil, &fault.Error{Class: fault.NotFound, URL: f.rest.Base.Host, Err: errors.New("there is no group " + team + ", or nobody is in it")}
+	}
+	return out, nil
+}

@@ -1,0 +1,352 @@
+package bitbucket
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/leat-dev/leat/internal/forge"
+	"github.com/leat-dev/leat/internal/forge/forgetest"
+	"github.com/leat-dev/leat/internal/secret"
+	"github.com/leat-dev/leat/internal/source/fault"
+)
+
+// stage is a strict local server with Bitbucket Data Center's shapes: fields,
+// states, versions, pages and exceptions of its REST API 1.0.
+type stage struct {
+	*forgetest.World
+	url      string
+	versions map[int]int // of pull requests and comments
+}
+
+type object = forgetest.Object
+
+const repo = core + "/projects/TEAM/repos/fleet"
+
+func newStage(t *testing.T) *stage {
+	s := &stage{World: forgetest.NewWorld(), versions: map[int]int{}}
+	srv := &forgetest.Strict{
+		World: s.World, PerPage: 25, MaxPerPage: 100, SizeParam: "limit",
+		Token: func(r *http.Request) string { return strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ") },
+		Refusal: func(m string) any {
+			return object{"errors": []any{object{"context": nil, "message": m, "exceptionName": nil}}}
+		},
+	}
+	s.routes(srv)
+	s.pullRoutes(srv)
+	s.sayRoutes(srv)
+	s.url = srv.Start(t)
+	return s
+}
+
+// page cuts a page out as Bitbucket does.
+func page(r forgetest.Request, list []any) forgetest.Answer {
+	start, limit := 0, 25
+	fmt.Sscan(r.URL.Query().Get("start"), &start)
+	fmt.Sscan(r.URL.Query().Get("limit"), &limit)
+	to := min(len(list), start+min(limit, 3)) // servers may give less than what is asked
+	return forgetest.OK(object{"values": append([]any{}, list[min(start, len(list)):to]...), "start": start, "isLastPage": to == len(list), "nextPageStart": to})
+}
+
+func (s *stage) user(who string) object {
+	return object{"id": s.ID(who), "name": who, "slug": who, "displayName": who, "type": "NORMAL", "active": true}
+}
+
+func (s *stage) routes(srv *forgetest.Strict) {
+	srv.Handle("GET "+core+"/application-properties", nil, func(r forgetest.Request, _ map[string]any) forgetest.Answer {
+		return forgetest.Answer{Status: 200, Body: object{"version": "8.19.1", "displayName": "Bitbucket"}, Header: http.Header{"X-Ausername": {r.Who}}}
+	})
+	srv.Handle("GET "+core+"/users/{slug}", nil, func(r forgetest.Request, _ map[string]any) forgetest.Answer {
+		return forgetest.OK(s.user(r.PathValue("slug")))
+	})
+	srv.Handle("GET "+core+"/users", []string{"group", "start"}, func(r forgetest.Request, _ map[string]any) forgetest.Answer {
+		if r.URL.Query().Get("group") != "platform" {
+			return page(r, nil)
+		}
+		gone := s.user(forgetest.Mallory)
+		gone["active"] = false
+		return page(r, []any{s.user(forgetest.Alice), gone, s.user(forgetest.Bob)})
+	})
+	srv.Handle("GET "+repo, nil, func(forgetest.Request, map[string]any) forgetest.Answer {
+		return forgetest.OK(object{"slug": "fleet", "public": false, "project": object{"key": "TEAM"}, "links": object{"self": []any{object{"href": "https://git.example.com/projects/TEAM/repos/fleet/browse"}}, "clone": []any{object{"href": "ssh://git@git.example.com/team/fleet.git", "name": "ssh"}, object{"href": "https://git.example.com/scm/team/fleet.git", "name": "http"}}}})
+	})
+	srv.Handle("GET "+repo+"/default-branch", nil, func(forgetest.Request, map[string]any) forgetest.Answer {
+		return forgetest.OK(object{"id": "refs/heads/main", "displayId": "main", "type": "BRANCH"})
+	})
+	srv.Handle("GET "+repo+"/branches", []string{"filterText", "start"}, func(r forgetest.Request, _ map[string]any) forgetest.Answer {
+		var out []any
+		for name, at := range s.Branches {
+			if strings.Contains(name, r.URL.Query().Get("filterText")) {
+				out = append(out, object{"id": "refs/heads/" + name, "displayId": name, "latestCommit": at, "type": "BRANCH"})
+			}
+		}
+		return page(r, out)
+	})
+	srv.Handle("GET /rest/branch-permissions/2.0/projects/TEAM/repos/fleet/restrictions", []string{"start"}, func(r forgetest.Request, _ map[string]any) forgetest.Answer {
+		return page(r, []any{object{"id": 1, "type": "pull-request-only", "matcher": object{"id": "refs/heads/guarded", "displayId": forgetest.Guarded, "type": object{"id": "BRANCH"}}}})
+	})
+	srv.Handle("GET "+repo+"/settings/pull-requests", nil, func(forgetest.Request, map[string]any) forgetest.Answer {
+		return forgetest.OK(object{"requiredApprovers": object{"enable": true, "count": "1"}, "mergeConfig": object{}})
+	})
+}
+
+func (s *stage) participants(p *forgetest.Pull) []any {
+	last := map[string]forgetest.Note{}
+	for _, n := range s.NotesOf(p.Number, func(n forgetest.Note) bool { return n.Verdict == forge.Approved || n.Verdict == forge.Rejected }) {
+		last[n.Author] = n
+	}
+	out := []any{}
+	for who, n := range last {
+		out = append(out, object{"user": s.user(who), "role": "REVIEWER", "approved": n.Verdict == forge.Approved, "lastReviewedCommit": n.Commit,
+			"status": map[forge.Verdict]string{forge.Approved: "APPROVED", forge.Rejected: "NEEDS_WORK"}[n.Verdict]})
+	}
+	return out
+}
+
+func (s *stage) pull(p *forgetest.Pull) object {
+	end := func(branch, at string) object {
+		return object{"id": "refs/heads/" + branch, "displayId": branch, "latestCommit": at, "repository": object{"slug": "fleet", "project": object{"key": "TEAM"}}}
+	}
+	return object{"id": p.Number, "version": s.versions[p.Number] + len(p.Versions), "title": p.Title, "description": p.Body, "draft": false,
+		"state":   map[forge.State]string{forge.Open: "OPEN", forge.Closed: "DECLINED", forge.Merged: "MERGED"}[p.State],
+		"fromRef": end(p.Head, p.HeadAt), "toRef": end(p.Base, s.Branches[p.Base]), "author": object{"user": s.user(p.Author), "role": "AUTHOR", "status": "UNAPPROVED"},
+		"reviewers": s.participants(p), "participants": []any{}, "createdDate": p.Created.UnixMilli(), "updatedDate": p.Updated.UnixMilli(),
+		"properties": object{"mergeResult": object{"outcome": "CLEAN", "current": true}, "mergeCommit": object{"id": p.MergedAs}},
+		"links":      object{"self": []any{object{"href": fmt.Sprintf("https://git.example.com/projects/TEAM/repos/fleet/pull-requests/%d", p.Number)}}}}
+}
+
+func (s *stage) one(serve func(*forgetest.Pull, forgetest.Request, map[string]any) forgetest.Answer) func(forgetest.Request, map[string]any) forgetest.Answer {
+	return func(r forgetest.Request, in map[string]any) forgetest.Answer {
+		if p := s.Pull(r.Int("n")); p != nil {
+			return serve(p, r, in)
+		}
+		return forgetest.Refuse(404, "Pull request does not exist")
+	}
+}
+
+// locked refuses a version that is not the last.
+func (s *stage) locked(serve func(*forgetest.Pull, map[string]any) forgetest.Answer) func(forgetest.Request, map[string]any) forgetest.Answer {
+	return s.one(func(p *forgetest.Pull, r forgetest.Request, in map[string]any) forgetest.Answer {
+		want := fmt.Sprint(s.pull(p)["version"])
+		if got := r.URL.Query().Get("version"); got != want && fmt.Sprint(in["version"]) != want {
+			return forgetest.Answer{Status: 409, Body: object{"errors": []any{object{"message": "You are attempting to modify a pull request based on out-of-date information.", "exceptionName": "com.atlassian.bitbucket.pull.PullRequestOutOfDateException"}}}}
+		}
+		return serve(p, in)
+	})
+}
+
+func (s *stage) pullRoutes(srv *forgetest.Strict) {
+	srv.Handle("GET "+repo+"/pull-requests", []string{"state", "at", "direction", "order", "start"}, func(r forgetest.Request, _ map[string]any) forgetest.Answer {
+		q := r.URL.Query()
+		var out []any
+		for _, p := range slices.Backward(s.Pulls) {
+			branch := p.Base
+			if q.Get("direction") == "OUTGOING" {
+				branch = p.Head
+			}
+			if got := s.pull(p); (q.Get("state") == "ALL" || q.Get("state") == got["state"]) && (!q.Has("at") || q.Get("at") == "refs/heads/"+branch) {
+				out = append(out, got)
+			}
+		}
+		return page(r, out)
+	})
+	srv.Handle("POST "+repo+"/pull-requests", []string{"title", "description", "fromRef", "toRef"}, func(r forgetest.Request, in map[string]any) forgetest.Answer {
+		ref := func(name string) string {
+			end, _ := in[name].(map[string]any)
+			return strings.TrimPrefix(forgetest.Text(end, "id"), "refs/heads/")
+		}
+		p := s.Open(r.Who, ref("fromRef"), ref("toRef"))
+		if p == nil {
+			return forgetest.Answer{Status: 409, Body: object{"errors": []any{object{"message": "Only one pull request may be open for a given source and target branch", "exceptionName": "com.atlassian.bitbucket.pull.DuplicatePullRequestException"}}}}
+		}
+		p.Title, p.Body = forgetest.Text(in, "title"), forgetest.Text(in, "description")
+		return forgetest.Answer{Status: 201, Body: s.pull(p)}
+	})
+	one := repo + "/pull-requests/{n}"
+	srv.Handle("GET "+one, nil, s.one(func(p *forgetest.Pull, _ forgetest.Request, _ map[string]any) forgetest.Answer {
+		return forgetest.OK(s.pull(p))
+	}))
+	srv.Handle("PUT "+one, []string{"version", "title", "description", "reviewers"}, s.locked(func(p *forgetest.Pull, in map[string]any) forgetest.Answer {
+		if len(in["reviewers"].([]any)) != len(s.participants(p)) {
+			return forgetest.Refuse(400, "the test: reviewers were removed")
+		}
+		p.Title, p.Body = forgetest.Text(in, "title"), forgetest.Text(in, "description")
+		s.versions[p.Number]++
+		return forgetest.OK(s.pull(p))
+	}))
+	for action, state := range map[string]forge.State{"decline": forge.Closed, "reopen": forge.Open} {
+		srv.Handle("POST "+one+"/"+action, []string{"version"}, s.locked(func(p *forgetest.Pull, _ map[string]any) forgetest.Answer {
+			p.State = state
+			s.versions[p.Number]++
+			return forgetest.OK(s.pull(p))
+		}))
+	}
+	srv.Handle("POST "+one+"/merge", []string{"version", "message", "strategyId"}, s.locked(func(p *forgetest.Pull, _ map[string]any) forgetest.Answer {
+		if p.Base == forgetest.Guarded && !s.Approved(p) {
+			return forgetest.Answer{Status: 409, Body: object{"errors": []any{object{"context": nil, "message": "Merging the pull request was vetoed by the repository", "exceptionName": "com.atlassian.bitbucket.pull.PullRequestMergeVetoedException", "conflicted": false, "vetoes": []any{object{"summaryMessage": "Not all required reviewers have approved yet"}}}}}}
+		}
+		s.Done(p)
+		return forgetest.OK(s.pull(p))
+	}))
+	srv.Handle("GET "+one+"/changes", []string{"start"}, s.one(func(p *forgetest.Pull, r forgetest.Request, _ map[string]any) forgetest.Answer {
+		return page(r, forgetest.List(s.Files(p.HeadAt), func(f string) any { return object{"path": object{"toString": f}, "type": "ADD"} }))
+	}))
+	srv.Handle("DELETE /rest/branch-utils/1.0/projects/TEAM/repos/fleet/branches", []string{"name", "dryRun"}, func(_ forgetest.Request, in map[string]any) forgetest.Answer {
+		delete(s.Branches, strings.TrimPrefix(forgetest.Text(in, "name"), "refs/heads/"))
+		return forgetest.Answer{Status: 204}
+	})
+}
+
+func (s *stage) comment(n forgetest.Note) object {
+	return object{"id": n.ID, "version": s.versions[n.ID], "text": n.Body, "author": s.user(n.Author), "createdDate": n.At.UnixMilli(), "updatedDate": n.At.UnixMilli()}
+}
+
+// activities are what happened, the newest first.
+func (s *stage) activities(p *forgetest.Pull) []any {
+	type happened struct {
+		at   time.Time
+		what object
+	}
+	var list []happened
+	for _, n := range s.NotesOf(p.Number, func(forgetest.Note) bool { return true }) {
+		what := object{"action": "COMMENTED", "commentAction": "ADDED", "comment": s.comment(n)}
+		if n.Verdict != "" {
+			what = object{"action": map[forge.Verdict]string{forge.Approved: "APPROVED", forge.Rejected: "REVIEWED"}[n.Verdict]}
+		}
+		what["user"], what["createdDate"] = s.user(n.Author), n.At.UnixMilli()
+		list = append(list, happened{n.At, what})
+	}
+	for i, v := range p.Versions[1:] {
+		for _, push := range s.Pushes {
+			if push.Commit == v.Commit {
+				list = append(list, happened{v.At, object{"action": "RESCOPED", "user": s.user(push.Who), "createdDate": v.At.UnixMilli(), "fromHash": v.Commit, "previousFromHash": p.Versions[i].Commit}})
+			}
+		}
+	}
+	slices.SortFunc(list, func(a, b happened) int { return b.at.Compare(a.at) })
+	return forgetest.List(list, func(h happened) any { return h.what })
+}
+
+func (s *stage) sayRoutes(srv *forgetest.Strict) {
+	one := repo + "/pull-requests/{n}"
+	srv.Handle("GET "+one+"/activities", []string{"start"}, s.one(func(p *forgetest.Pull, r forgetest.Request, _ map[string]any) forgetest.Answer {
+		return page(r, s.activities(p))
+	}))
+	srv.Handle("POST "+one+"/comments", []string{"text"}, func(r forgetest.Request, in map[string]any) forgetest.Answer {
+		return forgetest.Answer{Status: 201, Body: s.comment(*s.Say(forgetest.Note{Pull: r.Int("n"), Author: r.Who, Body: forgetest.Text(in, "text")}))}
+	})
+	srv.Handle("GET "+one+"/comments/{id}", nil, func(r forgetest.Request, _ map[string]any) forgetest.Answer {
+		return forgetest.OK(s.comment(*s.Note(r.Int("id"))))
+	})
+	srv.Handle("PUT "+one+"/comments/{id}", []string{"text", "version"}, func(r forgetest.Request, in map[string]any) forgetest.Answer {
+		n := s.Note(r.Int("id"))
+		if n.Author != r.Who || fmt.Sprint(in["version"]) != fmt.Sprint(s.versions[n.ID]) {
+			return forgetest.Refuse(409, "out of date")
+		}
+		n.Body = forgetest.Text(in, "text")
+		s.versions[n.ID]++
+		return forgetest.OK(s.comment(*n))
+	})
+	srv.Handle("POST "+repo+"/commits/{sha}/builds", []string{"key", "name", "state", "url", "description"}, func(r forgetest.Request, in map[string]any) forgetest.Answer {
+		st := forgetest.Status{Commit: r.PathValue("sha"), Context: forgetest.Text(in, "key"), State: forgetest.Text(in, "state"), URL: forgetest.Text(in, "url"), At: s.Now()}
+		if st.URL == "" || st.State == "" {
+			return forgetest.Refuse(400, "url and state are required")
+		}
+		s.Statuses = append(slices.DeleteFunc(s.Statuses, func(o forgetest.Status) bool { return o.Commit == st.Commit && o.Context == st.Context }), st)
+		return forgetest.Answer{Status: 204}
+	})
+	srv.Handle("GET /rest/build-status/1.0/commits/{sha}", []string{"start"}, func(r forgetest.Request, _ map[string]any) forgetest.Answer {
+		var out []any
+		for _, st := range s.Statuses {
+			if st.Commit == r.PathValue("sha") {
+				out = append(out, object{"state": st.State, "key": st.Context, "url": st.URL, "description": "", "dateAdded": st.At.UnixMilli()})
+			}
+		}
+		return page(r, out)
+	})
+}
+
+// Forge implements forgetest.Stage.
+func (s *stage) Forge(t *testing.T, who string, wrap func(http.RoundTripper) http.RoundTripper) forge.Forge {
+	t.Helper()
+	f, err := New(forge.Config{URL: s.url + "/projects/TEAM/repos/fleet", Token: secret.Of(forgetest.Token(who)), Transport: wrap(http.DefaultTransport)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// Can implements forgetest.Stage.
+func (s *stage) Can() forgetest.Abilities {
+	return forgetest.Abilities{Pusher: true, Team: "platform", Insider: forgetest.Leat, Protection: true, Titles: true}
+}
+
+func TestBitbucket(t *testing.T) {
+	s := newStage(t)
+	forgetest.Run(t, s)
+	t.Run("statuses have no creator", func(t *testing.T) {
+		f := s.Forge(t, forgetest.Leat, func(rt http.RoundTripper) http.RoundTripper { return rt })
+		head := s.Push(t, forgetest.Leat, "status", "s.yaml", "")
+		for _, state := range []forge.CheckState{forge.Pending, forge.Failure} {
+			if err := f.SetStatus(t.Context(), head, forge.Status{Context: "leat/production", State: state}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		list, err := f.Statuses(t.Context(), head)
+		me, meErr := f.Me(t.Context())
+		if err != nil || meErr != nil || len(list) != 1 || list[0].State != forge.Failure || len(forge.SetBy(list, me)) != 0 {
+			t.Errorf("got %+v, %v, %v; want one failure that nobody is known to have set", list, err, meErr)
+		}
+	})
+}
+
+func TestLocate(t *testing.T) {
+	for address, want := range map[string]string{
+		"https://git.example.com/projects/TEAM/repos/fleet":        "https://git.example.com TEAM fleet",
+		"https://git.example.com/bitbucket/scm/team/fleet.git":     "https://git.example.com/bitbucket team fleet",
+		"https://git.example.com/team/fleet":                       "",
+		"https://git.example.com/bb/projects/TEAM/repos/fleet.git": "https://git.example.com/bb TEAM fleet",
+	} {
+		base, project, slug, err := locate(address)
+		got := ""
+		if err == nil {
+			got = strings.TrimSuffix(base.String(), "/") + " " + project + " " + slug
+		}
+		if got != want {
+			t.Errorf("%s: got %q, %v; want %q", address, got, err, want)
+		}
+	}
+}
+
+func TestWebhook(t *testing.T) {
+	key := secret.Of("a webhook's secret")
+	repository := `"repository":{"slug":"fleet","project":{"key":"TEAM"}}`
+	actor := `"actor":{"id":3,"name":"bob"},`
+	request := actor + `"pullRequest":{"id":7,"fromRef":{"latestCommit":"def"},"toRef":{` + repository + `}}`
+	for event, c := range map[string]struct {
+		body string
+		want forge.Event
+	}{
+		"repo:refs_changed":    {`{` + actor + repository + `,"changes":[{"ref":{"id":"refs/heads/x"},"toHash":"abc"}]}`, forge.Event{Kind: forge.Pushed, Branch: "x", Commit: "abc"}},
+		"pr:from_ref_updated":  {`{` + request + `}`, forge.Event{Kind: forge.PullChanged, Number: 7, Commit: "def"}},
+		"pr:reviewer:approved": {`{` + request + `}`, forge.Event{Kind: forge.Reviewed, Number: 7, Commit: "def"}},
+		"pr:comment:added":     {`{` + request + `}`, forge.Event{Kind: forge.CommentChanged, Number: 7, Commit: "def"}},
+	} {
+		mac := hmac.New(sha256.New, []byte(key.Reveal()))
+		mac.Write([]byte(c.body))
+		h := http.Header{"X-Hub-Signature": {"sha256=" + hex.EncodeToString(mac.Sum(nil))}, "X-Event-Key": {event}, "X-Request-Id": {"r1"}}
+		c.want.Repo, c.want.ID, c.want.Sender = "TEAM/fleet", "r1", forge.User{ID: "3", Login: "bob"}
+		if got, err := Webhook(h, []byte(c.body), []secret.Value{key}); err != nil || got != c.want {
+			t.Errorf("%s: got %+v, %v; want %+v", event, got, err, c.want)
+		}
+		if _, err := Webhook(h, []byte(c.body+" "), []secret.Value{key}); fault.ClassOf(err) != fault.Auth {
+			t.Errorf("%s: got %v of a changed body, want Auth", event, err)
+		}
+	}
+}
