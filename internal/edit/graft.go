@@ -247,7 +247,7 @@ func label(n *yaml.Node) string {
 	if n.Kind == yaml.ScalarNode {
 		return n.Value
 	}
-	if name := child(n, "name"); name != nil {
+	if name := Child(n, "name"); name != nil {
 		return name.Value
 	}
 	return ""

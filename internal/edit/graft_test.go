@@ -11,7 +11,9 @@ func TestRemove(t *testing.T) {
 	for _, c := range []struct{ name, in, path, want string }{
 		{"a line", "a: 1\nb: 2 # c\nc: 3\n", ".b", "a: 1\nc: 3\n"},
 		{"a mapping", "a:\n  b: 1\n  c:\n  - x\n  # in c\n  - y\nd: 1\n", ".a.c", "a:\n  b: 1\nd: 1\n"},
-		{"the only key", "a:\n  b:\n    c: 1\nd: 1\n", ".a.b.c", "d: 1\n"},
+		{"the only key", "a:\n  b:\n    c: 1\nd: 1\n", ".a.b.c", "a:\n  b: {}\nd: 1\n"},
+		{"the only key in brackets", "a: {b: 1} # c\n", ".a.b", "a: {} # c\n"},
+		{"the only item", "a:\n- b # c\nd: 1\n", ".a[0]", "a: []\nd: 1\n"},
 		{"no final newline", "a: 1\nb: 2", ".b", "a: 1"},
 		{"an item", "a:\n  - x\n  - y\n", ".a[0]", "a:\n  - y\n"},
 		{"an item with keys", "a:\n- name: x\n  v: 1\n- name: y\n", ".a[name=x]", "a:\n- name: y\n"},
@@ -25,7 +27,7 @@ func TestRemove(t *testing.T) {
 			t.Errorf("%s: got %q, %v; want %q", c.name, got, err, c.want)
 		}
 	}
-	for in, want := range map[string]string{"a: 1\n": "all that the document says", "b: 1\n": "no such value", "x:\n- a: 1\n  b: 2\n": "lines of its own"} {
+	for in, want := range map[string]string{"a: 1\n": "all that the document says", "b: 1\n": "there is no .a", "x:\n- a: 1\n  b: 2\n": "lines of its own"} {
 		path := ".a"
 		if strings.HasPrefix(in, "x") {
 			path = ".x[0].a"
@@ -82,7 +84,7 @@ func TestRemoveAndGraftOnFleets(t *testing.T) {
 		all := before.places()
 		p := all[rng.IntN(len(all))]
 		if p.parent == nil || entries(p.parent) == 1 {
-			continue // what Remove would take is more
+			continue // what Remove leaves Graft does not add to
 		}
 		tried++
 		without, err := Remove(data, p.path)

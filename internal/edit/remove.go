@@ -7,27 +7,50 @@ import (
 )
 
 // Remove takes away what a path names, a value or a whole mapping or list, with
-// its key; of the only key of a mapping the mapping too.
+// its key. Of the only key of a mapping {} is left, of the only item of a list [].
 func Remove(file []byte, path Path) ([]byte, error) {
 	t, err := read(file)
 	if err != nil {
 		return nil, err
 	}
-	for ; len(path.Steps) > 0; path.Steps = path.Steps[:len(path.Steps)-1] {
-		found := t.find(path)
-		switch {
-		case len(found) == 0:
-			return nil, wrong(nil, "remove %s: there is no such value", path)
-		case len(found) > 1:
-			return nil, wrong(found[1].node, "remove %s: it names %d values; name one of them", path, len(found))
-		case found[0].alias != "" || found[0].twice != nil:
-			return nil, found[0].refuse()
-		}
-		if entries(found[0].parent) > 1 {
-			return t.without(found[0])
+	p, err := t.only(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case p.parent == nil:
+		return nil, wrong(p.node, "remove %s: it is a whole document", path)
+	case entries(p.parent) > 1:
+		return t.without(p)
+	case len(path.Steps) == 1:
+		return nil, wrong(p.node, "remove %s: it is all that the document says; remove the document", path)
+	}
+	above, err := t.only(Path{path.Document, path.Steps[:len(path.Steps)-1]})
+	if err != nil {
+		return nil, err
+	}
+	return t.emptied(above)
+}
+
+// emptied leaves {} or [] of a mapping or a list.
+func (t *text) emptied(p place) ([]byte, error) {
+	empty := *p.node
+	empty.Content = nil
+	brackets := "{}"
+	if p.node.Kind == yaml.SequenceNode {
+		brackets = "[]"
+	}
+	from, ok := t.content(p.node)
+	to, found := t.end(p.node)
+	if block := p.node.Style&yaml.FlowStyle == 0; block && p.key != nil {
+		from, to, ok = t.region(p)
+		brackets = ": " + brackets
+	}
+	if ok && found {
+		if next, err := read(splice(t.data, from, to, brackets)); err == nil && t.became(next, p.node, &empty) {
+			return next.data, nil
 		}
 	}
-	return nil, wrong(nil, "remove: it is all that the document says; remove the document")
+	return nil, wrong(p.node, "remove all of %s: it cannot be emptied without changing others; edit it by hand", p.path)
 }
 
 // entries is how many keys or items a node has.

@@ -186,11 +186,11 @@ func (t *text) objects(path Path) []place {
 
 // is tells whether a document is the object that is meant.
 func (d Document) is(doc *yaml.Node) bool {
-	meta := child(doc, "metadata")
+	meta := Child(doc, "metadata")
 	for _, want := range []struct {
 		text string
 		node *yaml.Node
-	}{{d.APIVersion, child(doc, "apiVersion")}, {d.Kind, child(doc, "kind")}, {d.Namespace, child(meta, "namespace")}, {d.Name, child(meta, "name")}} {
+	}{{d.APIVersion, Child(doc, "apiVersion")}, {d.Kind, Child(doc, "kind")}, {d.Namespace, Child(meta, "namespace")}, {d.Name, Child(meta, "name")}} {
 		if want.text != "" && (want.node == nil || want.node.Value != want.text) {
 			return false
 		}
@@ -198,7 +198,8 @@ func (d Document) is(doc *yaml.Node) bool {
 	return true
 }
 
-func child(n *yaml.Node, key string) *yaml.Node {
+// Child returns the value of a key of a mapping; nil without one.
+func Child(n *yaml.Node, key string) *yaml.Node {
 	if n == nil || n.Kind != yaml.MappingNode {
 		return nil
 	}
@@ -307,7 +308,7 @@ func (p place) items(s Step) []place {
 		case s.Field != "":
 			field := item
 			if s.Field != "." {
-				field = child(item, s.Field)
+				field = Child(item, s.Field)
 			}
 			is = field != nil && field.Kind == yaml.ScalarNode && field.Value == s.Value
 		case s.Item:

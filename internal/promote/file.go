@@ -30,11 +30,11 @@ func (m Move) file(name string) (File, []Refusal, error) {
 	if s.source != nil {
 		f.Source = source
 	}
-	mode := f.mode
-	if s.target, mode, err = text(m.Target, f.Target); err != nil {
+	target, mode, err := text(m.Target, f.Target)
+	if err != nil {
 		return f, nil, err
 	}
-	if s.target != nil {
+	if s.target = target; target != nil {
 		f.mode = mode
 	}
 	if m.Last != nil {
@@ -78,8 +78,23 @@ type work struct {
 	f        *File
 	sides    sides
 	yaml     bool
-	mapped   map[string]string // path in the source → name of the map
 	refusals []Refusal
+	paths    map[string]*edit.Path // those of rules, as they were parsed
+}
+
+// path parses the path of a rule once; nil for none, and for one that is no path,
+// which flow.Parse refuses.
+func (w *work) path(text string) *edit.Path {
+	if p, ok := w.paths[text]; ok {
+		return p
+	}
+	if w.paths == nil {
+		w.paths = map[string]*edit.Path{}
+	}
+	if p, err := edit.ParsePath(text); err == nil {
+		w.paths[text] = &p
+	}
+	return w.paths[text]
 }
 
 // decide is the table of what becomes of a file.
@@ -98,6 +113,7 @@ func (w *work) decide() {
 		w.is(Only, "only "+w.m.To.Name+" has it")
 	case s.source == nil:
 		w.deletedInSource()
+	case bytes.Equal(s.source, s.target) && !w.mentions(s.source):
 	default:
 		w.both()
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/leat-dev/leat/internal/edit"
@@ -168,6 +169,35 @@ func TestOneValueChanged(t *testing.T) {
 		t.Errorf("only %d of 150 changes came into the target (%d asked)", came, asked)
 	}
 	t.Logf("%d changes came, %d were asked", came, asked)
+}
+
+// The v2 era of the same fleet: a cluster's directory into the next.
+func TestClusters(t *testing.T) {
+	tr := fleetTree(t, "radix-flux/master")
+	f, err := flow.Parse("leat.yaml", []byte(`apiVersion: leat.dev/v1alpha1
+kind: Flow
+environments:
+  - {name: development, branch: master, directory: clusters/development}
+  - {name: playground, branch: master, directory: clusters/playground, follows: development}
+stays: [{files: ["**/flux-system/**"]}]
+pins: [{file: "**/*.yaml", path: .spec.postBuild.substitute."*_VERSION", kind: chart}]
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := Move{Flow: f, From: f.Environments[0], To: f.Environments[1], Source: tr, Target: tr}
+	run(t, m)
+	p, err := Make(m)
+	if err != nil || len(p.Refusals) > 0 {
+		t.Fatal(err, p.Refusals)
+	}
+	for _, file := range p.Files {
+		for _, v := range file.Values {
+			if v.Rule == Taken && !strings.HasSuffix(v.Path, "_VERSION") && !strings.Contains(v.Path, ".resources[.=") {
+				t.Errorf("%s: %s was taken, and nobody asked for it", file.Name, v.Path)
+			}
+		}
+	}
 }
 
 func valuesOf(t *testing.T, text []byte) []edit.Value {

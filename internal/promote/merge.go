@@ -74,7 +74,7 @@ func union(docs [][]document) []edit.Document {
 func (w *work) mappedBy(source []byte) map[string]string {
 	out := map[string]string{}
 	values, err := edit.Values(source)
-	if err != nil {
+	if err != nil || !w.mentions(source) {
 		return out
 	}
 	for _, v := range values {
@@ -118,7 +118,7 @@ func (m *merge) node(at spot, n three) {
 	if n.s != nil && n.t != nil {
 		set := isSet(m.w.f.Name, at.path.Steps)
 		lists := []*yaml.Node{n.s, n.t}
-		if n.b != nil && n.b.Kind == n.s.Kind {
+		if n.b != nil && n.b.Kind == n.s.Kind && len(n.b.Content) > 0 {
 			lists = append(lists, n.b)
 		}
 		if all, ok := entriesOf(lists, set); ok {
@@ -164,7 +164,7 @@ func (m *merge) whole(at spot, n three) {
 		text := fmt.Sprintf("%s has %s, %s has %s, and both have changed it since it was last promoted (%s then); take one of them",
 			m.w.m.From.Name, at.said(n.s), m.w.m.To.Name, at.said(n.t), at.said(n.b))
 		m.w.conflict(lineOf(n.t), at.path.String(), text)
-	case !m.known && n.t != nil && !take && !m.w.named() && !m.w.pin(at):
+	case !m.known && !take && !m.w.named() && !m.w.pin(at) && !at.listed():
 		m.told(at, n, Unclear)
 	case n.s == nil:
 		m.told(at, n, Removed)
@@ -240,9 +240,15 @@ func (w *work) named() bool { return slices.Contains(w.m.Only, w.f.Name) }
 // pin tells whether a place is where a version lives.
 func (w *work) pin(at spot) bool {
 	return slices.ContainsFunc(w.m.Flow.Pins, func(r flow.PinRule) bool {
-		p, err := edit.ParsePath(r.Path)
-		return err == nil && flow.Match(r.File, w.f.Name) && p.Match(at.path)
+		p := w.path(r.Path)
+		return p != nil && flow.Match(r.File, w.f.Name) && p.Match(at.path)
 	})
+}
+
+// listed tells whether a place is a file in a list of files: one more does no harm,
+// and what is copied must be named there.
+func (s spot) listed() bool {
+	return len(s.path.Steps) > 0 && s.path.Steps[len(s.path.Steps)-1].Field == "."
 }
 
 // finish makes the text of the target out of what was decided: where it is what a

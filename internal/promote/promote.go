@@ -11,8 +11,8 @@
 // it does not. A target that is exactly what a promotion would have made of the
 // source then becomes exactly what it makes of the source now, comments and all; in
 // any other only those values are touched that the source has changed. Where history
-// does not know, a value that both have is taken if it is a pin or its file was
-// asked for by name; otherwise it is kept, and shown as unclear.
+// does not know, new files come, and in the others the pins; a value that differs
+// comes if its file was asked for by name, and is otherwise kept, and shown as unclear.
 //
 // It is pure: trees in, texts out. It must never overwrite what the target changed
 // by itself without saying so, never carry what is declared to stay, and never

@@ -25,7 +25,7 @@ func documents(texts ...[]*yaml.Node) [][]document {
 	out := make([][]document, len(texts))
 	for i, docs := range texts {
 		for n, root := range docs {
-			d := document{kind: scalar(child(root, "kind")), root: root}
+			d := document{kind: scalar(edit.Child(root, "kind")), root: root}
 			if !single {
 				d.id = identity(docs, n)
 			}
@@ -46,8 +46,8 @@ func identity(docs []*yaml.Node, n int) edit.Document {
 }
 
 func nameOf(root *yaml.Node) edit.Document {
-	meta := child(root, "metadata")
-	return edit.Document{Kind: scalar(child(root, "kind")), Namespace: scalar(child(meta, "namespace")), Name: scalar(child(meta, "name"))}
+	meta := edit.Child(root, "metadata")
+	return edit.Document{Kind: scalar(edit.Child(root, "kind")), Namespace: scalar(edit.Child(meta, "namespace")), Name: scalar(edit.Child(meta, "name"))}
 }
 
 func with(docs []document, id edit.Document) document {
@@ -57,18 +57,6 @@ func with(docs []document, id edit.Document) document {
 		}
 	}
 	return document{}
-}
-
-func child(n *yaml.Node, key string) *yaml.Node {
-	if n == nil || n.Kind != yaml.MappingNode {
-		return nil
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Kind == yaml.ScalarNode && n.Content[i].Value == key {
-			return n.Content[i+1]
-		}
-	}
-	return nil
 }
 
 func scalar(n *yaml.Node) string {
@@ -131,7 +119,7 @@ func keys(n *yaml.Node) ([]entry, bool) {
 func items(n *yaml.Node, sets bool) ([]entry, bool) {
 	var out []entry
 	for i, item := range n.Content {
-		step := edit.Step{Item: true, Index: i, Field: "name", Value: scalar(child(item, "name"))}
+		step := edit.Step{Item: true, Index: i, Field: "name", Value: scalar(edit.Child(item, "name"))}
 		if sets && item.Kind == yaml.ScalarNode {
 			step.Field, step.Value = ".", item.Value
 		}

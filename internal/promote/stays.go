@@ -21,8 +21,8 @@ func (w *work) stay(s flow.Stay, at spot) bool {
 	if s.Path == "" {
 		return len(at.path.Steps) == 0
 	}
-	p, err := edit.ParsePath(s.Path)
-	if err != nil || p.Document.Kind != "" && p.Document.Kind != at.kind {
+	p := w.path(s.Path)
+	if p == nil || p.Document.Kind != "" && p.Document.Kind != at.kind {
 		return false
 	}
 	return p.Match(at.path)

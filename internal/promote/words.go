@@ -2,6 +2,7 @@ package promote
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -22,7 +23,7 @@ func (w *work) wordsFor(at *edit.Path) []word {
 		if from == "" || to == "" || from == to || !w.counts(m.Files) {
 			continue
 		}
-		if at == nil && (m.Path != "" || len(m.Files) == 0) || at != nil && !matches(m, *at) {
+		if at == nil && (m.Path != "" || len(m.Files) == 0) || at != nil && !w.matches(m, *at) {
 			continue
 		}
 		out = append(out, word{from, to, m.Name})
@@ -30,16 +31,20 @@ func (w *work) wordsFor(at *edit.Path) []word {
 	return out
 }
 
-func matches(m flow.Map, at edit.Path) bool {
+func (w *work) matches(m flow.Map, at edit.Path) bool {
 	if m.Path == "" {
 		return true
 	}
-	p, err := edit.ParsePath(m.Path)
-	return err == nil && p.Match(at)
+	p := w.path(m.Path)
+	return p != nil && p.Match(at)
 }
 
 // otherWords replaces words in the values of a text; comments and keys stay.
 func (w *work) otherWords(source []byte) ([]byte, error) {
+	if !w.mentions(source) {
+		_, err := edit.Documents(source)
+		return source, err
+	}
 	values, err := edit.Values(source)
 	if err != nil {
 		return nil, err
@@ -55,6 +60,14 @@ func (w *work) otherWords(source []byte) ([]byte, error) {
 	}
 	out, _, err := edit.Apply(source, changes...)
 	return out, err
+}
+
+// mentions tells whether a text has any of the words in it, wherever.
+func (w *work) mentions(text []byte) bool {
+	return slices.ContainsFunc(w.m.Flow.Maps, func(m flow.Map) bool {
+		from := m.Values[w.m.From.Name]
+		return from != "" && from != m.Values[w.m.To.Name] && bytes.Contains(text, []byte(from))
+	})
 }
 
 // words replaces words in a text that is no YAML: those of maps that name its
