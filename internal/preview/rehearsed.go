@@ -16,7 +16,7 @@ import (
 type Sides [2]fleet.Rendered
 
 // Rehearsed puts what a rehearsal showed in the place of what was drawn up without
-// one, and names the units that could not be rehearsed.
+// one, and names the units of head that could not be rehearsed.
 //
 //	sides, kept := preview.Rehearsed(draft, real)
 //
@@ -27,24 +27,20 @@ type Sides [2]fleet.Rendered
 // was read, and in which order units come, is known of the draft only.
 func Rehearsed(draft, real Sides) (out Sides, kept []object.Key) {
 	m := merging{draft: [2]byKey{keyed(draft[0]), keyed(draft[1])}, real: [2]byKey{keyed(real[0]), keyed(real[1])}}
-	apart := map[object.Key]bool{}
-	for i := range draft {
-		maps.Copy(apart, m.beyond(i))
-	}
+	m.apart = m.drafted()
 	for i := range draft {
 		out[i] = draft[i]
 		out[i].Units = nil
 		for _, key := range m.keys(i) {
-			if u := m.unit(i, key, apart[key]); u != nil {
-				out[i].Units = append(out[i].Units, *u)
+			if u := m.unit(i, key); u != nil {
+				out[i].Units = append(out[i].Units, seenReally(*u, apart[key]))
 			}
 		}
-		out[i].Fidelity = world.Rehearsed
-		if len(apart) > 0 {
+		if out[i].Fidelity = world.Rehearsed; len(m.apart[i]) > 0 {
 			out[i].Fidelity = world.PartlyRehearsed
 		}
 	}
-	return out, slices.SortedFunc(maps.Keys(apart), object.Compare)
+	return out, slices.SortedFunc(maps.Keys(m.apart[1]), object.Compare)
 }
 
 type byKey map[object.Key]*fleet.Unit
@@ -57,8 +53,11 @@ func keyed(r fleet.Rendered) byKey {
 	return out
 }
 
-// merging is a draft and what was seen of it.
-type merging struct{ draft, real [2]byKey }
+// merging is a draft, what was seen of it, and the units that stay as drafted.
+type merging struct {
+	draft, real [2]byKey
+	apart       [2]map[object.Key]bool
+}
 
 func (m merging) keys(side int) []object.Key {
 	all := map[object.Key]bool{}
@@ -68,6 +67,22 @@ func (m merging) keys(side int) []object.Key {
 		}
 	}
 	return slices.SortedFunc(maps.Keys(all), object.Compare)
+}
+
+// drafted are the units of each side that stay as they are drafted: one that could not be
+// rehearsed at the other side is so here too if its draft there holds anything, or
+// what a server adds would look like a change.
+func (m merging) drafted() (out [2]map[object.Key]bool) {
+	beyond := [2]map[object.Key]bool{m.beyond(0), m.beyond(1)}
+	for i := range out {
+		out[i] = maps.Clone(beyond[i])
+		for key := range beyond[1-i] {
+			if u := m.draft[1-i][key]; u != nil && u.State != fleet.NotRendered && m.draft[i][key] != nil {
+				out[i][key] = true
+			}
+		}
+	}
+	return out
 }
 
 // beyond are the units of a side that could not be rehearsed: those that say so of
@@ -94,12 +109,12 @@ func (m merging) beyond(side int) map[object.Key]bool {
 }
 
 // unit is a unit as it is told; nil for one that a rehearsal did not bring about.
-func (m merging) unit(side int, key object.Key, beyond bool) *fleet.Unit {
+func (m merging) unit(side int, key object.Key) *fleet.Unit {
 	drafted, seen := m.draft[side][key], m.real[side][key]
 	switch {
 	case drafted == nil:
 		return seen
-	case beyond:
+	case m.apart[side][key]:
 		return drafted
 	case seen == nil:
 		return nil
@@ -109,19 +124,28 @@ func (m merging) unit(side int, key object.Key, beyond bool) *fleet.Unit {
 	if !m.holds(key) {
 		u.Objects, u.Release, u.Wanted = drafted.Objects, drafted.Release, wantedOf(drafted)
 	}
+	return &u
+}
+
+// seenReally is a unit whose health no longer rests on assumptions, unless it was
+// beyond reach.
+func seenReally(u fleet.Unit, beyond bool) fleet.Unit {
+	if beyond {
+		return u
+	}
 	u.Objects = slices.Clone(u.Objects)
 	for i := range u.Objects {
 		u.Objects[i].Assumed = false
 	}
-	return &u
+	return u
 }
 
-// holds tells whether a unit came as far as to say what it holds, wherever it is. A
-// release says so when its action has ended.
+// holds tells whether a unit came as far as to say what it holds, wherever it was
+// rehearsed. A release says so when its action has ended.
 func (m merging) holds(key object.Key) bool {
-	for _, side := range m.real {
+	for i, side := range m.real {
 		u := side[key]
-		if u != nil && (!change.Applied(u) && u.State != fleet.Suspended || key.Kind == unit.HelmReleaseKind && u.State != fleet.Ready) {
+		if u != nil && !m.apart[i][key] && (!change.Applied(u) && u.State != fleet.Suspended || key.Kind == unit.HelmReleaseKind && u.State != fleet.Ready) {
 			return false
 		}
 	}

@@ -63,6 +63,13 @@ func TestRehearsed(t *testing.T) {
 	if got[1].Fidelity != world.PartlyRehearsed {
 		t.Errorf("fidelity %q, want %q", got[1].Fidelity, world.PartlyRehearsed)
 	}
+	// What came within reach is rehearsed at head.
+	found := fleet.Rendered{Units: []fleet.Unit{holding(unit("lost", fleet.Ready), "drafted")}}
+	reached := fleet.Rendered{Units: []fleet.Unit{holding(unit("lost", fleet.Ready), "seen")}}
+	got, kept = preview.Rehearsed(preview.Sides{drafted, found}, preview.Sides{real, reached})
+	if u := got[1].Unit(key("lost")); len(kept) > 0 || u.Objects[0].Ref.Name != "seen" || got[0].Unit(key("lost")).State != fleet.NotRendered {
+		t.Errorf("got %v, and %v at head", kept, u)
+	}
 	if _, kept := preview.Rehearsed(preview.Sides{}, preview.Sides{}); kept != nil {
 		t.Errorf("of nothing: %v", kept)
 	}
