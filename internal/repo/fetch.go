@@ -21,10 +21,11 @@ const (
 // Fetch brings the branches, tags and notes of the remote with all their history,
 // and forgets branches that are gone there. Without a remote it does nothing.
 func (r *Repo) Fetch(ctx context.Context) error {
-	if r.link == nil {
-		return nil
+	link, err := r.connected(ctx)
+	if err != nil || link == nil {
+		return err
 	}
-	listed, err := r.link.List(ctx)
+	listed, err := link.List(ctx)
 	if err != nil {
 		return fmt.Errorf("list branches: %w", err)
 	}
@@ -37,7 +38,7 @@ func (r *Repo) Fetch(ctx context.Context) error {
 	if len(wants) > 0 {
 		haves, shallow := r.tips()
 		into := git.Store{Dir: r.dir, Objects: r.repo.Storer, Shallow: shallow}
-		if err := r.link.Fetch(ctx, into, wants, haves); err != nil {
+		if err := link.Fetch(ctx, into, wants, haves); err != nil {
 			return err
 		}
 		r.reindex()

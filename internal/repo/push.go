@@ -59,7 +59,11 @@ func (e *MovedError) Error() string {
 // Push moves refs of the remote, all or none. One that stands elsewhere than
 // expected is a MovedError.
 func (r *Repo) Push(ctx context.Context, updates ...Update) error {
-	if r.link == nil {
+	link, err := r.connected(ctx)
+	if err != nil {
+		return fmt.Errorf("push: %w", err)
+	}
+	if link == nil {
 		return &fault.Error{Class: fault.Invalid, Err: errors.New("push: the repository has no remote")}
 	}
 	p := git.Push{}
@@ -76,8 +80,8 @@ func (r *Repo) Push(ctx context.Context, updates ...Update) error {
 		return nil
 	}
 	p.Pack = r.packer(ctx, p.Updates)
-	if err := r.link.Push(ctx, p); err != nil {
-		return fmt.Errorf("push %s: %w", p.Updates[0].Name, r.explain(ctx, p.Updates, err))
+	if err := link.Push(ctx, p); err != nil {
+		return fmt.Errorf("push %s: %w", p.Updates[0].Name, explain(ctx, link, p.Updates, err))
 	}
 	return r.pushed(p.Updates)
 }
@@ -98,11 +102,11 @@ func (r *Repo) forward(u Update) error {
 }
 
 // explain finds out which ref stood elsewhere.
-func (r *Repo) explain(ctx context.Context, updates []git.Update, err error) error {
+func explain(ctx context.Context, link *git.Link, updates []git.Update, err error) error {
 	if fault.ClassOf(err) != fault.Conflict {
 		return err
 	}
-	listed, listErr := r.link.List(ctx)
+	listed, listErr := link.List(ctx)
 	if listErr != nil {
 		return err
 	}
@@ -114,7 +118,7 @@ func (r *Repo) explain(ctx context.Context, updates []git.Update, err error) err
 			}
 		}
 		if have != u.Old {
-			return &fault.Error{Class: fault.Conflict, URL: r.link.URL(), Err: &MovedError{u.Name, u.Old, have}}
+			return &fault.Error{Class: fault.Conflict, URL: link.URL(), Err: &MovedError{u.Name, u.Old, have}}
 		}
 	}
 	return err

@@ -60,7 +60,11 @@ type Repo struct {
 	kept   bool   // a copy of ours, no person's clone
 	repo   *gogit.Repository
 	pool   *git.Pool
-	link   *git.Link // nil without a remote
+	url    string // of the remote; "" without one
+	o      Options
+
+	linking sync.Mutex
+	link    *git.Link // made when it is first needed: reading needs no credential
 
 	mu    sync.Mutex // go-git's storage serves one at a time
 	graph graph
@@ -79,7 +83,7 @@ func Open(dir string, o Options) (*Repo, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
-	r := &Repo{repo: repo, dir: commonDir(top)}
+	r := &Repo{repo: repo, dir: commonDir(top), o: o}
 	if err := r.connect(o); err != nil {
 		return nil, err
 	}
@@ -89,7 +93,7 @@ func Open(dir string, o Options) (*Repo, error) {
 // Clone opens the kept copy of a remote repository, which is empty until the
 // first Fetch of all.
 func Clone(ctx context.Context, url string, o Options) (*Repo, error) {
-	r := &Repo{remote: defaultRemote, kept: true}
+	r := &Repo{remote: defaultRemote, kept: true, url: address(url), o: o}
 	base := o.Dir
 	if base == "" {
 		var err error
@@ -98,16 +102,12 @@ func Clone(ctx context.Context, url string, o Options) (*Repo, error) {
 		}
 		r.temp = base
 	}
-	url = address(url)
-	r.dir = filepath.Join(base, git.KeyOf(withoutUser(url))+".git")
+	r.dir = filepath.Join(base, git.KeyOf(withoutUser(r.url))+".git")
 	var err error
 	if r.repo, err = openBare(r.dir); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
-	if r.link, err = linkTo(ctx, url, o); err == nil {
-		err = r.serveTrees(o)
-	}
-	if err == nil {
+	if err = r.serveTrees(o); err == nil {
 		err = r.Fetch(ctx)
 	}
 	if err != nil {
@@ -152,8 +152,20 @@ func (r *Repo) connect(o Options) error {
 	if !filepath.IsAbs(url) && !strings.Contains(url, "://") {
 		url = filepath.Join(filepath.Dir(r.dir), url)
 	}
-	r.link, err = linkTo(context.Background(), url, o)
-	return err
+	r.url = url
+	return nil
+}
+
+// connected returns the link to the remote, nil where there is none.
+func (r *Repo) connected(ctx context.Context) (*git.Link, error) {
+	r.linking.Lock()
+	defer r.linking.Unlock()
+	if r.link != nil || r.url == "" {
+		return r.link, nil
+	}
+	var err error
+	r.link, err = linkTo(ctx, r.url, r.o)
+	return r.link, err
 }
 
 func pickRemote(cfg *config.Config, want string) string {
@@ -223,12 +235,7 @@ func (r *Repo) Close() error {
 }
 
 // URL returns the address of the remote, without user information; "" without one.
-func (r *Repo) URL() string {
-	if r.link == nil {
-		return ""
-	}
-	return r.link.URL()
-}
+func (r *Repo) URL() string { return withoutUser(r.url) }
 
 // Dir returns the git directory.
 func (r *Repo) Dir() string { return r.dir }

@@ -359,3 +359,23 @@ func TestPersonsClone(t *testing.T) {
 	}
 	up.Git("fsck", "--strict", "--no-dangling")
 }
+
+// Reading a clone needs neither its remote nor a credential for it.
+func TestOpenIsOffline(t *testing.T) {
+	up := repotest.New(t)
+	first := up.Commit("main", map[string]string{"a": "1\n"})
+	up.Git("remote", "set-url", "origin", "git@git.example.invalid:team/fleet.git")
+	t.Setenv("SSH_AUTH_SOCK", "")
+	t.Setenv("HOME", t.TempDir())
+	r := must(Open(up.Work, Options{}))(t)
+	defer r.Close()
+	if got := must(r.Branch("main"))(t); got.String() != first {
+		t.Errorf("main is %s, want %s", got, first)
+	}
+	if r.URL() != "ssh://git.example.invalid/team/fleet.git" {
+		t.Errorf("the remote is %s", r.URL())
+	}
+	if err := r.Fetch(ctx); fault.ClassOf(err) != fault.Auth {
+		t.Errorf("fetch: got %v (%s), want Auth", err, fault.ClassOf(err))
+	}
+}
