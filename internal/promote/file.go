@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/leat-dev/leat/internal/edit"
 	"github.com/leat-dev/leat/internal/flow"
 	"github.com/leat-dev/leat/internal/tree"
@@ -121,11 +123,21 @@ func (w *work) decide() {
 
 func (w *work) is(what What, why string) { w.f.What, w.f.Why = what, why }
 
-// staysWhole tells whether the whole file is declared to stay.
+// staysWhole tells whether the whole file is declared to stay: itself, or every
+// object in it by its kind.
 func (w *work) staysWhole() bool {
 	return slices.ContainsFunc(w.m.Flow.Stays, func(s flow.Stay) bool {
-		return s.Path == "" && s.Kind == "" && flow.MatchAny(s.Files, w.f.Name)
+		if s.Path != "" || !w.counts(s.Files) {
+			return false
+		}
+		return s.Kind == "" || w.allOf(s.Kind, w.sides.source) && w.allOf(s.Kind, w.sides.target)
 	})
+}
+
+// allOf tells whether all documents of a text are of a kind.
+func (w *work) allOf(kind string, text []byte) bool {
+	docs, err := edit.Documents(text)
+	return w.yaml && err == nil && !slices.ContainsFunc(docs, func(n *yaml.Node) bool { return scalar(edit.Child(n, "kind")) != kind })
 }
 
 func (w *work) take() bool { return slices.Contains(w.m.Take, w.f.Name) }
