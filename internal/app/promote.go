@@ -1,0 +1,153 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/leat-dev/leat/internal/carry"
+	"github.com/leat-dev/leat/internal/entry"
+	"github.com/leat-dev/leat/internal/flow"
+	"github.com/leat-dev/leat/internal/present"
+	"github.com/leat-dev/leat/internal/repo"
+	"github.com/leat-dev/leat/internal/world"
+)
+
+// PromoteConfig says what to promote.
+type PromoteConfig struct {
+	CarryConfig
+	From, To         string
+	Of               string
+	Only, Take, Keep []string
+	DryRun           bool
+	// Unwell promotes what is unhealthy, or half rolled out, too.
+	Unwell   bool
+	Previews PreviewConfig
+	// Connect opens the cluster of an environment that has a context.
+	Connect func(flow.Environment) (world.Reader, error)
+}
+
+// Promoted is what a promotion did.
+type Promoted struct {
+	carry.Promotion
+	From, To flow.Environment
+	// Notes are what a person should know beside it.
+	Notes []string
+	// Plan is what it does to the target, as Markdown; empty where that is not known.
+	Plan string
+}
+
+// Promote carries what one environment has to the next.
+func Promote(ctx context.Context, cfg PromoteConfig) (out Promoted, err error) {
+	c, err := Carry(ctx, cfg.CarryConfig)
+	if err != nil {
+		return out, err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	if out.From, out.To, err = ends(c.Flow, cfg.From, cfg.To); err != nil {
+		return out, err
+	}
+	if err := cfg.wellEnough(ctx, c, &out); err != nil {
+		return out, err
+	}
+	if o := c.Flow.Opening(out.To.Name, cfg.Now); !o.Open {
+		out.Notes = append(out.Notes, fmt.Sprintf("%s takes no change now: %s", out.To.Name, o.Why))
+	}
+	f, err := c.Forge(c.Repo)
+	if err != nil && !cfg.DryRun {
+		return out, err
+	}
+	in := carry.Promoting{
+		Flow: c.Flow, Fleet: c.Fleet, From: out.From, To: out.To, Of: cfg.Of, Only: cfg.Only, Take: cfg.Take, Keep: cfg.Keep, DryRun: cfg.DryRun,
+		Body: func(ctx context.Context, p carry.Promotion) (string, error) { return cfg.body(ctx, &out, p), nil },
+	}
+	out.Promotion, err = carry.Promote(ctx, in, f)
+	return out, err
+}
+
+// ends are the environments of a promotion. Where from is not said it is the one that
+// the target follows.
+func ends(f flow.Flow, from, to string) (a, b flow.Environment, err error) {
+	b, known := f.Environment(to)
+	if !known {
+		return a, b, fmt.Errorf("--to: there is no environment %q; leat.yaml has %s", to, strings.Join(f.Names(), ", "))
+	}
+	if from == "" && b.Follows == "" {
+		return a, b, fmt.Errorf("leat.yaml does not say what %s follows: pass --from", to)
+	}
+	from = cmp.Or(from, b.Follows)
+	if a, known = f.Environment(from); !known {
+		return a, b, fmt.Errorf("--from: there is no environment %q; leat.yaml has %s", from, strings.Join(f.Names(), ", "))
+	}
+	if a.Name == b.Name {
+		return a, b, fmt.Errorf("%s cannot be promoted to itself", to)
+	}
+	return a, b, nil
+}
+
+// wellEnough refuses what the source's own cluster does not run, or not well.
+func (cfg PromoteConfig) wellEnough(ctx context.Context, c *Carrying, out *Promoted) error {
+	if cfg.Of != "" || out.From.Context == "" || cfg.Connect == nil {
+		out.Notes = append(out.Notes, fmt.Sprintf("Whether %s is healthy was not asked: leat.yaml says no context for it.", out.From.Name))
+		return nil
+	}
+	head, err := c.Repo.Branch(out.From.Branch)
+	if err != nil {
+		return err
+	}
+	w, err := cfg.Connect(out.From)
+	if err != nil {
+		return fmt.Errorf("ask whether %s is healthy: %w; --unwell promotes without", out.From.Name, err)
+	}
+	units, err := unitsOf(ctx, w)
+	if err != nil {
+		return fmt.Errorf("ask whether %s is healthy: %w; --unwell promotes without", out.From.Name, err)
+	}
+	watch := WatchConfig{Running: carry.Running{Repo: c.Repo, Branch: out.From.Branch}, Commit: head}
+	d := carry.Delivered(units, carry.Of{Repository: c.Repo.URL(), Branch: out.From.Branch, Has: carry.RevisionHas(watch.holds)})
+	switch {
+	case d.Stage == carry.Healthy:
+		out.Notes = append(out.Notes, fmt.Sprintf("%s runs %s and is healthy.", out.From.Name, head.String()[:10]))
+	case cfg.Unwell:
+		out.Notes = append(out.Notes, fmt.Sprintf("%s is not well (%s: %s), and is promoted all the same.", out.From.Name, d.Stage, d.Why))
+	default:
+		return fmt.Errorf("%s is not well: %s: %s; --unwell promotes it all the same", out.From.Name, d.Stage, d.Why)
+	}
+	return nil
+}
+
+// body is what the pull request says: what moves, and what that does to the target.
+func (cfg PromoteConfig) body(ctx context.Context, out *Promoted, p carry.Promotion) string {
+	var b strings.Builder
+	for _, note := range out.Notes {
+		fmt.Fprintf(&b, "%s\n", note)
+	}
+	if len(p.Files.Files) > 0 {
+		fmt.Fprintf(&b, "\n<details><summary>What moves, and why</summary>\n\n```\n%s```\n</details>\n", p.Files.Text())
+	}
+	plan, err := cfg.plan(ctx, out.To, p)
+	if err != nil {
+		fmt.Fprintf(&b, "\nWhat it does to %s could not be planned: %v\n", out.To.Name, err)
+		return b.String()
+	}
+	out.Plan = plan
+	return b.String() + "\n" + plan
+}
+
+// plan says what the commit of a promotion does to its target.
+func (cfg PromoteConfig) plan(ctx context.Context, to flow.Environment, p carry.Promotion) (string, error) {
+	return planBetween(ctx, PlanConfig{Previews: cfg.Previews, Revisions: Revisions{Dir: cfg.Dir}}, to, [2]repo.Hash{p.Target, p.Commit})
+}
+
+// planBetween plans an environment from one commit of the fleet to another.
+func planBetween(ctx context.Context, cfg PlanConfig, of flow.Environment, sides [2]repo.Hash) (string, error) {
+	cfg.Revisions.Base, cfg.Revisions.Head = sides[0].String(), sides[1].String()
+	cfg.Entries = []entry.Options{{Path: cmp.Or(of.Cluster, of.Directory, ".")}}
+	plan, err := Plan(ctx, cfg)
+	if err != nil {
+		return "", err
+	}
+	return present.Make(plan).Markdown(present.Comment{}), nil
+}
