@@ -8,8 +8,10 @@ import (
 
 	"github.com/leat-dev/leat/internal/flow"
 	"github.com/leat-dev/leat/internal/forge"
+	"github.com/leat-dev/leat/internal/forge/bitbucket"
 	"github.com/leat-dev/leat/internal/forge/gitea"
 	"github.com/leat-dev/leat/internal/forge/github"
+	"github.com/leat-dev/leat/internal/forge/gitlab"
 	"github.com/leat-dev/leat/internal/secret"
 )
 
@@ -33,6 +35,10 @@ func forgeOf(declared *flow.Forge, repository string) (forge.Forge, error) {
 		return gitea.New(cfg)
 	case "github":
 		return github.New(cfg)
+	case "gitlab":
+		return gitlab.New(cfg)
+	case "bitbucket-server":
+		return bitbucket.New(cfg)
 	}
 	return nil, fmt.Errorf("leat.yaml: forge.kind: %s is not supported yet; with kind git, branches are pushed and merged by hand", declared.Kind)
 }
@@ -58,8 +64,10 @@ func forgeAddress(declared, repository string) (string, error) {
 
 // tokens are the variables in which tokens are looked for; the first that is set counts.
 var tokens = map[string][]string{
-	"gitea":  {"LEAT_FORGE_TOKEN", "GITEA_TOKEN"},
-	"github": {"LEAT_FORGE_TOKEN", "GITHUB_TOKEN"},
+	"gitea":            {"LEAT_FORGE_TOKEN", "GITEA_TOKEN"},
+	"github":           {"LEAT_FORGE_TOKEN", "GITHUB_TOKEN"},
+	"gitlab":           {"LEAT_FORGE_TOKEN", "GITLAB_TOKEN"},
+	"bitbucket-server": {"LEAT_FORGE_TOKEN", "BITBUCKET_TOKEN"},
 }
 
 func tokenOf(kind string) secret.Value {
