@@ -2,6 +2,7 @@ package promote
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -26,36 +27,51 @@ type merge struct {
 	known   bool
 	changes []change
 	values  []Value
-	// raw is the source before its words were replaced, for the names of maps.
-	raw map[string]string
+	maps    map[string]string // their names by the places in the source where they count
 }
 
-// values merges a file by its values; false where one of the texts is no YAML.
+// values merges a file by its values; false where neither text is YAML, as of
+// templates, and no rule is about their fields.
 func (w *work) values() bool {
-	target, err := edit.Documents(w.sides.target)
-	if err != nil {
+	_, notSource := edit.Documents(w.sides.source)
+	target, notTarget := edit.Documents(w.sides.target)
+	switch {
+	case notSource == nil && notTarget == nil:
+	case w.keep(), notSource != nil && notTarget != nil && w.needsYAML(string(w.sides.source)) == "":
 		return false
+	case notTarget != nil:
+		w.refuse(notTarget)
+		return true
+	default:
+		w.refuse(fmt.Errorf("%s: %w", w.f.Source, notSource))
+		return true
 	}
 	source, err := w.otherWords(w.sides.source)
 	if err != nil {
-		return false
-	}
-	last, err := w.otherWords(w.sides.last)
-	if err != nil {
-		last, w.sides.known = nil, false
-	}
-	if bytes.Equal(source, w.sides.target) {
+		w.refuse(fmt.Errorf("%s: %w", w.f.Source, err))
 		return true
 	}
-	s, _ := edit.Documents(source) // was read by otherWords
+	if !bytes.Equal(source, w.sides.target) {
+		w.merged(source, target)
+	}
+	return true
+}
+
+// merged compares the documents of the texts; source has the target's words.
+func (w *work) merged(source []byte, target []*yaml.Node) {
+	known := w.sides.known && w.sides.last != nil
+	last, err := w.otherWords(w.sides.last)
+	if err != nil {
+		last, known = nil, false
+	}
+	s, _ := edit.Documents(source) // was read by otherWords, as was last
 	b, _ := edit.Documents(last)
-	m := &merge{w: w, known: w.sides.known && w.sides.last != nil, raw: w.mappedBy(w.sides.source)}
+	m := &merge{w: w, known: known, maps: w.mappedBy(w.sides.source)}
 	docs := documents(s, b, target)
-	for _, d := range union(docs) {
-		m.document(d, with(docs[0], d), with(docs[1], d), with(docs[2], d))
+	for _, id := range union(docs) {
+		m.document(id, with(docs[0], id), with(docs[1], id), with(docs[2], id))
 	}
 	w.finish(m, source)
-	return true
 }
 
 func union(docs [][]document) []edit.Document {
@@ -86,9 +102,10 @@ func (w *work) mappedBy(source []byte) map[string]string {
 }
 
 func (m *merge) document(id edit.Document, s, b, t document) {
-	at := spot{path: edit.Path{Document: id}, kind: s.kind + t.kind}
-	if s.kind == t.kind {
-		at.kind = s.kind
+	at := spot{path: edit.Path{Document: id}, kind: cmp.Or(t.kind, s.kind)}
+	if id.Number > 0 && s.kind != "" && t.kind != "" && s.kind != t.kind { // the same place, but not the same
+		m.w.conflict(lineOf(t.root), at.path.String(), fmt.Sprintf("it is a %s, and in %s a %s; copy it by hand", t.kind, m.w.m.From.Name, s.kind))
+		return
 	}
 	m.node(at, three{s.root, b.root, t.root})
 }
@@ -227,7 +244,7 @@ func (m *merge) told(at spot, n three, rule Rule) {
 		v.To = v.From
 	}
 	if rule == Taken && n.s.Kind == yaml.ScalarNode {
-		if v.Map = m.raw[fmt.Sprintf("%d:%d", n.s.Line, n.s.Column)]; v.Map != "" {
+		if v.Map = m.maps[fmt.Sprintf("%d:%d", n.s.Line, n.s.Column)]; v.Map != "" {
 			v.Rule = Mapped
 		}
 	}
