@@ -33,7 +33,7 @@ func Rehearsed(draft, real Sides) (out Sides, kept []object.Key) {
 		out[i].Units = nil
 		for _, key := range m.keys(i) {
 			if u := m.unit(i, key); u != nil {
-				out[i].Units = append(out[i].Units, seenReally(*u, apart[key]))
+				out[i].Units = append(out[i].Units, seenReally(*u, m.apart[i][key]))
 			}
 		}
 		if out[i].Fidelity = world.Rehearsed; len(m.apart[i]) > 0 {
