@@ -78,7 +78,7 @@ func (p *Previews) stand(ctx context.Context, o entry.Options, r Revision) (*Pre
 func (p *Previews) save(id hash.ID, v *Preview, from rendering) {
 	s, err := v.saved(from)
 	if err != nil {
-		p.cfg.Log.Debug("the base is not kept", "error", err)
+		p.tell("the base is not kept", err)
 		return
 	}
 	p.saves.Go(func() {
@@ -87,9 +87,16 @@ func (p *Previews) save(id hash.ID, v *Preview, from rendering) {
 			err = p.saved.Store(id, data)
 		}
 		if err != nil {
-			p.cfg.Log.Debug("the base is not kept", "error", err)
+			p.tell("the base is not kept", err)
 		}
 	})
+}
+
+// tell notes what costs nothing but time.
+func (p *Previews) tell(what string, err error) {
+	if p.cfg.Log != nil {
+		p.cfg.Log.Debug(what, "error", err)
+	}
 }
 
 // saved is a preview at rest as plain data.
@@ -187,7 +194,7 @@ func (p *Previews) restore(ctx context.Context, o entry.Options, r Revision, id 
 	}
 	s, err := decodeBase(data)
 	if err != nil {
-		p.cfg.Log.Debug("what was kept of the base cannot be read", "error", err)
+		p.tell("what was kept of the base cannot be read", err)
 		return nil, rendering{}, false
 	}
 	v, err := p.stage(r.Snapshot, o, func(w *memory.World) error { return w.Restore(s.World) })
