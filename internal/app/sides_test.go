@@ -3,6 +3,7 @@ package app
 import (
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/leat-dev/leat/internal/fleet"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/plan"
+	"github.com/leat-dev/leat/internal/preview"
 	"github.com/leat-dev/leat/internal/secret"
 	"github.com/leat-dev/leat/internal/source/worktree"
 	"github.com/leat-dev/leat/internal/tree"
@@ -37,7 +39,7 @@ func TestPassedEqualsFresh(t *testing.T) {
 				v := open(t, p, snap, c)
 				to, ok := v.pass(t.Context(), v.rendering(t.Context(), standing), Revision{Name: "head", Snapshot: edited})
 				v.Close()
-				if !ok {
+				if ok != preview.Whole {
 					t.Logf("%s: not passed", what)
 					continue
 				}
@@ -145,5 +147,39 @@ spec:
 	a := side.fleet.Unit(object.Key{Group: object.GroupKustomize, Kind: "Kustomization", Namespace: "flux-system", Name: "a"})
 	if a == nil || a.State != fleet.Waiting || len(a.On) != 1 || a.On[0] != "Thing/one" {
 		t.Fatalf("a: %s %q on %v, want it waiting for Thing/one", a.State, a.Message, a.On)
+	}
+}
+
+// What the API refuses to change keeps its unit from being ready, and what depends on
+// it, while the plan shows what was refused.
+func TestHeadThatIsRefused(t *testing.T) {
+	files := map[string]string{
+		"clusters/x/a.yaml": leavesUnit("a", "./a"),
+		"clusters/x/b.yaml": strings.Replace(leavesUnit("b", "./b"), "interval: 1m,", "interval: 1m, dependsOn: [{name: a}],", 1),
+		"a/sc.yaml":         "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: a}\nprovisioner: one\n",
+		"b/cm.yaml":         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: b, namespace: default}\ndata: {b: '1'}\n",
+	}
+	base := leaves(t, files, "a")
+	files["a/sc.yaml"] = strings.Replace(files["a/sc.yaml"], "one", "two", 1)
+	files["b/cm.yaml"] = strings.Replace(files["b/cm.yaml"], "'1'", "'2'", 1)
+	head := leaves(t, files, "b")
+	p, err := NewPreviews(PreviewConfig{CacheDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	found, err := p.compare(t.Context(), entry.Options{Path: "clusters/x"}, base, head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, u := range found.Set.Units {
+		for _, o := range u.Objects {
+			got = append(got, string(u.After.State)+" "+string(o.Op)+" "+o.Ref.Key.String())
+		}
+	}
+	want := []string{"failed refuse StorageClass/a", "waiting change ConfigMap/default/b"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -7,34 +7,69 @@ import (
 	"github.com/leat-dev/leat/internal/object"
 )
 
-// Passed tells whether a fleet that went from base to head stands as one that began
-// with head would, but for what base left behind:
+// Passage says what a head that base passed on to is worth.
+type Passage int
+
+const (
+	// Apart is a head that has to be rendered in a world of its own.
+	Apart Passage = iota
+	// Refused is a head of which units did not become ready that held something
+	// before: they show what they held. What they would hold, a world of its own
+	// knows; Merge brings the two together.
+	Refused
+	// Whole is a head that is as one in a world of its own, but for what base left
+	// behind.
+	Whole
+)
+
+// Passed judges a fleet that went from base to head. It stands as one that began
+// with head would, unless
 //
-//   - a unit that is not ready shows what it held before: it was not ready for the
-//     same reason at base, or held nothing;
+//   - something at head brings what was made up for base;
 //   - a release whose chart was edited and kept its version was not upgraded, so
-//     nothing tells what the edit would have changed;
-//   - nothing at head brings what was made up for base. Whoever read it or reads it
-//     now: what stands for a thing outside of Git stays, as that thing would.
+//     that nothing tells what the edit would have changed;
+//   - a unit is not ready that held something at base, other than in the same trouble.
 //
-// Base is what the same fleet was before.
-func Passed(base, head fleet.Rendered) bool {
-	was := make(map[object.Key]*fleet.Unit, len(base.Units))
-	for i := range base.Units {
-		was[base.Units[i].Key] = &base.Units[i]
-	}
+// What stands for a thing outside of Git stays, as that thing would. Base is what the
+// same fleet was before.
+func Passed(base, head fleet.Rendered) Passage {
+	out, was := Whole, keyed(base)
 	for i := range head.Units {
 		u := &head.Units[i]
-		if b := was[u.Key]; !stands(b, u) || b != nil && unmoved(*b, *u) && digestOf(base, b.Source) != digestOf(head, u.Source) {
-			return false
+		switch b := was[u.Key]; {
+		case b != nil && unreleased(base, head, *b, *u):
+			return Apart
+		case !stands(b, u):
+			out = Refused
 		}
 	}
 	for _, p := range base.Placeholders {
 		if brings(head, p.Object.Key) {
-			return false
+			return Apart
 		}
 	}
-	return true
+	return out
+}
+
+// unreleased tells whether the chart of a release was edited, and the release not
+// upgraded.
+func unreleased(base, head fleet.Rendered, was, is fleet.Unit) bool {
+	return unmoved(was, is) && digestOf(base, was.Source) != digestOf(head, is.Source)
+}
+
+// Merge is a head of which base's world refused something: its units stand as passed
+// has them, and what they would hold is what it is in a world of its own.
+func Merge(base, passed, fresh fleet.Rendered) fleet.Rendered {
+	m := merging{draft: [2]byKey{keyed(base), keyed(fresh)}, real: [2]byKey{keyed(base), keyed(passed)}}
+	out := fresh
+	out.Units = nil
+	m.apart[1] = m.beyond(1)
+	for _, key := range m.keys(1) {
+		if u := m.unit(1, key); u != nil {
+			out.Units = append(out.Units, *u)
+		}
+	}
+	return out
 }
 
 // stands tells whether a unit is ready, or in the same trouble as before, or held
