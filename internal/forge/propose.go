@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/leat-dev/leat/internal/source/fault"
 )
@@ -58,7 +59,7 @@ func Propose(ctx context.Context, f Forge, p Proposal) (PullRequest, Outcome, er
 	if err != nil || found {
 		return declined, Declined, err
 	}
-	made, err := f.Create(ctx, Draft{Head: p.Head, Base: p.Base, Title: p.Title, Body: p.section().whole(), Labels: p.Labels})
+	made, err := f.Create(ctx, Draft{Head: p.Head, Base: p.Base, Title: p.Title, Body: p.into("", room(f)), Labels: p.Labels})
 	if err != nil && fault.ClassOf(err) != fault.Conflict {
 		return PullRequest{}, "", fmt.Errorf("open a pull request of %s into %s: %w", p.Head, p.Base, err)
 	}
@@ -140,7 +141,7 @@ func declinedBefore(ctx context.Context, f Forge, p Proposal) (PullRequest, bool
 
 // refresh writes what differs from what is there.
 func refresh(ctx context.Context, f Forge, pr PullRequest, p Proposal) (PullRequest, Outcome, error) {
-	e, changed := p.changes(pr)
+	e, changed := p.changes(pr, room(f))
 	if !changed {
 		return pr, Same, nil
 	}
@@ -153,11 +154,10 @@ func refresh(ctx context.Context, f Forge, pr PullRequest, p Proposal) (PullRequ
 }
 
 // changes says what of an open pull request must be edited.
-func (p Proposal) changes(pr PullRequest) (Edit, bool) {
+func (p Proposal) changes(pr PullRequest, room int) (Edit, bool) {
 	var e Edit
 	old, had := sectionOf(pr.Body)
-	ours := p.section()
-	if body := ours.into(pr.Body); body != pr.Body {
+	if body := p.into(pr.Body, room); body != pr.Body {
 		e.Body = &body
 	}
 	// A title is ours while it is the one that we set last.
@@ -167,8 +167,31 @@ func (p Proposal) changes(pr PullRequest) (Edit, bool) {
 	return e, e.Body != nil || e.Title != nil
 }
 
-func (p Proposal) section() section {
-	return section{digest: p.Digest, title: titleMark(p.Title), text: clip(p.Body, MaxBody)}
+// into puts our section into a body, shortened so that both fit.
+func (p Proposal) into(body string, room int) string {
+	s := section{digest: p.Digest, title: titleMark(p.Title), text: strings.TrimSpace(p.Body)}
+	out := s.into(body)
+	if over := len(out) - room; over > 0 {
+		s.text = clip(s.text, max(minSection, len(s.text)-over))
+		out = s.into(body)
+	}
+	return out
+}
+
+// minSection is what is left of our part, in bytes, however much people write.
+const minSection = 500
+
+// Narrow is a forge that takes shorter texts than MaxBody.
+type Narrow interface {
+	// MaxText is how many bytes a description or comment may have.
+	MaxText() int
+}
+
+func room(f Forge) int {
+	if n, ok := f.(Narrow); ok {
+		return min(n.MaxText(), MaxBody)
+	}
+	return MaxBody
 }
 
 // Say keeps one comment of ours below a pull request: it is the one that bears
@@ -183,7 +206,8 @@ func Say(ctx context.Context, f Forge, number int, marker, body string) (bool, e
 	if err != nil {
 		return false, fmt.Errorf("read the comments of pull request %d: %w", number, err)
 	}
-	text := commentMark(marker) + "\n" + clip(body, MaxBody)
+	mark := commentMark(marker) + "\n"
+	text := mark + clip(body, room(f)-len(mark))
 	for _, c := range all {
 		if c.Author.ID != me.ID || !bears(c.Body, marker) {
 			continue

@@ -92,13 +92,11 @@ func clip(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}
-	s = s[:n-len(clipped)-8]
+	s = s[:max(0, n-len(clipped)-8)]
 	if at := strings.LastIndexByte(s, '\n'); at > len(s)/2 {
 		s = s[:at]
 	}
-	for !utf8.ValidString(s) {
-		s = s[:len(s)-1]
-	}
+	s = strings.ToValidUTF8(s, "")
 	if strings.Count(s, "```")%2 == 1 {
 		s += "\n```"
 	}

@@ -56,19 +56,15 @@ func (f *Forge) Comments(ctx context.Context, number int) ([]forge.Comment, erro
 // Comment implements forge.Comments.
 func (f *Forge) Comment(ctx context.Context, number int, body string) (forge.Comment, error) {
 	var c comment
-	_, err := f.rest.Do(ctx, rest.Call{Method: http.MethodPost, Path: f.path(number, "/comments"), Body: map[string]string{"text": clip(body)}, Into: &c})
+	_, err := f.rest.Do(ctx, rest.Call{Method: http.MethodPost, Path: f.path(number, "/comments"), Body: map[string]string{"text": body}, Into: &c})
 	return f.comment(number, c), err
 }
 
-// maxComment is how many runes Bitbucket takes.
-const maxComment = 32_768
+// maxText is how many characters Bitbucket takes, of a comment and a description.
+const maxText = 32_768
 
-func clip(s string) string {
-	if r := []rune(s); len(r) > maxComment {
-		return string(r[:maxComment-1]) + "…"
-	}
-	return s
-}
+// MaxText implements forge.Narrow.
+func (f *Forge) MaxText() int { return maxText }
 
 // EditComment implements forge.Comments.
 func (f *Forge) EditComment(ctx context.Context, c forge.Comment, body string) error {
@@ -77,7 +73,7 @@ func (f *Forge) EditComment(ctx context.Context, c forge.Comment, body string) e
 	if err := f.rest.Get(ctx, path, nil, &now); err != nil {
 		return err
 	}
-	_, err := f.rest.Do(ctx, rest.Call{Method: http.MethodPut, Path: path, Body: map[string]any{"text": clip(body), "version": now.Version}})
+	_, err := f.rest.Do(ctx, rest.Call{Method: http.MethodPut, Path: path, Body: map[string]any{"text": body, "version": now.Version}})
 	return err
 }
 

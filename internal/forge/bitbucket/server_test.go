@@ -166,6 +166,9 @@ func (s *stage) pullRoutes(srv *forgetest.Strict) {
 			return forgetest.Answer{Status: 409, Body: object{"errors": []any{object{"message": "Only one pull request may be open for a given source and target branch", "exceptionName": "com.atlassian.bitbucket.pull.DuplicatePullRequestException"}}}}
 		}
 		p.Title, p.Body = forgetest.Text(in, "title"), forgetest.Text(in, "description")
+		if len([]rune(p.Body)) > 32_768 {
+			return forgetest.Refuse(400, "The description should not exceed 32768 characters.")
+		}
 		return forgetest.Answer{Status: 201, Body: s.pull(p)}
 	})
 	one := repo + "/pull-requests/{n}"

@@ -75,7 +75,7 @@ func Run(t *testing.T, s Stage) {
 		run  func(*testing.T, Stage)
 	}{
 		{"repository", repository}, {"propose", propose}, {"edited by a person", edited}, {"closed by a person", closed},
-		{"two at once", atOnce}, {"comment", comment}, {"statuses", statuses}, {"pages", pages}, {"reviews", reviews},
+		{"two at once", atOnce}, {"too long", tooLong}, {"comment", comment}, {"statuses", statuses}, {"pages", pages}, {"reviews", reviews},
 		{"dismissed", dismissed}, {"author and pusher", pusher}, {"self-approval", selfApproval}, {"files", files},
 		{"protected", protected}, {"merge", merge}, {"members", members}, {"errors", failures},
 	} {
@@ -228,6 +228,28 @@ func atOnce(t *testing.T, s Stage) {
 	list := must(as(t, s, Leat).List(ctx, forge.Query{State: forge.Open, Head: "promote/race"}))(t)
 	if len(list) != 1 || numbers[0] != numbers[1] {
 		t.Errorf("%d are open and the two got %v, want one", len(list), numbers)
+	}
+}
+
+// A plan that is longer than any forge takes is shortened, and the same again.
+func tooLong(t *testing.T, s Stage) {
+	ctx, f := within(t), as(t, s, Leat)
+	s.Push(t, Leat, "promote/long", "long.yaml", "a: 1\n")
+	p := forge.Proposal{Head: "promote/long", Base: Main, Title: "long", Body: strings.Repeat("a line of the plan\n", 10_000)}
+	made, _, err := forge.Propose(ctx, f, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(made.Body, "is left out") || !strings.Contains(made.Body, "leat:end") {
+		t.Errorf("the body of %d bytes ends in %q", len(made.Body), made.Body[max(0, len(made.Body)-200):])
+	}
+	if _, how, err := forge.Propose(ctx, f, p); err != nil || how != forge.Same {
+		t.Errorf("again: got %q, %v", how, err)
+	}
+	for _, want := range []bool{true, false} {
+		if wrote, err := forge.Say(ctx, f, made.Number, "plan", p.Body); err != nil || wrote != want {
+			t.Errorf("a long comment: got %v, %v; want %v", wrote, err, want)
+		}
 	}
 }
 

@@ -142,6 +142,9 @@ func (s *stage) pullRoutes(srv *forgetest.Strict) {
 			return forgetest.Answer{Status: 422, Body: object{"message": "Validation Failed", "errors": []any{object{"resource": "PullRequest", "code": "custom", "message": "A pull request already exists for team:" + forgetest.Text(in, "head") + "."}}}}
 		}
 		p.Title, p.Body = forgetest.Text(in, "title"), forgetest.Text(in, "body")
+		if len([]rune(p.Body)) > 65_536 {
+			return forgetest.Refuse(422, "Validation Failed: body is too long (maximum is 65536 characters)")
+		}
 		return forgetest.Answer{Status: 201, Body: s.pull(p)}
 	})
 	one := func(serve func(*forgetest.Pull, forgetest.Request, map[string]any) forgetest.Answer) func(forgetest.Request, map[string]any) forgetest.Answer {
