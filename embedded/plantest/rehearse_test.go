@@ -93,8 +93,8 @@ func TestRehearseIsInterrupted(t *testing.T) {
 	s := newStage(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	s.started = cancel
-	if code, text := s.runWith(ctx, []string{"plan", "--rehearse", "--base", "../../examples/platform", "../../examples/platform", "--path", "clusters/dev"}); code != 1 {
-		t.Errorf("exit %d, want 1\n%s", code, text)
+	if code, text := s.runWith(ctx, []string{"plan", "--rehearse", "--base", "../../examples/platform", "../../examples/platform", "--path", "clusters/dev"}); code != 1 || !strings.Contains(text, "interrupted") {
+		t.Errorf("exit %d, want 1 and a word of it\n%s", code, text)
 	}
 }
 

@@ -124,7 +124,7 @@ func (c *planning) plan(ctx context.Context, head Revision) (present.Entry, erro
 	if err != nil {
 		return present.Entry{}, err
 	}
-	base.fleet, after.fleet = preview.Alike(base.fleet, after.fleet)
+	base.fleet, after.fleet = preview.Alike(preview.Warned(base.fleet, after.fleet), after.fleet)
 	set := change.Compare(base.fleet, after.fleet, change.Options{Mask: c.cfg.Options.Mask, Inputs: c.inputs})
 	found, err := judge(ctx, &set, base, after)
 	if err != nil {

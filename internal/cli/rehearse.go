@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -29,7 +30,7 @@ func (f *planFlags) rehearsable(env Env) error {
 	case f.grace < 0:
 		return wrong("--grace %s: want a duration that is not negative", f.grace)
 	case env.ControlPlane == nil:
-		return &Exit{Code: 1, Err: fmt.Errorf("%s", rehearseHint)}
+		return &Exit{Code: 1, Err: errors.New(rehearseHint)}
 	}
 	return nil
 }
@@ -38,10 +39,14 @@ func (f *planFlags) rehearsable(env Env) error {
 func (f *planFlags) rehearsed(ctx context.Context, env Env, cfg app.PlanConfig) (present.Plan, error) {
 	line := statusOf(env.Err)
 	defer line.clear()
-	return app.Rehearse(ctx, app.RehearsalConfig{
+	found, err := app.Rehearse(ctx, app.RehearsalConfig{
 		PlanConfig: cfg, Grace: f.grace, Told: line.tell,
 		Start: func(ctx context.Context) (app.Sandbox, error) { return sandbox(ctx, env) },
 	})
+	if err != nil && ctx.Err() != nil {
+		return found, errors.New("interrupted; nothing is left behind")
+	}
+	return found, err
 }
 
 // sandbox starts a control plane of which nothing is left at its end.

@@ -42,6 +42,21 @@ func Alike(base, head fleet.Rendered) (b, h fleet.Rendered) {
 	return base, head
 }
 
+// Warned gives units of base that nobody ran the warnings of head, where they hold
+// the same there: a cluster does not keep what was warned of, and what did not change
+// brings no warning. It changes neither argument.
+func Warned(base, head fleet.Rendered) fleet.Rendered {
+	base.Units = append([]fleet.Unit(nil), base.Units...)
+	for i := range base.Units {
+		was := &base.Units[i]
+		is := head.Unit(was.Key)
+		if is != nil && len(was.Warnings) == 0 && reflect.DeepEqual(was.Object.Object["spec"], is.Object.Object["spec"]) && sameObjects(was.Objects, is.Objects) {
+			was.Warnings = is.Warnings
+		}
+	}
+	return base
+}
+
 // commitDigits is how many digits of a commit stand in the version of a chart
 // (source-controller v1.9 internal/helm/chart, BuildMetadata).
 const commitDigits = 12

@@ -8,6 +8,7 @@ import (
 
 	"github.com/leat-dev/leat/internal/fleet"
 	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/report"
 )
 
 const (
@@ -55,6 +56,22 @@ func TestAlike(t *testing.T) {
 			}
 			if c.base.Units[0].Release.Version != "1.0.0" && c.base.Units[0].Release.Version != "1.0.0+111111111111" {
 				t.Error("an argument was changed")
+			}
+		})
+	}
+}
+
+// What did not change brings no warning; what changed may.
+func TestWarned(t *testing.T) {
+	for _, c := range []struct {
+		name, password string
+		want           int
+	}{{"the same", "x", 1}, {"changed", "y", 0}} {
+		t.Run(c.name, func(t *testing.T) {
+			base, head := side(baseRevision, "1.0.0", "x", "d"), side(headRevision, "1.0.0", c.password, "d")
+			head.Units[0].Warnings = []report.Warning{{Message: "careful"}}
+			if got := Warned(base, head); len(got.Units[0].Warnings) != c.want || len(base.Units[0].Warnings) != 0 {
+				t.Errorf("got %v, want %d; before %v", got.Units[0].Warnings, c.want, base.Units[0].Warnings)
 			}
 		})
 	}
