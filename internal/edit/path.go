@@ -80,6 +80,8 @@ func (s Step) String() string {
 		return "[" + s.Field + "=" + s.Value + "]"
 	case s.Item && s.Pattern:
 		return "[*]"
+	case s.any():
+		return ".*"
 	case s.Item:
 		return "[" + strconv.Itoa(s.Index) + "]"
 	case s.Key != "" && !strings.ContainsFunc(s.Key, special):

@@ -141,7 +141,7 @@ func TestRefused(t *testing.T) {
 
 func TestPath(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
-		{".a.b[0].c", ".a.b[0].c"}, {`.a["x.y"][-1]`, `.a."x.y"[-1]`}, {`.a."x\"y"`, `.a."x\"y"`}, {".*.b[*]", `."*".b[*]`},
+		{".a.b[0].c", ".a.b[0].c"}, {`.a["x.y"][-1]`, `.a."x.y"[-1]`}, {`.a."x\"y"`, `.a."x\"y"`}, {".*.b[*]", ".*.b[*]"}, {`."*"`, ".*"},
 		{`."filter.fluxcd.io/*"`, `."filter.fluxcd.io/*"`}, {`."a\*"`, `."a\*"`}, {".a[]", ".a[*]"}, {"[0].a", "[0].a"}, {".[0]", "[0]"},
 		{"2:.a", "2:.a"}, {"HelmRelease:.a", "HelmRelease:.a"}, {"HelmRelease/x:.a", "HelmRelease/x:.a"}, {"apps/v1/Deployment/ns/x:.a", "apps/v1/Deployment/ns/x:.a"},
 		{".c[name=web].image", ".c[name=web].image"}, {".r[.=./a.yaml]", ".r[.=./a.yaml]"}, {".aks-dns_2.b", ".aks-dns_2.b"},
