@@ -94,7 +94,7 @@ func NewPreviews(cfg PreviewConfig) (*Previews, error) {
 
 // emptyWorld holds the definitions of Flux's kinds and nothing else.
 func emptyWorld() (*memory.World, error) {
-	w := memory.New(memory.Options{})
+	w := memory.New(memory.Options{OwnStatus: true})
 	_, err := InstallDefinitions(context.Background(), w)
 	return w, err
 }
@@ -131,7 +131,9 @@ type Preview struct {
 	ground   ground
 
 	options entry.Options // by which the entry was found
-	digest  func(unit object.Key) gate.Digest
+
+	verdicts map[object.Key]verdict // of schemas, by unit, as last rendered
+	digest   func(unit object.Key) gate.Digest
 }
 
 // fixed is a fleet at one revision.

@@ -60,7 +60,7 @@ func TestPlanOfAppliedChangeIsEmpty(t *testing.T) {
 	for _, c := range clustersToTry() {
 		t.Run(filepath.Base(c.dir)+"/"+filepath.Base(c.path), func(t *testing.T) {
 			if testing.Short() && !c.short {
-				t.Skip("not in the quick suite")
+				t.Skip("not in the quick suite; go test without -short runs it")
 			}
 			p, snap := tried(t, c)
 			base, head := open(t, p, snap, c).Rendered(t.Context()), open(t, p, snap, c).Rendered(t.Context())
@@ -88,7 +88,7 @@ func TestPlanOfAppliedChangeIsEmpty(t *testing.T) {
 }
 
 // tried opens a cluster's fleet, or skips the test.
-func tried(t *testing.T, c tryout) (*Previews, worktree.Snapshot) {
+func tried(t testing.TB, c tryout) (*Previews, worktree.Snapshot) {
 	t.Helper()
 	if _, err := os.Stat(c.dir); err != nil {
 		t.Skipf("the fleet %s is not beside the checkout: it was NOT tried", c.dir)
@@ -111,7 +111,7 @@ func tried(t *testing.T, c tryout) (*Previews, worktree.Snapshot) {
 }
 
 // configOf is what a cluster is tried with.
-func configOf(t *testing.T, c tryout) PreviewConfig {
+func configOf(t testing.TB, c tryout) PreviewConfig {
 	t.Helper()
 	cfg := PreviewConfig{CacheDir: t.TempDir(), Log: slog.New(slog.DiscardHandler), Given: c.given,
 		Options: engine.Options{Mask: plan.NewMask(secret.NewKey()), FailFast: true, Strict: c.given && !c.lenient}}

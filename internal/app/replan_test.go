@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"path"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -29,7 +30,7 @@ func TestReplanEqualsFreshPlan(t *testing.T) {
 	} {
 		t.Run(filepath.Base(c.dir), func(t *testing.T) {
 			if testing.Short() && !c.short {
-				t.Skip("not in the quick suite")
+				t.Skip("not in the quick suite; go test without -short runs it")
 			}
 			p, snap := tried(t, c)
 			warm := open(t, p, snap, c)
@@ -45,11 +46,16 @@ func TestReplanEqualsFreshPlan(t *testing.T) {
 					continue // the entry itself was broken
 				}
 				fresh, again := cold.Rendered(t.Context()), warm.Rendered(t.Context())
+				want, wantNotes := cold.flaws(t.Context(), fresh)
+				flaws, notes := warm.flaws(t.Context(), again)
 				cold.Close()
 				if !well(fresh) || !well(again) {
 					continue
 				}
 				compared++
+				if !reflect.DeepEqual(flaws, want) || !slices.Equal(notes, wantNotes) {
+					t.Errorf("%s: got flaws %v and %v, want %v and %v", what, flaws, notes, want, wantNotes)
+				}
 				for _, u := range change.Compare(fresh, again, change.Options{Mask: plan.NewMask(secret.NewKey())}).Units {
 					t.Errorf("%s: %s %s: %v %v", what, u.Op, u.Key, u.Spec, u.Objects)
 				}

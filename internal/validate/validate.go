@@ -56,6 +56,13 @@ func New(find Schemas) *Check {
 	return &Check{find: find, schemaless: map[gvks.GroupVersionKind]int{}}
 }
 
+// Add takes over what another check noted of kinds without a schema.
+func (c *Check) Add(o *Check) {
+	for gvk, n := range o.schemaless {
+		c.schemaless[gvk] += n
+	}
+}
+
 // Object returns what is wrong with an object as it is written, before an API
 // server has filled in or dropped anything. One that SOPS has encrypted is opaque.
 func (c *Check) Object(ctx context.Context, obj *unstructured.Unstructured) []Problem {

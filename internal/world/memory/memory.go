@@ -44,6 +44,10 @@ type Options struct {
 	Kinds *schema.Kinds
 	// Bare leaves out the namespaces that every cluster has.
 	Bare bool
+	// OwnStatus says that statuses are written by this program alone, as its types
+	// have them: they are not held to the schema of their kind, which is half of what
+	// writing one costs.
+	OwnStatus bool
 }
 
 // Request is what Check sees.
