@@ -48,7 +48,7 @@ var layers = map[string]layer{
 	"internal/world/cluster": port, "internal/world/memory": port, "internal/world/overlay": port, "internal/world/remote": port, "internal/world/live": port, "internal/world/serve": port,
 	"internal/world/worldtest": port, "internal/source/charts": port, "internal/isolate": port, "internal/image": port, "internal/saved": port, "internal/image/cmd/mkimage": l5,
 
-	"internal/repo": port, "internal/repo/repotest": port, "internal/forge": port, "internal/forge/rest": port, "internal/forge/forgetest": port,
+	"internal/repo": port, "internal/repo/repotest": port, "internal/forge": port, "internal/forge/rest": port, "internal/forge/hub": port, "internal/forge/forgetest": port,
 	"internal/forge/gitea": port, "internal/forge/github": port, "internal/forge/gitlab": port, "internal/forge/plain": port,
 	"internal/forge/bitbucket": port, "internal/forge/azure": port,
 

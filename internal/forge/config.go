@@ -1,6 +1,7 @@
 package forge
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -47,6 +48,18 @@ func (c Config) Locate() (Location, error) {
 	}
 	base := &url.URL{Scheme: u.Scheme, Host: u.Host}
 	return Location{Base: base, Owner: path[:at], Name: path[at+1:]}, nil
+}
+
+// Address returns c.API, or the address that was derived from c.URL.
+func (c Config) Address(derived *url.URL) (*url.URL, error) {
+	if c.API == "" {
+		return derived, nil
+	}
+	u, err := url.Parse(c.API)
+	if err != nil || u.Host == "" {
+		return nil, &fault.Error{Class: fault.Invalid, Err: errors.New("forge.api is no address; want https://host/path")}
+	}
+	return u, nil
 }
 
 // IsBot tells whether a login is among c.Bots.

@@ -63,7 +63,7 @@ func Propose(ctx context.Context, f Forge, p Proposal) (PullRequest, Outcome, er
 	if err != nil && fault.ClassOf(err) != fault.Conflict {
 		return PullRequest{}, "", fmt.Errorf("open a pull request of %s into %s: %w", p.Head, p.Base, err)
 	}
-	return afterRace(ctx, f, p, made, err)
+	return afterRace(ctx, f, p, attempt{made, err})
 }
 
 func headOf(ctx context.Context, f Forge, branch string) (string, error) {
@@ -74,33 +74,45 @@ func headOf(ctx context.Context, f Forge, branch string) (string, error) {
 	return b.Commit, nil
 }
 
+// attempt is what came of opening a pull request.
+type attempt struct {
+	made PullRequest
+	err  error
+}
+
 // afterRace looks whether somebody else opened one between our look and our
-// attempt. Some forges refuse the second (cause), Gitea takes both.
-func afterRace(ctx context.Context, f Forge, p Proposal, made PullRequest, cause error) (PullRequest, Outcome, error) {
+// attempt. Some forges refuse the second, Gitea takes both.
+func afterRace(ctx context.Context, f Forge, p Proposal, try attempt) (PullRequest, Outcome, error) {
+	made, cause := try.made, try.err
 	open, err := f.List(ctx, Query{State: Open, Head: p.Head, Base: p.Base})
 	switch {
 	case err != nil && cause == nil:
 		return made, Created, nil // the next run settles it
 	case err != nil || len(open) == 0 && cause != nil:
 		return PullRequest{}, "", errors.Join(fmt.Errorf("open a pull request of %s into %s: %w", p.Head, p.Base, cause), err)
-	case len(open) == 0 || len(open) == 1 && open[0].Number == made.Number:
+	case len(open) == 0:
 		return made, Created, nil
 	}
-	one, err := settle(ctx, f, open)
-	if err != nil {
-		return PullRequest{}, "", err
+	first := firstOf(open)
+	if first.Number == made.Number {
+		return made, Created, nil // whoever opened the other one closes it
 	}
-	if one.Number == made.Number {
-		return made, Created, nil
+	if made.Number != 0 {
+		if err := twice(ctx, f, made, first); err != nil {
+			return PullRequest{}, "", err
+		}
 	}
-	return refresh(ctx, f, one, p)
+	return refresh(ctx, f, first, p)
+}
+
+func firstOf(open []PullRequest) PullRequest {
+	return slices.MinFunc(open, func(a, b PullRequest) int { return a.Number - b.Number })
 }
 
 // settle takes the first of several open pull requests for the same branches, and
-// closes the others that we opened. Those lose our section, so that nobody takes
-// them for declined.
+// closes the others that we opened: a run that raced ended before it could.
 func settle(ctx context.Context, f Forge, open []PullRequest) (PullRequest, error) {
-	first := slices.MinFunc(open, func(a, b PullRequest) int { return a.Number - b.Number })
+	first := firstOf(open)
 	if len(open) == 1 {
 		return first, nil
 	}
@@ -112,12 +124,22 @@ func settle(ctx context.Context, f Forge, open []PullRequest) (PullRequest, erro
 		if pr.Number == first.Number || pr.Author.ID != me.ID {
 			continue
 		}
-		body, state := fmt.Sprintf("Opened at the same time as #%d, which is the one.", first.Number), Closed
-		if _, err := f.Edit(ctx, pr.Number, Edit{Body: &body, State: &state}); err != nil && !gone(ctx, f, pr.Number) {
-			return first, fmt.Errorf("close pull request %d, which was opened twice: %w", pr.Number, err)
+		if err := twice(ctx, f, pr, first); err != nil {
+			return first, err
 		}
 	}
 	return first, nil
+}
+
+// twice closes one that was opened beside another. It loses our section, so that
+// nobody takes it for declined.
+func twice(ctx context.Context, f Forge, pr, first PullRequest) error {
+	body, state := fmt.Sprintf("Opened at the same time as #%d, which is the one.", first.Number), Closed
+	_, err := f.Edit(ctx, pr.Number, Edit{Body: &body, State: &state})
+	if err == nil || fault.ClassOf(err) == fault.Conflict || gone(ctx, f, pr.Number) {
+		return nil // somebody is at it, too
+	}
+	return fmt.Errorf("close pull request %d, which was opened twice: %w", pr.Number, err)
 }
 
 // gone tells whether somebody else closed it meanwhile: both who raced settle.
@@ -194,34 +216,41 @@ func room(f Forge) int {
 	return MaxBody
 }
 
+// Remark is what Say keeps below a pull request.
+type Remark struct {
+	Number int    // of the pull request
+	Marker string // tells our remarks apart
+	Body   string
+}
+
 // Say keeps one comment of ours below a pull request: it is the one that bears
 // the marker and was written by us, whoever else copied the marker; it is edited
 // in place. It returns whether anything was written.
-func Say(ctx context.Context, f Forge, number int, marker, body string) (bool, error) {
+func Say(ctx context.Context, f Forge, r Remark) (bool, error) {
 	me, err := f.Me(ctx)
 	if err != nil {
 		return false, fmt.Errorf("ask the forge who we are: %w", err)
 	}
-	all, err := f.Comments(ctx, number)
+	all, err := f.Comments(ctx, r.Number)
 	if err != nil {
-		return false, fmt.Errorf("read the comments of pull request %d: %w", number, err)
+		return false, fmt.Errorf("read the comments of pull request %d: %w", r.Number, err)
 	}
-	mark := commentMark(marker) + "\n"
-	text := mark + clip(body, room(f)-len(mark))
+	mark := commentMark(r.Marker) + "\n"
+	text := mark + clip(r.Body, room(f)-len(mark))
 	for _, c := range all {
-		if c.Author.ID != me.ID || !bears(c.Body, marker) {
+		if c.Author.ID != me.ID || !bears(c.Body, r.Marker) {
 			continue
 		}
 		if sameText(c.Body, text) {
 			return false, nil
 		}
 		if err := f.EditComment(ctx, c, text); err != nil {
-			return false, fmt.Errorf("edit the comment on pull request %d: %w", number, err)
+			return false, fmt.Errorf("edit the comment on pull request %d: %w", r.Number, err)
 		}
 		return true, nil
 	}
-	if _, err := f.Comment(ctx, number, text); err != nil {
-		return false, fmt.Errorf("comment on pull request %d: %w", number, err)
+	if _, err := f.Comment(ctx, r.Number, text); err != nil {
+		return false, fmt.Errorf("comment on pull request %d: %w", r.Number, err)
 	}
 	return true, nil
 }

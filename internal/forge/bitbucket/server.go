@@ -41,10 +41,8 @@ func New(c forge.Config) (*Forge, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.API != "" {
-		if base, err = url.Parse(c.API); err != nil || base.Host == "" {
-			return nil, &fault.Error{Class: fault.Invalid, Err: errors.New("forge.api is no address")}
-		}
+	if base, err = c.Address(base); err != nil {
+		return nil, err
 	}
 	return &Forge{
 		conf: c, project: project, slug: slug,
@@ -134,8 +132,8 @@ func (f *Forge) Me(ctx context.Context) (forge.User, error) {
 	if f.me.ID != "" {
 		return f.me, nil
 	}
-	var any map[string]any
-	a, err := f.rest.Do(ctx, rest.Call{Method: http.MethodGet, Path: core + "/application-properties", Into: &any})
+	var told map[string]any
+	a, err := f.rest.Do(ctx, rest.Call{Method: http.MethodGet, Path: core + "/application-properties", Into: &told})
 	if err != nil {
 		return forge.User{}, err
 	}

@@ -295,7 +295,7 @@ func TestBitbucket(t *testing.T) {
 	forgetest.Run(t, s)
 	t.Run("statuses have no creator", func(t *testing.T) {
 		f := s.Forge(t, forgetest.Leat, func(rt http.RoundTripper) http.RoundTripper { return rt })
-		head := s.Push(t, forgetest.Leat, "status", "s.yaml", "")
+		head := s.Push(t, forgetest.Leat, "status", "s.yaml")
 		for _, state := range []forge.CheckState{forge.Pending, forge.Failure} {
 			if err := f.SetStatus(t.Context(), head, forge.Status{Context: "leat/production", State: state}); err != nil {
 				t.Fatal(err)

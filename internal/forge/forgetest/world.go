@@ -120,7 +120,7 @@ func (w *World) commit(files []string) string {
 func (w *World) Files(commit string) []string { return w.files[commit] }
 
 // Push puts a file on a branch.
-func (w *World) Push(_ *testing.T, who, branch, file, _ string) string {
+func (w *World) Push(_ *testing.T, who, branch, file string) string {
 	w.Lock()
 	defer w.Unlock()
 	have := w.files[w.Branches[branch]]

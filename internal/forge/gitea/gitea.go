@@ -15,17 +15,16 @@ import (
 	"strings"
 
 	"github.com/leat-dev/leat/internal/forge"
+	"github.com/leat-dev/leat/internal/forge/hub"
 	"github.com/leat-dev/leat/internal/forge/rest"
 	"github.com/leat-dev/leat/internal/source/fault"
 )
 
 // Forge is a repository at a Gitea.
 type Forge struct {
-	rest  *rest.Client
-	conf  forge.Config
-	at    forge.Location
-	repo  string // path of the repository below the API
-	pages url.Values
+	hub.Talk
+	conf forge.Config
+	at   forge.Location
 }
 
 // New returns the repository that c names; it connects when it is used.
@@ -40,21 +39,21 @@ func New(c forge.Config) (*Forge, error) {
 		at.Owner = at.Owner[i+1:]
 	}
 	api := at.Base.JoinPath("api/v1")
-	if c.API != "" {
-		if api, err = url.Parse(c.API); err != nil || api.Host == "" {
-			return nil, &fault.Error{Class: fault.Invalid, Err: errBadAPI}
-		}
+	if api, err = c.Address(api); err != nil {
+		return nil, err
 	}
-	return &Forge{
-		conf: c, at: at,
-		repo:  "/repos/" + rest.Escape(at.Owner) + "/" + rest.Escape(at.Name),
-		pages: url.Values{"limit": {"50"}},
-		rest: &rest.Client{Base: api, Transport: c.Transport, Now: c.Now, Class: classOf, Authorize: func(r *http.Request) {
+	f := &Forge{conf: c, at: at}
+	f.Talk = hub.Talk{
+		Repo: "/repos/" + rest.Escape(at.Owner) + "/" + rest.Escape(at.Name),
+		Page: url.Values{"limit": {"50"}},
+		User: f.user,
+		Rest: &rest.Client{Base: api, Transport: c.Transport, Now: c.Now, Class: classOf, Authorize: func(r *http.Request) {
 			if !c.Token.IsZero() {
 				r.Header.Set("Authorization", "token "+c.Token.Reveal())
 			}
 		}},
-	}, nil
+	}
+	return f, nil
 }
 
 // classOf knows what Gitea means by some answers (routers/api/v1/repo/pull.go).
@@ -70,14 +69,8 @@ func classOf(status int, message string) fault.Class {
 	return ""
 }
 
-// user is an account as Gitea writes it.
-type user struct {
-	ID    int64  `json:"id"`
-	Login string `json:"login"`
-}
-
 // user translates; accounts with a negative number are Gitea's own (Actions, Ghost).
-func (f *Forge) user(u *user) forge.User {
+func (f *Forge) user(u *hub.Account) forge.User {
 	if u == nil {
 		return forge.User{}
 	}
@@ -86,8 +79,8 @@ func (f *Forge) user(u *user) forge.User {
 
 // Me implements forge.Forge.
 func (f *Forge) Me(ctx context.Context) (forge.User, error) {
-	var u user
-	err := f.rest.Get(ctx, "/user", nil, &u)
+	var u hub.Account
+	err := f.Rest.Get(ctx, "/user", nil, &u)
 	return f.user(&u), err
 }
 
@@ -100,7 +93,7 @@ func (f *Forge) Repository(ctx context.Context) (forge.Repository, error) {
 		CloneURL      string `json:"clone_url"`
 		Private       bool   `json:"private"`
 	}
-	err := f.rest.Get(ctx, f.repo, nil, &r)
+	err := f.Rest.Get(ctx, f.Repo, nil, &r)
 	return forge.Repository{Name: r.FullName, DefaultBranch: r.DefaultBranch, URL: r.HTMLURL, CloneURL: r.CloneURL, Private: r.Private}, err
 }
 
@@ -131,7 +124,7 @@ func (f *Forge) Branch(ctx context.Context, name string) (forge.Branch, error) {
 		Contexts    []string `json:"status_check_contexts"`
 		Rule        string   `json:"effective_branch_protection_name"`
 	}
-	if err := f.rest.Get(ctx, f.repo+"/branches/"+rest.Elements(name), nil, &b); err != nil {
+	if err := f.Rest.Get(ctx, f.Repo+"/branches/"+rest.Elements(name), nil, &b); err != nil {
 		return forge.Branch{}, err
 	}
 	out := forge.Branch{Name: b.Name, Commit: b.Commit.ID, Protected: b.Protected}
@@ -143,7 +136,7 @@ func (f *Forge) Branch(ctx context.Context, name string) (forge.Branch, error) {
 		out.Protection.Checks = b.Contexts
 	}
 	var p protection
-	err := f.rest.Get(ctx, f.repo+"/branch_protections/"+rest.Escape(b.Rule), nil, &p)
+	err := f.Rest.Get(ctx, f.Repo+"/branch_protections/"+rest.Escape(b.Rule), nil, &p)
 	switch fault.ClassOf(err) {
 	case "":
 		out.Protection.DismissStale = p.DismissStale || p.IgnoreStaleVotes
@@ -167,7 +160,7 @@ func (f *Forge) Members(ctx context.Context, team string) ([]forge.User, error) 
 		}
 		path = "/teams/" + strconv.FormatInt(id, 10) + "/members"
 	}
-	list, err := rest.All[user](ctx, f.rest, path, f.pages)
+	list, err := rest.All[hub.Account](ctx, f.Rest, path, f.Page)
 	var out []forge.User
 	for _, u := range list {
 		out = append(out, f.user(&u))
@@ -180,7 +173,7 @@ func (f *Forge) team(ctx context.Context, org, name string) (int64, error) {
 		ID   int64  `json:"id"`
 		Name string `json:"name"`
 	}
-	list, err := rest.All[team](ctx, f.rest, "/orgs/"+rest.Escape(org)+"/teams", f.pages)
+	list, err := rest.All[team](ctx, f.Rest, "/orgs/"+rest.Escape(org)+"/teams", f.Page)
 	if err != nil {
 		return 0, err
 	}

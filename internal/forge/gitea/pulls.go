@@ -2,98 +2,36 @@ package gitea
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/leat-dev/leat/internal/forge"
+	"github.com/leat-dev/leat/internal/forge/hub"
 	"github.com/leat-dev/leat/internal/forge/rest"
 	"github.com/leat-dev/leat/internal/source/fault"
 )
-
-var errBadAPI = errors.New("forge.api is no address")
 
 func errNoTeam(org, name string) error {
 	return fmt.Errorf("the organisation %s has no team %q that this account sees", org, name)
 }
 
-// pull is a pull request as Gitea writes it.
-type pull struct {
-	Number    int       `json:"number"`
-	URL       string    `json:"html_url"`
-	Title     string    `json:"title"`
-	Body      string    `json:"body"`
-	State     string    `json:"state"`
-	Draft     bool      `json:"draft"`
-	Merged    bool      `json:"merged"`
-	MergedAs  string    `json:"merge_commit_sha"`
-	Mergeable bool      `json:"mergeable"`
-	User      *user     `json:"user"`
-	Labels    []label   `json:"labels"`
-	Head      end       `json:"head"`
-	Base      end       `json:"base"`
-	Created   time.Time `json:"created_at"`
-	Updated   time.Time `json:"updated_at"`
-}
-
-type label struct {
-	ID   int64  `json:"id"`
-	Name string `json:"name"`
-}
-
-type end struct {
-	Ref  string `json:"ref"`
-	SHA  string `json:"sha"`
-	Repo *struct {
-		FullName string `json:"full_name"`
-	} `json:"repo"`
-}
-
-func (e end) side() forge.Side {
-	s := forge.Side{Branch: e.Ref, Commit: e.SHA}
-	if e.Repo != nil {
-		s.Repo = e.Repo.FullName
-	}
-	return s
-}
-
-func (f *Forge) pull(p pull) forge.PullRequest {
-	out := forge.PullRequest{
-		Number: p.Number, URL: p.URL, Title: p.Title, Body: p.Body, State: forge.Open, Draft: p.Draft,
-		Author: f.user(p.User), Head: p.Head.side(), Base: p.Base.side(), Created: p.Created, Updated: p.Updated,
-	}
-	for _, l := range p.Labels {
-		out.Labels = append(out.Labels, l.Name)
-	}
-	switch {
-	case p.Merged:
-		out.State, out.MergedAs = forge.Merged, p.MergedAs
-	case p.State == "closed":
-		out.State = forge.Closed
-	case p.Mergeable:
+func (f *Forge) pull(p hub.Pull) forge.PullRequest {
+	out := f.Request(p)
+	if out.State == forge.Open && p.Mergeable != nil && *p.Mergeable {
 		out.Mergeable = forge.Clean // false also says «not yet known»
 	}
 	return out
 }
 
-func (f *Forge) path(number int, more string) string {
-	return f.repo + "/pulls/" + strconv.Itoa(number) + more
-}
-
-func (f *Forge) issue(number int, more string) string {
-	return f.repo + "/issues/" + strconv.Itoa(number) + more
-}
-
 // Pull implements forge.Pulls.
 func (f *Forge) Pull(ctx context.Context, number int) (forge.PullRequest, error) {
-	var p pull
-	if err := f.rest.Get(ctx, f.path(number, ""), nil, &p); err != nil {
+	var p hub.Pull
+	if err := f.Rest.Get(ctx, f.Path(number, ""), nil, &p); err != nil {
 		return forge.PullRequest{}, err
 	}
 	out := f.pull(p)
@@ -106,10 +44,10 @@ func (f *Forge) Pull(ctx context.Context, number int) (forge.PullRequest, error)
 // pushed since it was opened, among what happened in the repository.
 func (f *Forge) pusher(ctx context.Context, p forge.PullRequest) (forge.User, error) {
 	type event struct {
-		Type string `json:"type"`
-		User *user  `json:"user"`
+		Type string       `json:"type"`
+		User *hub.Account `json:"user"`
 	}
-	events, err := rest.All[event](ctx, f.rest, f.issue(p.Number, "/timeline"), f.pages)
+	events, err := rest.All[event](ctx, f.Rest, f.Issue(p.Number, "/timeline"), f.Page)
 	if err != nil {
 		return forge.User{}, err
 	}
@@ -127,11 +65,11 @@ func (f *Forge) pusher(ctx context.Context, p forge.PullRequest) (forge.User, er
 // feed looks at the last page of the repository's activities for a push.
 func (f *Forge) feed(ctx context.Context, branch string) (forge.User, error) {
 	var feed []struct {
-		Op   string `json:"op_type"`
-		Ref  string `json:"ref_name"`
-		User *user  `json:"act_user"`
+		Op   string       `json:"op_type"`
+		Ref  string       `json:"ref_name"`
+		User *hub.Account `json:"act_user"`
 	}
-	err := f.rest.Get(ctx, f.repo+"/activities/feeds", url.Values{"limit": {"50"}}, &feed)
+	err := f.Rest.Get(ctx, f.Repo+"/activities/feeds", url.Values{"limit": {"50"}}, &feed)
 	if fault.ClassOf(err) == fault.NotFound {
 		return forge.User{}, nil // versions before 1.20
 	}
@@ -145,13 +83,13 @@ func (f *Forge) feed(ctx context.Context, branch string) (forge.User, error) {
 
 // List implements forge.Pulls.
 func (f *Forge) List(ctx context.Context, q forge.Query) ([]forge.PullRequest, error) {
-	query := maps.Clone(f.pages)
+	query := maps.Clone(f.Page)
 	query.Set("state", map[forge.State]string{"": "all", forge.Open: "open", forge.Closed: "closed", forge.Merged: "closed"}[q.State])
 	query.Set("sort", "recentupdate")
 	if q.Base != "" {
 		query.Set("base_branch", q.Base) // since 1.23; checked below for those before
 	}
-	list, err := rest.All[pull](ctx, f.rest, f.repo+"/pulls", query)
+	list, err := rest.All[hub.Pull](ctx, f.Rest, f.Repo+"/pulls", query)
 	if err != nil {
 		return nil, err
 	}
@@ -180,8 +118,8 @@ func (f *Forge) Create(ctx context.Context, d forge.Draft) (forge.PullRequest, e
 	if len(labels) > 0 {
 		body["labels"] = labels
 	}
-	var p pull
-	_, err = f.rest.Do(ctx, rest.Call{Method: http.MethodPost, Path: f.repo + "/pulls", Body: body, Into: &p})
+	var p hub.Pull
+	_, err = f.Rest.Do(ctx, rest.Call{Method: http.MethodPost, Path: f.Repo + "/pulls", Body: body, Into: &p})
 	return f.pull(p), err
 }
 
@@ -190,19 +128,19 @@ func (f *Forge) labels(ctx context.Context, names []string) ([]int64, error) {
 	if len(names) == 0 {
 		return nil, nil
 	}
-	list, err := rest.All[label](ctx, f.rest, f.repo+"/labels", f.pages)
+	list, err := rest.All[hub.Label](ctx, f.Rest, f.Repo+"/labels", f.Page)
 	if err != nil {
 		return nil, err
 	}
 	var out []int64
 	for _, name := range names {
-		i := slices.IndexFunc(list, func(l label) bool { return l.Name == name })
+		i := slices.IndexFunc(list, func(l hub.Label) bool { return l.Name == name })
 		if i >= 0 {
 			out = append(out, list[i].ID)
 			continue
 		}
-		var made label
-		_, err := f.rest.Do(ctx, rest.Call{Method: http.MethodPost, Path: f.repo + "/labels", Body: map[string]any{"name": name, "color": "#3b82a0"}, Into: &made})
+		var made hub.Label
+		_, err := f.Rest.Do(ctx, rest.Call{Method: http.MethodPost, Path: f.Repo + "/labels", Body: map[string]any{"name": name, "color": "#3b82a0"}, Into: &made})
 		switch fault.ClassOf(err) {
 		case "":
 			out = append(out, made.ID)
@@ -216,16 +154,7 @@ func (f *Forge) labels(ctx context.Context, names []string) ([]int64, error) {
 
 // Edit implements forge.Pulls.
 func (f *Forge) Edit(ctx context.Context, number int, e forge.Edit) (forge.PullRequest, error) {
-	body := map[string]any{}
-	if e.Title != nil {
-		body["title"] = *e.Title
-	}
-	if e.Body != nil {
-		body["body"] = *e.Body
-	}
-	if e.State != nil {
-		body["state"] = string(*e.State)
-	}
+	body := hub.Changes(e)
 	if e.Labels != nil {
 		ids, err := f.labels(ctx, *e.Labels)
 		if err != nil {
@@ -233,8 +162,8 @@ func (f *Forge) Edit(ctx context.Context, number int, e forge.Edit) (forge.PullR
 		}
 		body["labels"] = append([]int64{}, ids...)
 	}
-	var p pull
-	_, err := f.rest.Do(ctx, rest.Call{Method: http.MethodPatch, Path: f.path(number, ""), Body: body, Into: &p})
+	var p hub.Pull
+	_, err := f.Rest.Do(ctx, rest.Call{Method: http.MethodPatch, Path: f.Path(number, ""), Body: body, Into: &p})
 	return f.pull(p), err
 }
 
@@ -253,7 +182,7 @@ func (f *Forge) Merge(ctx context.Context, number int, m forge.Merge) error {
 	var err error
 	pause := mergePause
 	for range mergeTries {
-		_, err = f.rest.Do(ctx, rest.Call{Method: http.MethodPost, Path: f.path(number, "/merge"), Body: body})
+		_, err = f.Rest.Do(ctx, rest.Call{Method: http.MethodPost, Path: f.Path(number, "/merge"), Body: body})
 		if err == nil || !strings.Contains(err.Error(), "try again later") {
 			return err
 		}
@@ -265,22 +194,4 @@ func (f *Forge) Merge(ctx context.Context, number int, m forge.Merge) error {
 		}
 	}
 	return &fault.Error{Class: fault.Conflict, URL: f.at.Base.Host, Err: fmt.Errorf("it still cannot be merged; perhaps both branches change the same lines: %w", err)}
-}
-
-// Files implements forge.Pulls.
-func (f *Forge) Files(ctx context.Context, number int) ([]string, error) {
-	type file struct {
-		Name     string `json:"filename"`
-		Previous string `json:"previous_filename"`
-	}
-	list, err := rest.All[file](ctx, f.rest, f.path(number, "/files"), f.pages)
-	var out []string
-	for _, x := range list {
-		out = append(out, x.Name)
-		if x.Previous != "" {
-			out = append(out, x.Previous)
-		}
-	}
-	slices.Sort(out)
-	return slices.Compact(out), err
 }

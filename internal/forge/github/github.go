@@ -10,23 +10,22 @@ package github
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 
 	"github.com/leat-dev/leat/internal/forge"
+	"github.com/leat-dev/leat/internal/forge/hub"
 	"github.com/leat-dev/leat/internal/forge/rest"
 	"github.com/leat-dev/leat/internal/source/fault"
 )
 
 // Forge is a repository at a GitHub.
 type Forge struct {
-	rest *rest.Client
+	hub.Talk
 	conf forge.Config
 	at   forge.Location
-	repo string // path of the repository below the API
 }
 
 // apiVersion is the version of the API that every request asks for.
@@ -42,21 +41,21 @@ func New(c forge.Config) (*Forge, error) {
 	if strings.EqualFold(at.Base.Host, "github.com") {
 		api = &url.URL{Scheme: "https", Host: "api.github.com"}
 	}
-	if c.API != "" {
-		if api, err = url.Parse(c.API); err != nil || api.Host == "" {
-			return nil, &fault.Error{Class: fault.Invalid, Err: errors.New("forge.api is no address")}
-		}
+	if api, err = c.Address(api); err != nil {
+		return nil, err
 	}
-	return &Forge{
-		conf: c, at: at, repo: "/repos/" + rest.Escape(at.Owner) + "/" + rest.Escape(at.Name),
-		rest: &rest.Client{Base: api, Transport: c.Transport, Now: c.Now, Class: classOf, Authorize: func(r *http.Request) {
+	f := &Forge{conf: c, at: at}
+	f.Talk = hub.Talk{
+		Repo: "/repos/" + rest.Escape(at.Owner) + "/" + rest.Escape(at.Name), Page: pages(), User: f.user,
+		Rest: &rest.Client{Base: api, Transport: c.Transport, Now: c.Now, Class: classOf, Authorize: func(r *http.Request) {
 			r.Header.Set("Accept", "application/vnd.github+json")
 			r.Header.Set("X-Github-Api-Version", apiVersion)
 			if !c.Token.IsZero() {
 				r.Header.Set("Authorization", "Bearer "+c.Token.Reveal())
 			}
 		}},
-	}, nil
+	}
+	return f, nil
 }
 
 // classOf knows what GitHub means by some answers. A merge that is refused is 405
@@ -85,14 +84,7 @@ func pages(more ...string) url.Values {
 	return q
 }
 
-// user is an account as GitHub writes it.
-type user struct {
-	ID    int64  `json:"id"`
-	Login string `json:"login"`
-	Type  string `json:"type"`
-}
-
-func (f *Forge) user(u *user) forge.User {
+func (f *Forge) user(u *hub.Account) forge.User {
 	if u == nil || u.ID == 0 {
 		return forge.User{}
 	}
@@ -105,8 +97,8 @@ func (f *Forge) Me(ctx context.Context) (forge.User, error) {
 	if f.conf.User != "" {
 		path = "/users/" + rest.Escape(f.conf.User)
 	}
-	var u user
-	err := f.rest.Get(ctx, path, nil, &u)
+	var u hub.Account
+	err := f.Rest.Get(ctx, path, nil, &u)
 	return f.user(&u), err
 }
 
@@ -119,7 +111,7 @@ func (f *Forge) Repository(ctx context.Context) (forge.Repository, error) {
 		CloneURL      string `json:"clone_url"`
 		Private       bool   `json:"private"`
 	}
-	err := f.rest.Get(ctx, f.repo, nil, &r)
+	err := f.Rest.Get(ctx, f.Repo, nil, &r)
 	return forge.Repository{Name: r.FullName, DefaultBranch: r.DefaultBranch, URL: r.HTMLURL, CloneURL: r.CloneURL, Private: r.Private}, err
 }
 
@@ -139,8 +131,8 @@ func (f *Forge) Branch(ctx context.Context, name string) (forge.Branch, error) {
 			} `json:"required_status_checks"`
 		} `json:"protection"`
 	}
-	at := f.repo + "/branches/" + rest.Elements(name)
-	if err := f.rest.Get(ctx, at, nil, &b); err != nil {
+	at := f.Repo + "/branches/" + rest.Elements(name)
+	if err := f.Rest.Get(ctx, at, nil, &b); err != nil {
 		return forge.Branch{}, err
 	}
 	out := forge.Branch{Name: b.Name, Commit: b.Commit.SHA, Protected: b.Protected}
@@ -163,7 +155,7 @@ func (f *Forge) rules(ctx context.Context, name string, b *forge.Branch) error {
 			} `json:"required_status_checks"`
 		} `json:"parameters"`
 	}
-	list, err := rest.All[rule](ctx, f.rest, f.repo+"/rules/branches/"+rest.Elements(name), pages())
+	list, err := rest.All[rule](ctx, f.Rest, f.Repo+"/rules/branches/"+rest.Elements(name), pages())
 	if fault.ClassOf(err) == fault.NotFound || fault.ClassOf(err) == fault.Forbidden {
 		return nil // versions of the server before rulesets
 	}
@@ -196,7 +188,7 @@ func (f *Forge) protection(ctx context.Context, branch string, out *forge.Protec
 			Enabled bool `json:"enabled"`
 		} `json:"allow_force_pushes"`
 	}
-	err := f.rest.Get(ctx, branch+"/protection", nil, &p)
+	err := f.Rest.Get(ctx, branch+"/protection", nil, &p)
 	if class := fault.ClassOf(err); class == fault.Forbidden || class == fault.NotFound {
 		return nil
 	}
@@ -217,7 +209,7 @@ func (f *Forge) Members(ctx context.Context, team string) ([]forge.User, error) 
 	if isTeam {
 		path += "/teams/" + rest.Escape(slug)
 	}
-	list, err := rest.All[user](ctx, f.rest, path+"/members", pages())
+	list, err := rest.All[hub.Account](ctx, f.Rest, path+"/members", pages())
 	var out []forge.User
 	for _, u := range list {
 		out = append(out, f.user(&u))

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/leat-dev/leat/internal/forge"
+	"github.com/leat-dev/leat/internal/forge/hub"
 	"github.com/leat-dev/leat/internal/secret"
 	"github.com/leat-dev/leat/internal/source/fault"
 )
@@ -26,11 +27,11 @@ func Webhook(header http.Header, body []byte, secrets []secret.Value) (forge.Eve
 			Number int              `json:"number"`
 			Pull   *json.RawMessage `json:"pull_request"`
 		} `json:"issue"`
-		Pull *pull `json:"pull_request"`
+		Pull *hub.Pull `json:"pull_request"`
 		Repo struct {
 			FullName string `json:"full_name"`
 		} `json:"repository"`
-		Sender *user `json:"sender"`
+		Sender *hub.Account `json:"sender"`
 	}
 	if err := json.Unmarshal(body, &p); err != nil {
 		return forge.Event{}, &fault.Error{Class: fault.Invalid, Err: fmt.Errorf("read webhook: %w", err)}

@@ -10,7 +10,6 @@ package gitlab
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -37,10 +36,8 @@ func New(c forge.Config) (*Forge, error) {
 		return nil, err
 	}
 	api := at.Base.JoinPath("api/v4")
-	if c.API != "" {
-		if api, err = url.Parse(c.API); err != nil || api.Host == "" {
-			return nil, &fault.Error{Class: fault.Invalid, Err: errors.New("forge.api is no address")}
-		}
+	if api, err = c.Address(api); err != nil {
+		return nil, err
 	}
 	return &Forge{
 		conf: c, at: at, repo: "/projects/" + rest.Escape(at.Path()),

@@ -85,7 +85,7 @@ func (s *stage) Forge(t *testing.T, who string, _ func(http.RoundTripper) http.R
 }
 
 // Push implements forgetest.Stage.
-func (s *stage) Push(t *testing.T, who, branch, file, text string) string {
+func (s *stage) Push(t *testing.T, who, branch, file string) string {
 	t.Helper()
 	f, ctx := s.as(t, who), context.Background()
 	old, err := f.c.Repo.Branch(branch)
@@ -95,7 +95,7 @@ func (s *stage) Push(t *testing.T, who, branch, file, text string) string {
 			t.Fatal(err)
 		}
 	}
-	id, err := f.c.Repo.Commit(ctx, repo.Draft{Parents: []repo.Hash{parent}, Message: "change", Author: repo.Person{Name: who, Email: who, When: s.tick()}, Changes: map[string]*tree.Blob{file: tree.BlobOf([]byte(text))}})
+	id, err := f.c.Repo.Commit(ctx, repo.Draft{Parents: []repo.Hash{parent}, Message: "change", Author: repo.Person{Name: who, Email: who, When: s.tick()}, Changes: map[string]*tree.Blob{file: tree.BlobOf([]byte(file + "\n"))}})
 	if err == nil {
 		err = f.c.Repo.Push(ctx, repo.Update{Branch: branch, Old: old, New: id})
 	}
@@ -128,7 +128,7 @@ func TestPlain(t *testing.T) { forgetest.Run(t, newStage(t)) }
 // whose name it stands does not count, and a review counts for one pull request.
 func TestForgedRecords(t *testing.T) {
 	s, ctx := newStage(t), context.Background()
-	head := s.Push(t, forgetest.Alice, "change", "a.yaml", "a: 1\n")
+	head := s.Push(t, forgetest.Alice, "change", "a.yaml")
 	f := s.as(t, forgetest.Leat)
 	one, err := f.Create(ctx, forge.Draft{Head: "change", Base: forgetest.Main, Title: "one"})
 	if err != nil {
@@ -193,7 +193,7 @@ func sealed(t *testing.T, r record, key ssh.Signer) []byte {
 // git itself shows the notes.
 func TestGitShowsNotes(t *testing.T) {
 	s := newStage(t)
-	head := s.Push(t, forgetest.Alice, "change", "a.yaml", "a: 1\n")
+	head := s.Push(t, forgetest.Alice, "change", "a.yaml")
 	pr, err := s.as(t, forgetest.Leat).Create(context.Background(), forge.Draft{Head: "change", Base: forgetest.Main, Title: "one"})
 	if err != nil {
 		t.Fatal(err)
