@@ -61,21 +61,11 @@ func OpenFlowRepo(dir string) (*FlowRepo, error) {
 			break
 		}
 	}
-	r, err := openRepo(top)
+	r, err := repo.Open(top, repo.Options{})
 	if err != nil {
 		return nil, err
 	}
 	return &FlowRepo{File: filepath.Join(top, rest, flow.FileName), Repo: r, rest: filepath.ToSlash(rest)}, nil
-}
-
-// openRepo opens a clone for reading: the credential of the person is asked for only
-// where the address cannot do without.
-func openRepo(top string) (*repo.Repo, error) {
-	r, err := repo.Open(top, repo.Options{Credential: &git.Credential{}})
-	if err != nil {
-		return repo.Open(top, repo.Options{})
-	}
-	return r, nil
 }
 
 // Close lets go of the repository.

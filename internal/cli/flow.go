@@ -76,7 +76,7 @@ func (f *previewFlags) sources(fs *pflag.FlagSet) {
 
 // flowVerbs are those that read leat.yaml.
 func flowVerbs(env Env) []*cobra.Command {
-	return []*cobra.Command{newInit(env), newMatrix(env)}
+	return []*cobra.Command{newInit(env), newEnv(env), newMatrix(env)}
 }
 
 func runMatrix(cmd *cobra.Command, env Env, f *matrixFlags, given []string) error {

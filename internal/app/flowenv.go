@@ -1,0 +1,273 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/leat-dev/leat/internal/flow"
+	"github.com/leat-dev/leat/internal/gate"
+	"github.com/leat-dev/leat/internal/repo"
+	"github.com/leat-dev/leat/internal/tree"
+)
+
+// EnvState is how an environment stands.
+type EnvState struct {
+	Name      string     `json:"name"`
+	Branch    string     `json:"branch"`
+	Directory string     `json:"directory,omitempty"`
+	Follows   string     `json:"follows,omitempty"`
+	Move      flow.Move  `json:"move,omitempty"`
+	Head      *EnvHead   `json:"head,omitempty"` // nil where the branch is not there
+	Waiting   *Waiting   `json:"waiting,omitempty"`
+	Opening   EnvOpening `json:"opening"`
+	Pulls     []EnvPull  `json:"pullRequests,omitempty"`
+	Problem   string     `json:"problem,omitempty"`
+}
+
+// EnvHead is the last commit that changed an environment.
+type EnvHead struct {
+	Commit  string    `json:"commit"`
+	Subject string    `json:"subject"`
+	Author  string    `json:"author"`
+	When    time.Time `json:"when"`
+	Local   bool      `json:"local,omitempty"` // the remote does not have the branch
+}
+
+// Waiting is what waits in the environment before.
+type Waiting struct {
+	Commits int `json:"commits"` // there, that are not here
+	Files   int `json:"files"`   // that would be promoted
+	// Own counts the commits here that the environment before lacks, where branches
+	// are merged; Drifted the files that were changed here alone.
+	Own      int      `json:"own"`
+	Drifted  int      `json:"drifted"`
+	Subjects []string `json:"subjects,omitempty"` // of the newest commits
+}
+
+// EnvOpening tells whether changes may reach an environment now.
+type EnvOpening struct {
+	gate.Opened
+}
+
+// EnvPull is an open pull request into an environment's branch.
+type EnvPull struct {
+	Number int    `json:"number"`
+	Title  string `json:"title"`
+	URL    string `json:"url"`
+}
+
+// EnvsConfig says whose environments are looked at.
+type EnvsConfig struct {
+	Dir string
+	Now time.Time
+	// Pulls lists the open pull requests into a branch; nil where no forge is asked.
+	Pulls func(ctx context.Context, f *flow.Forge, branch string) ([]EnvPull, error)
+}
+
+// Envs tells how each environment stands, each after the one that it follows.
+func Envs(ctx context.Context, cfg EnvsConfig) ([]EnvState, error) {
+	f, err := OpenFlow(cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var out []EnvState
+	for _, e := range f.Flow.InOrder() {
+		s := EnvState{Name: e.Name, Branch: e.Branch, Directory: e.Directory, Follows: e.Follows, Opening: EnvOpening{f.Flow.Opening(e.Name, cfg.Now)}}
+		if e.Follows != "" {
+			s.Move = e.Move
+		}
+		if err := f.fill(ctx, e, &s); err != nil {
+			s.Problem = err.Error()
+		}
+		if cfg.Pulls != nil && f.Flow.Forge != nil {
+			if s.Pulls, err = cfg.Pulls(ctx, f.Flow.Forge, e.Branch); err != nil && s.Problem == "" {
+				s.Problem = "pull requests: " + err.Error()
+			}
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+// fill reads the head of an environment, and what waits before it.
+func (f *FlowRepo) fill(ctx context.Context, e flow.Environment, s *EnvState) error {
+	h, err := f.Head(ctx, e.Branch)
+	if err != nil {
+		return err
+	}
+	last, err := f.last(ctx, h, e)
+	if err != nil {
+		return err
+	}
+	s.Head = &EnvHead{Commit: last.ID.String(), Subject: last.Subject(), Author: last.Author.Name, When: last.Committer.When.UTC(), Local: h.Local}
+	before, ok := f.Flow.Environment(e.Follows)
+	if !ok {
+		return nil
+	}
+	way, err := f.Way(ctx, before, e)
+	if err != nil {
+		return err
+	}
+	w := Waiting{Commits: len(way.Commits), Own: way.Own}
+	for _, d := range f.Flow.Differences(way.From, way.To, way.Base) {
+		if d.Has(flow.Moves) {
+			w.Files++
+		}
+		if d.Has(flow.Drifted) {
+			w.Drifted++
+		}
+	}
+	for _, c := range way.Commits[:min(len(way.Commits), maxSubjects)] {
+		w.Subjects = append(w.Subjects, c.Subject())
+	}
+	s.Waiting = &w
+	return nil
+}
+
+// maxSubjects is how many of the commits that wait are named; maxLog how many are
+// looked at.
+const (
+	maxSubjects = 3
+	maxLog      = 2000
+)
+
+// last is the last commit that changed an environment.
+func (f *FlowRepo) last(ctx context.Context, h Head, e flow.Environment) (repo.Commit, error) {
+	found, err := f.Repo.Log(ctx, repo.Range{From: h.Commit.ID, Paths: []string{f.in(e.Directory)}, Limit: 1})
+	if err != nil || len(found) == 0 {
+		return h.Commit, err
+	}
+	return found[0], nil
+}
+
+// Way is what lies between two environments.
+type Way struct {
+	From, To flow.Side
+	// Base is the environment before when something last moved from it.
+	Base    tree.Tree
+	Commits []repo.Commit // of the one before that are not in the other, the newest first
+	Own     int           // commits that only the other has, where branches are merged
+	Heads   [2]Head
+}
+
+// Way reads what lies between two environments. Where branches are merged, what last
+// moved is where they parted; where directories are copied, it is the state that the
+// source had when the target was last changed.
+func (f *FlowRepo) Way(ctx context.Context, from, to flow.Environment) (Way, error) {
+	var w Way
+	var err error
+	for i, e := range []flow.Environment{from, to} {
+		if w.Heads[i], err = f.Head(ctx, e.Branch); err != nil {
+			return w, err
+		}
+	}
+	w.From = flow.Side{Environment: from, Tree: sub(w.Heads[0].Tree, from.Directory)}
+	w.To = flow.Side{Environment: to, Tree: sub(w.Heads[1].Tree, to.Directory)}
+	if from.Directory == "" && to.Directory == "" {
+		return w, f.parted(ctx, &w)
+	}
+	return w, f.copied(ctx, &w)
+}
+
+func (f *FlowRepo) parted(ctx context.Context, w *Way) error {
+	a, b := w.Heads[0].Commit.ID, w.Heads[1].Commit.ID
+	base, err := f.Repo.MergeBase(ctx, a, b)
+	if err != nil {
+		return fmt.Errorf("compare %s and %s: %w", w.Heads[0].Branch, w.Heads[1].Branch, err)
+	}
+	if w.Base, err = f.at(ctx, base); err != nil {
+		return err
+	}
+	if _, w.Own, err = f.Repo.Compare(ctx, a, b); err != nil {
+		return err
+	}
+	w.Commits, err = f.Repo.Log(ctx, repo.Range{From: a, Not: []repo.Hash{b}, Limit: maxLog})
+	return err
+}
+
+// copied finds for each file that differs the source's text at the time when the
+// target's was last changed: on one branch the commit says when, on two the clock.
+func (f *FlowRepo) copied(ctx context.Context, w *Way) error {
+	source, target := f.in(w.From.Environment.Directory), f.in(w.To.Environment.Directory)
+	theirs, err := f.Repo.Log(ctx, repo.Range{From: w.Heads[1].Commit.ID, Paths: []string{target}, Limit: maxLog, Files: true})
+	if err != nil {
+		return err
+	}
+	ours, err := f.Repo.Log(ctx, repo.Range{From: w.Heads[0].Commit.ID, Paths: []string{source, target}, Limit: maxLog, Files: true})
+	if err != nil {
+		return err
+	}
+	moved := map[string]repo.Commit{} // the last change of each file of the target
+	for _, c := range theirs {
+		for _, file := range c.Files {
+			if name, ok := strings.CutPrefix(file, target+"/"); ok && moved[name].ID.IsZero() {
+				moved[name] = c
+			}
+		}
+	}
+	h := hindsight{f: f, dir: w.From.Environment.Directory, same: w.Heads[0].Commit.ID == w.Heads[1].Commit.ID, ours: ours, trees: map[repo.Hash]tree.Tree{}}
+	waiting := map[repo.Hash]bool{}
+	for _, file := range tree.Changed(w.From.Tree, w.To.Tree) {
+		at := len(ours)
+		if c, ok := moved[file]; ok {
+			at = h.at(c)
+			if err := h.take(ctx, file, at, &w.Base); err != nil {
+				return err
+			}
+		}
+		for _, c := range ours[:at] {
+			if slices.Contains(c.Files, source+"/"+file) {
+				waiting[c.ID] = true
+			}
+		}
+	}
+	for _, c := range ours {
+		if waiting[c.ID] {
+			w.Commits = append(w.Commits, c)
+		}
+	}
+	return nil
+}
+
+// hindsight reads a source as it was.
+type hindsight struct {
+	f     *FlowRepo
+	dir   string
+	same  bool          // both are on one branch
+	ours  []repo.Commit // of the source's branch, the newest first
+	trees map[repo.Hash]tree.Tree
+}
+
+// at is the index of the commit at which the source stood when a commit was made.
+func (h hindsight) at(c repo.Commit) int {
+	return max(0, slices.IndexFunc(h.ours, func(o repo.Commit) bool {
+		return h.same && o.ID == c.ID || !h.same && !o.Committer.When.After(c.Committer.When)
+	}))
+}
+
+// take puts a file of the source as it was into a tree.
+func (h hindsight) take(ctx context.Context, file string, at int, into *tree.Tree) error {
+	if at >= len(h.ours) {
+		return nil
+	}
+	id := h.ours[at].ID
+	t, ok := h.trees[id]
+	if !ok {
+		whole, err := h.f.at(ctx, id)
+		if err != nil {
+			return err
+		}
+		t = sub(whole, h.dir)
+		h.trees[id] = t
+	}
+	data, err := t.ReadFile(file)
+	if err != nil {
+		return nil // it was not there
+	}
+	*into, err = into.With(file, tree.BlobOf(data))
+	return err
+}
