@@ -9,6 +9,7 @@ import (
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/report"
 	"github.com/leat-dev/leat/internal/screen"
+	"github.com/leat-dev/leat/internal/unit"
 )
 
 // Compare returns what becomes of a fleet that was base and is head now.
@@ -94,7 +95,7 @@ func (c *comparison) unit(b, h *fleet.Unit) (Unit, bool) {
 		b = &fleet.Unit{Key: h.Key}
 		u.Objects, u.Release = c.objects(b, h), c.release(b, h)
 		if h.State == fleet.NotRendered {
-			u.Op, u.Why = Unknown, "it could not be rendered"
+			u.Op, u.Why = Unknown, unrendered(h, "it could not be rendered")
 		}
 	} else if touched = c.compare(&u, b, h); touched {
 		u.Before = c.standing(b)
@@ -103,6 +104,14 @@ func (c *comparison) unit(b, h *fleet.Unit) (Unit, bool) {
 		u.After, u.Warnings = c.standing(h), c.warnings(h, u.Warnings)
 	}
 	return u, touched
+}
+
+// unrendered says why nothing is known of a unit, where there is more to say.
+func unrendered(u *fleet.Unit, otherwise string) string {
+	if unit.Elsewhere(u.Object) != "" {
+		return u.Message
+	}
+	return otherwise
 }
 
 // compare fills in what differs of a unit that is there on both sides, and tells
@@ -114,10 +123,10 @@ func (c *comparison) compare(u *Unit, b, h *fleet.Unit) bool {
 	}
 	switch {
 	case b.State == fleet.NotRendered && h.State == fleet.NotRendered:
-		u.Op = Unknown
+		u.Op, u.Why = Unknown, unrendered(h, "")
 		return len(u.Spec) > 0
 	case h.State == fleet.NotRendered:
-		u.Op, u.Why = Unknown, "it could not be rendered at head"
+		u.Op, u.Why = Unknown, unrendered(h, "it could not be rendered at head")
 		return true
 	case b.State == fleet.NotRendered:
 		u.Op, u.Why = Unknown, "it could not be rendered at base"

@@ -150,10 +150,18 @@ func unreachable(set change.Set) []Finding {
 		if text == "" {
 			text = "it is out of reach"
 		}
-		f.Message = fmt.Sprintf("%s could not be read: %s%s", c.Unit, text, strings.Replace(holdsUp(c), "holds up", "not rendered because of it:", 1))
+		f.Message = fmt.Sprintf("%s %s: %s%s", c.Unit, read(units[c.Unit]), text, strings.Replace(holdsUp(c), "holds up", "not rendered because of it:", 1))
 		out = append(out, f)
 	}
 	return out
+}
+
+// read says in which way nothing is known of a unit.
+func read(u *fleet.Unit) string {
+	if u != nil && unit.Elsewhere(u.Object) != "" {
+		return "was not rendered"
+	}
+	return "could not be read"
 }
 
 func healthCheckMissing(r fleet.Rendered) []Finding {

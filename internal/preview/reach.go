@@ -83,8 +83,8 @@ func (f *Fleet) unrendered(key object.Key, obj *unstructured.Unstructured) bool 
 }
 
 // unreachable tells whether a unit, or a source, cannot be had here: it says that
-// it would have to be fetched, it is of a kind that is not reconciled, or what it
-// is made from cannot be had.
+// it would have to be fetched, it is of a kind that is not reconciled, it works in
+// another cluster, or what it is made from cannot be had.
 func (f *Fleet) unreachable(key object.Key, obj *unstructured.Unstructured) bool {
 	run := f.runs[key]
 	s, err := unit.StatusOf(obj)
@@ -97,6 +97,8 @@ func (f *Fleet) unreachable(key object.Key, obj *unstructured.Unstructured) bool
 		return true
 	case suspended(obj):
 		return false
+	case unit.Elsewhere(obj) != "":
+		return true
 	}
 	return f.lost[madeFrom(obj)]
 }

@@ -31,6 +31,9 @@ func (f *Fleet) Rendered(ctx context.Context, revision string) fleet.Rendered {
 		}
 		if f.unrendered(row.Key, obj) {
 			u.State = fleet.NotRendered
+			if at := unit.Elsewhere(obj); at != "" {
+				u.Message = "it works in the cluster of " + at + ", which is not planned"
+			}
 		}
 		u.Files = files(u.Reads)
 		f.describe(ctx, &u, obj)
