@@ -219,7 +219,7 @@ func TestRemoveDeletesTheDataDirectory(t *testing.T) {
 func TestArgsAreParsedBack(t *testing.T) {
 	for _, want := range []child.Options{
 		{DataDir: "/d"},
-		{DataDir: "/d", Port: 1, Nodes: 2, Controllers: "a,-b", NoScheduler: true, Fsync: true, Verbosity: 3, Remove: true, ExitWithStdin: true},
+		{DataDir: "/d", Port: 1, Nodes: 2, Controllers: "a,-b", EngineLog: "/e.log", NoScheduler: true, Fsync: true, Verbosity: 3, Remove: true, ExitWithStdin: true},
 	} {
 		got, err := child.Parse(want.Args(), io.Discard)
 		if err != nil || !reflect.DeepEqual(got, want) {

@@ -34,6 +34,7 @@ type Options struct {
 	Port        int
 	Nodes       int
 	Controllers string
+	EngineLog   string
 	NoScheduler bool
 	Fsync       bool
 	Verbosity   int
@@ -59,6 +60,9 @@ func (o Options) Args() []string {
 	if o.Controllers != "" {
 		args = append(args, "--controllers="+o.Controllers)
 	}
+	if o.EngineLog != "" {
+		args = append(args, "--engine-log="+o.EngineLog)
+	}
 	for _, f := range []struct {
 		name string
 		set  bool
@@ -83,6 +87,7 @@ func Parse(args []string, w io.Writer) (Options, error) {
 	f.IntVar(&o.Port, "port", 0, "API server `port` on 127.0.0.1; 0 takes the last one if free, else any")
 	f.IntVar(&o.Nodes, "nodes", 1, "`number` of simulated nodes; 0 for none")
 	f.StringVar(&o.Controllers, "controllers", "", "kube-controller-manager's --controllers `list`; \"none\" leaves it out")
+	f.StringVar(&o.EngineLog, "engine-log", "", "`file` that an engine on this machine writes: the log of its pods")
 	f.BoolVar(&o.NoScheduler, "no-scheduler", false, "leave kube-scheduler out")
 	f.BoolVar(&o.Fsync, "fsync", false, "let etcd wait for the disk on every write")
 	f.IntVar(&o.Verbosity, "v", 0, "log `level` of the components")

@@ -53,6 +53,9 @@ type Options struct {
 	// Controllers is kube-controller-manager's --controllers list; empty means
 	// DefaultControllers, None means not to run it.
 	Controllers string
+	// EngineLog is the file that an engine on this machine writes: it is the log of
+	// pods that stand for the engine. Empty for none.
+	EngineLog string
 	// NoScheduler leaves kube-scheduler out.
 	NoScheduler bool
 	// Fsync makes etcd wait for the disk on every write. Without it a crash of

@@ -132,7 +132,7 @@ func (c *cluster) serve(ctx context.Context, ready func(Info)) error {
 // it returns those that were started.
 func (c *cluster) launchClients(ctx context.Context, admin *rest.Config) (parts []*part, err error) {
 	sim := simkubelet.Options{
-		Config: admin, Nodes: c.opts.Nodes, Version: Version, Network: c.networks.nodes,
+		Config: admin, Nodes: c.opts.Nodes, Version: Version, Network: c.networks.nodes, EngineLog: c.opts.EngineLog,
 		CertFile: c.keys.file("apiserver.crt"), KeyFile: c.keys.file("apiserver.key"),
 	}
 	parts = append(parts, c.launch("simulated nodes", sim.Run), c.launch("simulated services", c.services(admin)))

@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 func up(t *testing.T) string {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("not in the quick suite")
+		t.Skip("not in the quick suite; go test without -short runs it")
 	}
 	platform.once.Do(func() {
 		dir, err := os.MkdirTemp("", "leat-fluxtest-")
@@ -82,7 +82,7 @@ func start(ctx context.Context, o cli.ControlPlaneOptions) (cli.ControlPlane, er
 	if err != nil {
 		return nil, err
 	}
-	p, err := child.Start(ctx, exe, nil, child.Options{DataDir: o.DataDir, Port: o.Port, Nodes: o.Nodes, Remove: o.Remove})
+	p, err := child.Start(ctx, exe, nil, child.Options{DataDir: o.DataDir, Port: o.Port, Nodes: o.Nodes, Remove: o.Remove, EngineLog: o.EngineLog})
 	if err != nil {
 		return nil, err
 	}

@@ -23,12 +23,19 @@ type podSim struct {
 	client kubernetes.Interface
 	nodes  int
 	ips    addresses
+	// changed tells those who follow logs.
+	changed *news
 }
 
 func (s *podSim) loop() *loop.Loop {
 	return loop.New(loop.Spec{
 		Resource: "pods", Client: s.client.CoreV1().RESTClient(), Object: &corev1.Pod{}, Workers: podWorkers,
-		Seen: func(o runtime.Object) { s.ips.used(o.(*corev1.Pod).Status.PodIP) },
+		Seen: func(o runtime.Object) {
+			p := o.(*corev1.Pod)
+			s.ips.used(p.Status.PodIP)
+			s.changed.tell(p.Namespace + "/" + p.Name)
+		},
+		Gone: s.changed.tell,
 		Sync: func(ctx context.Context, o runtime.Object) (time.Duration, error) {
 			return s.sync(ctx, o.(*corev1.Pod))
 		},

@@ -26,6 +26,9 @@ type Options struct {
 	Version string
 	// Network is where the API server looks for kubelets.
 	Network *memnet.Network
+	// EngineLog is the file that an engine on this machine writes, for the logs of
+	// pods that stand for it; empty for none.
+	EngineLog string
 	// CertFile and KeyFile serve the kubelets' TLS.
 	CertFile, KeyFile string
 }
@@ -39,7 +42,7 @@ func (o Options) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("simulated nodes: %w", err)
 	}
-	pods := &podSim{client: client, nodes: o.Nodes}
+	pods := &podSim{client: client, nodes: o.Nodes, changed: newNews()}
 	if err := pods.ensureNodes(ctx, o.Version); err != nil {
 		return fmt.Errorf("create simulated nodes: %w", err)
 	}
@@ -51,17 +54,18 @@ func (o Options) Run(ctx context.Context) error {
 		return fmt.Errorf("create StorageClass %s: %w", StorageClass, err)
 	}
 	volumes := &volumeSim{client}
-	return o.simulate(ctx, pods.loop(), (&serviceSim{client: client}).loop(), volumes.claims(), volumes.volumes())
+	podLoop := pods.loop()
+	return o.simulate(ctx, newLogs(podLoop, pods.changed, o.EngineLog), podLoop, (&serviceSim{client: client}).loop(), volumes.claims(), volumes.volumes())
 }
 
 // simulate runs the loops and serves the kubelets' port.
-func (o Options) simulate(ctx context.Context, pods *loop.Loop, others ...*loop.Loop) error {
-	server, err := o.kubelet(pods)
+func (o Options) simulate(ctx context.Context, logs *logs, loops ...*loop.Loop) error {
+	server, err := o.kubelet(logs)
 	if err != nil {
 		return fmt.Errorf("serve simulated kubelets: %w", err)
 	}
 	var wg sync.WaitGroup
-	for _, l := range append(others, pods) {
+	for _, l := range loops {
 		wg.Go(func() { l.Run(ctx) })
 	}
 	failed := make(chan error, 1)

@@ -51,7 +51,7 @@ func run(ctx context.Context, o child.Options, log io.Writer, ready func(child.M
 	percent := debug.SetGCPercent(startPercent)
 	return controlplane.Run(ctx, controlplane.Options{
 		DataDir: o.DataDir, Port: o.Port, Nodes: o.Nodes, Controllers: o.Controllers,
-		NoScheduler: o.NoScheduler, Fsync: o.Fsync, Verbosity: o.Verbosity, Log: log,
+		NoScheduler: o.NoScheduler, Fsync: o.Fsync, Verbosity: o.Verbosity, Log: log, EngineLog: o.EngineLog,
 	}, func(i controlplane.Info) {
 		debug.SetGCPercent(percent)
 		time.AfterFunc(tidyAfter, debug.FreeOSMemory)

@@ -44,6 +44,8 @@ type ControlPlaneOptions struct {
 	Port    int
 	Nodes   int
 	Remove  bool // the data directory at the end
+	// EngineLog is the file that the engine writes, the log of pods that stand for it.
+	EngineLog string
 }
 
 // StartControlPlane starts the embedded Kubernetes and returns when it serves.

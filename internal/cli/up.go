@@ -130,7 +130,7 @@ func (f *upFlags) bring(ctx context.Context, env Env, dir, data string) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	plane := startPlane(ctx, env, ControlPlaneOptions{DataDir: filepath.Join(data, "cluster"), Port: f.port, Nodes: f.nodes})
+	plane := startPlane(ctx, env, ControlPlaneOptions{DataDir: filepath.Join(data, "cluster"), Port: f.port, Nodes: f.nodes, EngineLog: upLogFile(data)})
 	defer plane.stop()
 	up, err := app.Prepare(ctx, cfg)
 	if err != nil {
@@ -219,9 +219,12 @@ func (f *upFlags) data(dir string) (string, bool, error) {
 	return d, false, os.MkdirAll(d, 0o700)
 }
 
+// upLogFile is where the engine's log is kept.
+func upLogFile(data string) string { return filepath.Join(data, "engine.log") }
+
 // upLog keeps the engine's log out of the screen.
 func upLog(data string) (*slog.Logger, func(), error) {
-	file, err := os.OpenFile(filepath.Join(data, "engine.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	file, err := os.OpenFile(upLogFile(data), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -48,7 +48,7 @@ func runWhy(ctx context.Context, env Env, f *renderFlags, given []string) error 
 	if err := oneOf(f.output, "text", "json"); err != nil {
 		return err
 	}
-	all, mask, err := f.render(ctx, given[1:])
+	all, _, err := f.render(ctx, given[1:])
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func runWhy(ctx context.Context, env Env, f *renderFlags, given []string) error 
 			return err
 		}
 		b := becauseOf(ctx, r, u)
-		b.Message = mask.Text(b.Message)
+		b.Message = r.Mask(u.Key).Text(b.Message)
 		answers = append(answers, b)
 	}
 	if f.output == "json" {

@@ -34,7 +34,7 @@ func start(ctx context.Context, o cli.ControlPlaneOptions) (cli.ControlPlane, er
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
 	p, err := child.Start(ctx, exe, []string{"control-plane"}, child.Options{
-		DataDir: o.DataDir, Port: o.Port, Nodes: o.Nodes, Remove: o.Remove,
+		DataDir: o.DataDir, Port: o.Port, Nodes: o.Nodes, Remove: o.Remove, EngineLog: o.EngineLog,
 	})
 	if err != nil {
 		return nil, err

@@ -36,6 +36,8 @@ type Spec struct {
 	Workers  int
 	// Seen, if set, is called for each object in the order of the watch.
 	Seen func(runtime.Object)
+	// Gone, if set, is called with the key of an object that was deleted.
+	Gone func(key string)
 	// Sync acts on an object of the cache, which it must not change. It returns
 	// when to call it again, 0 for when the object changes. Conflict and NotFound
 	// mean that a newer event is on its way; other errors are tried again.
@@ -58,7 +60,7 @@ func New(spec Spec) *Loop {
 		ListerWatcher: cache.NewListWatchFromClient(spec.Client, spec.Resource, "", fields.Everything()),
 		ObjectType:    spec.Object,
 		Transform:     withoutManagers,
-		Handler:       cache.ResourceEventHandlerFuncs{AddFunc: l.add, UpdateFunc: func(_, o any) { l.add(o) }},
+		Handler:       cache.ResourceEventHandlerFuncs{AddFunc: l.add, UpdateFunc: func(_, o any) { l.add(o) }, DeleteFunc: l.gone},
 	})
 	return l
 }
@@ -92,6 +94,13 @@ func (l *Loop) add(o any) {
 	}
 	if key, err := cache.MetaNamespaceKeyFunc(o); err == nil {
 		l.queue.Add(key)
+	}
+}
+
+func (l *Loop) gone(o any) {
+	key, err := cache.DeletionHandlingMetaNamespaceKeyFunc(o)
+	if err == nil && l.spec.Gone != nil {
+		l.spec.Gone(key)
 	}
 }
 

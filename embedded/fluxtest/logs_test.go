@@ -1,0 +1,103 @@
+package fluxtest
+
+import (
+	"bytes"
+	"context"
+	"os/exec"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/yaml"
+
+	"github.com/leat-dev/leat/embedded/kubetest"
+	"github.com/leat-dev/leat/internal/cli"
+)
+
+// logsNamespace is where the Deployments of `leat install --deployments=flux` stand,
+// out of the way of the transcripts.
+const logsNamespace = "controllers"
+
+// The Deployments that leat install --deployments=flux makes have the lines of the
+// engine that runs, each those of its kinds: for kubectl logs (seed 4's lines), for
+// flux logs and for leat logs. A workload has the story of its simulation.
+func TestLogsOfControllers(t *testing.T) {
+	kubeconfig := up(t)
+	t.Setenv("KUBECONFIG", kubeconfig)
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range fluxDeployments(t, client) {
+		kubetest.Await(t, client.AppsV1().RESTClient(), "deployments", logsNamespace, d, func(d *appsv1.Deployment) bool { return d.Status.AvailableReplicas > 0 })
+	}
+	t.Cleanup(func() {
+		_ = client.CoreV1().Namespaces().Delete(context.Background(), logsNamespace, metav1.DeleteOptions{}) // the cluster goes anyway
+	})
+	for line, want := range map[string][]string{
+		"flux logs -A --flux-namespace " + logsNamespace:                                  {" info Kustomization/apps.flux-system - ", " GitRepository/flux-system.flux-system - "},
+		"flux logs -A --kind Kustomization --tail 1000 --flux-namespace " + logsNamespace: {" info Kustomization/apps.flux-system - "},
+		"leat logs --kind GitRepository --since 1h --flux-namespace " + logsNamespace:     {" GitRepository/flux-system.flux-system - "},
+		"leat logs -n " + logsNamespace + " deployment/kustomize-controller":              {`"controllerKind":"Kustomization"`},
+	} {
+		got := ours(line)
+		for _, text := range want {
+			if got.code != 0 || !strings.Contains(got.out, text) {
+				t.Errorf("%s: %d %s\n%.2000s\nwant %q", line, got.code, got.err, got.out, text)
+			}
+		}
+	}
+	kubectl, err := exec.LookPath("kubectl")
+	if err != nil {
+		t.Skip("kubectl is not here: its logs were NOT tried")
+	}
+	for controller, kind := range map[string]string{"kustomize-controller": "Kustomization", "source-controller": "GitRepository"} {
+		out, err := exec.Command(kubectl, "logs", "-n", logsNamespace, "deploy/"+controller).CombinedOutput()
+		if err != nil || !bytes.Contains(out, []byte(`"controllerKind":"`+kind+`"`)) || bytes.Contains(out, []byte(`"controllerKind":"HelmRelease"`)) {
+			t.Errorf("kubectl logs deploy/%s: %v\n%.2000s", controller, err, out)
+		}
+		out, err = exec.Command(kubectl, "logs", "-n", logsNamespace, "deploy/"+controller, "--tail=1", "--timestamps", "--since=1h").CombinedOutput()
+		if err != nil || bytes.Count(out, []byte("\n")) != 1 {
+			t.Errorf("kubectl logs --tail=1 deploy/%s: %v\n%s", controller, err, out)
+		}
+	}
+}
+
+// fluxDeployments creates the Deployments that leat install --deployments=flux prints,
+// and returns the names of two.
+func fluxDeployments(t *testing.T, client kubernetes.Interface) []string {
+	t.Helper()
+	var out, errs bytes.Buffer
+	if code := cli.Main(t.Context(), []string{"install", "--export", "--deployments=flux", "-n", logsNamespace}, cli.Env{Out: &out, Err: &errs}); code != 0 {
+		t.Fatalf("leat install --export: %d %s", code, errs.String())
+	}
+	if _, err := client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: logsNamespace}}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for text := range strings.SplitSeq(out.String(), "\n---\n") {
+		if !strings.Contains(text, "\nkind: Deployment\n") {
+			continue
+		}
+		var d appsv1.Deployment
+		if err := yaml.Unmarshal([]byte(text), &d); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.CoreV1().ServiceAccounts(logsNamespace).Create(t.Context(), &corev1.ServiceAccount{
+			ObjectMeta: metav1.ObjectMeta{Name: d.Spec.Template.Spec.ServiceAccountName},
+		}, metav1.CreateOptions{}); err != nil {
+			t.Logf("ServiceAccount of %s: %v", d.Name, err) // several share one
+		}
+		if _, err := client.AppsV1().Deployments(logsNamespace).Create(t.Context(), &d, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return []string{"kustomize-controller", "source-controller"}
+}
