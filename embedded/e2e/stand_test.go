@@ -61,7 +61,7 @@ var quick = map[string]bool{
 func up(t *testing.T, options ...func(*app.Config)) *stand {
 	t.Helper()
 	if testing.Short() && !quick[t.Name()] {
-		t.Skip("not in the quick suite")
+		t.Skip("not in the quick suite; go test without -short runs it")
 	}
 	t.Parallel()
 	s := newStand(t)

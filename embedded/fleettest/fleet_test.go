@@ -88,7 +88,7 @@ func TestFleets(t *testing.T) {
 	for _, f := range all() {
 		t.Run(f.name, func(t *testing.T) {
 			if testing.Short() && !f.short {
-				t.Skip("not in the quick suite")
+				t.Skip("not in the quick suite; go test without -short runs it")
 			}
 			if _, err := os.Stat(f.dir); err != nil {
 				t.Skipf("the fleet %s is not beside the checkout: its table was NOT checked", filepath.Base(f.dir))

@@ -39,7 +39,7 @@ func TestParity(t *testing.T) {
 		t.Run(m.name, func(t *testing.T) {
 			f := named(t, m.name)
 			if testing.Short() && !m.short {
-				t.Skip("not in the quick suite")
+				t.Skip("not in the quick suite; go test without -short runs it")
 			}
 			if _, err := os.Stat(f.dir); err != nil {
 				t.Skipf("the fleet %s is not beside the checkout: its parity was NOT checked", filepath.Base(f.dir))

@@ -30,7 +30,7 @@ func TestSavedEqualsFresh(t *testing.T) {
 	} {
 		t.Run(filepath.Base(c.dir), func(t *testing.T) {
 			if testing.Short() && !c.short {
-				t.Skip("not in the quick suite")
+				t.Skip("not in the quick suite; go test without -short runs it")
 			}
 			dir := t.TempDir()
 			_, snap := tried(t, c)

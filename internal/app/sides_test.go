@@ -28,7 +28,7 @@ func TestPassedEqualsFresh(t *testing.T) {
 	} {
 		t.Run(filepath.Base(c.dir), func(t *testing.T) {
 			if testing.Short() && !c.short {
-				t.Skip("not in the quick suite")
+				t.Skip("not in the quick suite; go test without -short runs it")
 			}
 			p, snap := tried(t, c)
 			o := entry.Options{Path: c.path}

@@ -50,7 +50,7 @@ func TestPreviewsStandAsFleetsThatAreUp(t *testing.T) {
 	for name, c := range standingClusters() {
 		t.Run(name, func(t *testing.T) {
 			if testing.Short() && !c.short {
-				t.Skip("not in the quick suite")
+				t.Skip("not in the quick suite; go test without -short runs it")
 			}
 			want := readTable(t, tables+name+".table")
 			c.given = true
