@@ -15,7 +15,7 @@ import (
 func TestEveryFieldOfWorldIsSavedOrNot(t *testing.T) {
 	testkit.Fields(t, reflect.TypeFor[state](), map[string]string{
 		"store": "", "version": "", "made": "", "draining": "", "names": "", "options": "the other world has the same",
-		"mu": "a lock", "naming": "a lock", "subscribers": "nobody listens to a world that is restored", "nextID": "of subscribers",
+		"mu": "a lock", "naming": "a lock", "subscribers": "nobody listens to a world that is restored", "nextID": "of subscribers", "sets": "saves memory; what is restored shares none",
 	})
 	testkit.Fields(t, reflect.TypeFor[Map](), map[string]string{"mu": "a lock", "kinds": "", "objects": "", "owned": ""})
 	testkit.Fields(t, reflect.TypeFor[Entry](), map[string]string{"Object": "", "Below": "a Map has nothing below"})
