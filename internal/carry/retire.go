@@ -1,0 +1,197 @@
+package carry
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/leat-dev/leat/internal/edit"
+	"github.com/leat-dev/leat/internal/flow"
+	"github.com/leat-dev/leat/internal/forge"
+	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/repo"
+	"github.com/leat-dev/leat/internal/tree"
+)
+
+// RetireBranch is what the branch of a retirement begins with.
+const RetireBranch = "retire/"
+
+// Annotations that leave an object in Git and out of what is delivered: kustomize drops
+// local configuration from what it builds, Flux v1 ignores what says so.
+const (
+	LocalConfig = "config.kubernetes.io/local-config"
+	IgnoredV1   = "fluxcd.io/ignore"
+)
+
+// Retiring takes an object out of an environment.
+type Retiring struct {
+	Fleet       Onto
+	Environment flow.Environment
+	Object      object.Key
+	Version     string // API version of the manifest
+	File        string // that holds it, from the fleet's root
+	Line        int    // in its document
+	// Keep is the annotation that leaves it in Git; empty removes it there too.
+	Keep   string
+	DryRun bool
+}
+
+// Retirement is what a retirement does.
+type Retirement struct {
+	Target, Commit repo.Hash
+	Files          map[string]*tree.Blob // nil deletes one
+	Proposed
+}
+
+// Retire commits the edit to a branch of its own and proposes it; the cluster follows
+// when it is merged, where the unit prunes.
+func Retire(ctx context.Context, in Retiring, f forge.Forge, body func(Retirement) string) (Retirement, error) {
+	var out Retirement
+	var err error
+	if out.Target, err = in.Fleet.Repo.Branch(in.Environment.Branch); err != nil {
+		return out, err
+	}
+	files, err := in.Fleet.Repo.Tree(ctx, out.Target, in.Fleet.Dir)
+	if err != nil {
+		return out, err
+	}
+	if in.Keep != "" {
+		out.Files, err = in.kept(files)
+	} else {
+		out.Files, err = in.removed(files)
+	}
+	if err != nil {
+		return out, fmt.Errorf("retire %s: %w", in.Object, err)
+	}
+	how := "Remove"
+	if in.Keep != "" {
+		how = "Retire"
+	}
+	title := fmt.Sprintf("%s %s from %s", how, in.Object, in.Environment.Name)
+	out.Commit, err = in.Fleet.Repo.Commit(ctx, repo.Draft{
+		Parents: []repo.Hash{out.Target}, Author: in.Fleet.Author, Message: title + "\n", Changes: in.Fleet.below(out.Files),
+	})
+	if errors.Is(err, repo.ErrNoChange) {
+		return out, fmt.Errorf("%s is retired already (%s)", in.Object, in.File)
+	}
+	if err != nil {
+		return out, err
+	}
+	out.Proposed = Proposed{Head: RetireBranch + in.branch(), Base: in.Environment.Branch}
+	if in.DryRun {
+		return out, nil
+	}
+	if err := push(ctx, in.Fleet.Repo, out.Head, out.Commit); err != nil {
+		return out, err
+	}
+	proposed, err := propose(ctx, in.Fleet.Repo, f, request{out.Head, out.Base, title, body(out)})
+	if err == nil {
+		out.Proposed = proposed
+	}
+	return out, err
+}
+
+func (in Retiring) branch() string {
+	return strings.ToLower(in.Environment.Name + "-" + in.Object.Kind + "-" + in.Object.Name)
+}
+
+// kept annotates the object.
+func (in Retiring) kept(files tree.Tree) (map[string]*tree.Blob, error) {
+	text, err := files.ReadFile(in.File)
+	if err != nil {
+		return nil, err
+	}
+	after, _, err := edit.Apply(text, edit.Change{
+		Path: edit.Path{
+			Document: edit.Document{APIVersion: in.Version, Kind: in.Object.Kind, Name: in.Object.Name},
+			Steps:    []edit.Step{{Key: "metadata"}, {Key: "annotations"}, {Key: in.Keep}},
+		},
+		Value: "true", Create: true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", in.File, err)
+	}
+	return map[string]*tree.Blob{in.File: tree.BlobOf(after)}, nil
+}
+
+// removed takes the document out of its file; a file that held nothing else goes, and
+// with it its line in the kustomization beside it.
+func (in Retiring) removed(files tree.Tree) (map[string]*tree.Blob, error) {
+	text, err := files.ReadFile(in.File)
+	if err != nil {
+		return nil, err
+	}
+	rest := WithoutDocument(text, in.Line)
+	if rest != nil {
+		return map[string]*tree.Blob{in.File: tree.BlobOf(rest)}, nil
+	}
+	out := map[string]*tree.Blob{in.File: nil}
+	for _, name := range []string{"kustomization.yaml", "kustomization.yml", "Kustomization"} {
+		at := path.Join(path.Dir(in.File), name)
+		text, err := files.ReadFile(at)
+		if err != nil {
+			continue
+		}
+		after, err := unlisted(text, path.Base(in.File))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", at, err)
+		}
+		out[at] = tree.BlobOf(after)
+	}
+	return out, nil
+}
+
+// unlisted takes a file out of the lists of a kustomization.
+func unlisted(text []byte, name string) ([]byte, error) {
+	for _, list := range []string{"resources", "components", "bases"} {
+		for _, entry := range []string{name, "./" + name} {
+			at := edit.Path{Steps: []edit.Step{{Key: list}, {Item: true, Field: ".", Value: entry}}}
+			if found, err := edit.Get(text, at); err != nil || len(found) == 0 {
+				continue
+			}
+			var err error
+			if text, err = edit.Remove(text, at); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return text, nil
+}
+
+// WithoutDocument is a file of YAML without the document that holds a line; nil where
+// that is all there was. The separator before the document goes with it.
+func WithoutDocument(text []byte, line int) []byte {
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	separates := func(i int) bool {
+		return bytes.HasPrefix(lines[i], []byte("---")) && len(bytes.TrimSpace(bytes.TrimPrefix(lines[i], []byte("---")))) == 0
+	}
+	from := min(max(line-1, 0), len(lines)-1)
+	for from > 0 && !separates(from) {
+		from--
+	}
+	to := max(line, from+1)
+	for to < len(lines) && !separates(to) {
+		to++
+	}
+	before, after := lines[:from], lines[to:]
+	if !says(before) && len(after) > 0 {
+		after = after[1:] // the first document needs no separator
+	}
+	if !says(before) && !says(after) {
+		return nil
+	}
+	return append(bytes.Join(before, nil), bytes.Join(after, nil)...)
+}
+
+// says tells whether lines hold anything but comments and separators.
+func says(lines [][]byte) bool {
+	for _, l := range lines {
+		if t := bytes.TrimSpace(l); len(t) > 0 && t[0] != '#' && !bytes.Equal(t, []byte("---")) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,57 @@
+package carry
+
+import (
+	"testing"
+
+	"github.com/leat-dev/leat/internal/flow"
+	"github.com/leat-dev/leat/internal/object"
+)
+
+func TestWithoutDocument(t *testing.T) {
+	const a, b, c = "kind: A\nname: a\n", "kind: B\nname: b\n", "kind: C\n"
+	for name, x := range map[string]struct {
+		text string
+		line int
+		want string
+	}{
+		"the only one":            {a, 1, ""},
+		"the only one, separated": {"---\n" + a, 2, ""},
+		"with comments":           {"# about\n---\n" + a + "---\n", 3, ""},
+		"the first":               {a + "---\n" + b, 2, b},
+		"the last":                {a + "---\n" + b, 5, a},
+		"in the middle":           {a + "---\n" + b + "---\n" + c, 4, a + "---\n" + c},
+		"the first of separated":  {"---\n" + a + "---\n" + b, 2, b},
+	} {
+		if got := string(WithoutDocument([]byte(x.text), x.line)); got != x.want {
+			t.Errorf("%s: got %q, want %q", name, got, x.want)
+		}
+	}
+}
+
+func TestRetire(t *testing.T) {
+	o := newOrganisation(t, "fleet")
+	const both = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: b # the second\n"
+	o.up["fleet"].Commit("main", map[string]string{
+		"prod/kustomization.yaml": "resources:\n  - both.yaml\n  - ./one.yaml # alone\n", "prod/both.yaml": both, "prod/one.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: one\n",
+	})
+	retire := func(name, file, keep string, line int) (Retirement, error) {
+		return Retire(t.Context(), Retiring{
+			Fleet: Onto{Repo: o.open("fleet"), Author: bot}, Environment: flow.Environment{Name: "prod", Branch: "main", Directory: "prod"},
+			Object: object.Key{Kind: "ConfigMap", Namespace: "x", Name: name}, Version: "v1", File: file, Line: line, Keep: keep,
+		}, nil, func(Retirement) string { return "" })
+	}
+	out, err := retire("b", "prod/both.yaml", LocalConfig, 6)
+	o.must(err)
+	o.shows("fleet", both+"  annotations:\n    config.kubernetes.io/local-config: \"true\"\n", "show", out.Head+":prod/both.yaml")
+	o.shows("fleet", "Retire ConfigMap/x/b from prod", "log", "-1", "--format=%B", out.Head)
+	out, err = retire("b", "prod/both.yaml", "", 6)
+	o.must(err)
+	o.shows("fleet", "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a", "show", out.Head+":prod/both.yaml")
+	out, err = retire("one", "prod/one.yaml", "", 1)
+	o.must(err)
+	o.shows("fleet", "resources:\n  - both.yaml", "show", out.Head+":prod/kustomization.yaml")
+	o.shows("fleet", "prod/both.yaml\nprod/kustomization.yaml", "ls-tree", "-r", "--name-only", out.Head)
+	if _, err = retire("c", "prod/both.yaml", LocalConfig, 1); err == nil {
+		t.Error("retired what is not there")
+	}
+}

@@ -1,0 +1,99 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leat-dev/leat/internal/app"
+)
+
+// retireFlags are the flags of `leat retire`.
+type retireFlags struct {
+	previewFlags
+	dir, environment string
+	keep, remove     bool
+	dry              bool
+	output           string
+}
+
+func newRetire(env Env) *cobra.Command {
+	f := &retireFlags{}
+	cmd := &cobra.Command{
+		Use:   "retire OBJECT",
+		Short: "Take an object out of an environment, as a pull request",
+		Long: `Find where an object is written, and propose that it goes out of the environment: with
+--keep-in-git its manifest stays and says so (` + `config.kubernetes.io/local-config: "true"` + `,
+which kustomize leaves out of what it builds), with --remove it goes too. The pull
+request holds the plan, so that what will be deleted is seen first; the cluster follows
+when it is merged. OBJECT is Kind/namespace/name, or as much of the end as is clear.`,
+		Example: `  leat retire Deployment/web --env dev --keep-in-git --dry-run
+  leat retire HelmRelease/monitoring/grafana --env prod --remove`,
+		Args: args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, given []string) error { return runRetire(cmd.Context(), env, f, given[0]) },
+	}
+	fs := cmd.Flags()
+	fs.StringVarP(&f.dir, "directory", "C", ".", "the fleet's repository, with its leat.yaml")
+	fs.StringVar(&f.environment, "env", "", "the environment that it goes out of")
+	fs.BoolVar(&f.keep, "keep-in-git", false, "leave its manifest where it is")
+	fs.BoolVar(&f.remove, "remove", false, "remove its manifest too")
+	fs.BoolVar(&f.dry, "dry-run", false, "say what would be proposed, and push nothing")
+	fs.StringVarP(&f.output, "output", "o", "text", "text or json")
+	f.sources(fs)
+	return cmd
+}
+
+func runRetire(ctx context.Context, env Env, f *retireFlags, name string) error {
+	if err := oneOf(f.output, "text", "json"); err != nil {
+		return err
+	}
+	if f.environment == "" {
+		return usage("out of which environment? pass --env")
+	}
+	if f.keep == f.remove {
+		return usage("pass --keep-in-git or --remove")
+	}
+	dir, err := flowDir([]string{f.dir})
+	if err != nil {
+		return err
+	}
+	defer hush()()
+	previews, err := f.config()
+	if err != nil {
+		return &Exit{Code: 2, Err: err}
+	}
+	out, err := app.Retire(ctx, app.RetireConfig{
+		CarryConfig: app.CarryConfig{Dir: dir, CacheDir: previews.CacheDir, Mirrors: previews.Mirrors, Now: time.Now()},
+		Environment: f.environment, Object: name, Keep: f.keep, DryRun: f.dry, Previews: previews,
+	})
+	if err != nil {
+		return err
+	}
+	files := slices.Sorted(maps.Keys(out.Files))
+	if f.output == "json" {
+		return printJSON(env.Out, map[string]any{
+			"object": out.Object.String(), "at": out.At, "unit": out.Unit.String(), "prunes": out.Prunes, "files": files, "plan": out.Plan,
+			"branch": out.Head, "base": out.Base, "pullRequest": out.Request.URL, "outcome": out.Outcome, "instead": out.Instead,
+		})
+	}
+	fmt.Fprintf(env.Out, "%s of %s, written at %s\n", out.Object, out.Unit, out.At)
+	for _, file := range files {
+		what := "changes"
+		if out.Files[file] == nil {
+			what = "goes"
+		}
+		fmt.Fprintf(env.Out, "  %-8s %s\n", what, file)
+	}
+	if !out.Prunes {
+		fmt.Fprintf(env.Out, "%s does not prune: delete it in the cluster once this is merged.\n", out.Unit)
+	}
+	if out.Plan != "" {
+		fmt.Fprintf(env.Out, "\n%s\n", out.Plan)
+	}
+	printProposed(env.Out, out.Proposed)
+	return nil
+}
