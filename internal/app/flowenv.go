@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/leat-dev/leat/internal/flow"
+	"github.com/leat-dev/leat/internal/forge"
 	"github.com/leat-dev/leat/internal/gate"
 	"github.com/leat-dev/leat/internal/repo"
 	"github.com/leat-dev/leat/internal/tree"
@@ -61,10 +62,9 @@ type EnvPull struct {
 
 // EnvsConfig says whose environments are looked at.
 type EnvsConfig struct {
-	Dir string
-	Now time.Time
-	// Pulls lists the open pull requests into a branch; nil where no forge is asked.
-	Pulls func(ctx context.Context, f *flow.Forge, branch string) ([]EnvPull, error)
+	Dir   string
+	Now   time.Time
+	Fetch bool // ask the forge for open pull requests
 }
 
 // Envs tells how each environment stands, each after the one that it follows.
@@ -83,12 +83,29 @@ func Envs(ctx context.Context, cfg EnvsConfig) ([]EnvState, error) {
 		if err := f.fill(ctx, e, &s); err != nil {
 			s.Problem = err.Error()
 		}
-		if cfg.Pulls != nil && f.Flow.Forge != nil {
-			if s.Pulls, err = cfg.Pulls(ctx, f.Flow.Forge, e.Branch); err != nil && s.Problem == "" {
+		if cfg.Fetch && f.Flow.Forge != nil {
+			if s.Pulls, err = f.pulls(ctx, e.Branch); err != nil && s.Problem == "" {
 				s.Problem = "pull requests: " + err.Error()
 			}
 		}
 		out = append(out, s)
+	}
+	return out, nil
+}
+
+// pulls are the open pull requests into a branch, as the forge has them.
+func (f *FlowRepo) pulls(ctx context.Context, branch string) ([]EnvPull, error) {
+	of, err := forgeOf(f.Flow.Forge, "")
+	if err != nil || of == nil {
+		return nil, err
+	}
+	open, err := of.List(ctx, forge.Query{State: forge.Open, Base: branch})
+	if err != nil {
+		return nil, err
+	}
+	var out []EnvPull
+	for _, p := range open {
+		out = append(out, EnvPull{p.Number, p.Title, p.URL})
 	}
 	return out, nil
 }

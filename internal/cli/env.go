@@ -12,6 +12,7 @@ import (
 
 func newEnv(env Env) *cobra.Command {
 	var output string
+	var fetch bool
 	cmd := &cobra.Command{
 		Use:   "env [DIRECTORY]",
 		Short: "Show the environments of a fleet: where each stands, and what waits before it",
@@ -32,7 +33,7 @@ Branches are read as they were last fetched; git fetch brings what is new.`,
 				return err
 			}
 			now := time.Now()
-			states, err := app.Envs(cmd.Context(), app.EnvsConfig{Dir: dir, Now: now})
+			states, err := app.Envs(cmd.Context(), app.EnvsConfig{Dir: dir, Now: now, Fetch: fetch})
 			if err != nil {
 				return err
 			}
@@ -46,6 +47,7 @@ Branches are read as they were last fetched; git fetch brings what is new.`,
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&fetch, "fetch", false, "ask the forge that leat.yaml names for open pull requests")
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	cmd.AddCommand(newEnvDiff(env))
 	return cmd
