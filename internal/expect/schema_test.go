@@ -22,8 +22,11 @@ const (
 	findingsSchema = "../../docs/schema/findings-v1.json"
 )
 
-func parseTest(file string, data []byte) error    { _, err := expect.Parse(file, data); return err }
-func parseAllowed(file string, data []byte) error { _, err := expect.ParseAllowed(file, data); return err }
+func parseTest(file string, data []byte) error { _, err := expect.Parse(file, data); return err }
+func parseAllowed(file string, data []byte) error {
+	_, err := expect.ParseAllowed(file, data)
+	return err
+}
 
 // The schemas have the fields that the reader has, no more and no less: an unknown
 // field beside them makes the reader list its own.

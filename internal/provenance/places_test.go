@@ -128,4 +128,3 @@ func FuzzHeads(f *testing.F) {
 		}
 	})
 }
-
