@@ -5,6 +5,7 @@ import (
 
 	"github.com/leat-dev/leat/internal/fleet"
 	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/unit"
 )
 
 // Passage says what a head that base passed on to is worth.
@@ -75,10 +76,16 @@ func Merge(base, passed, fresh fleet.Rendered) fleet.Rendered {
 // stands tells whether a unit is ready, or in the same trouble as before, or held
 // nothing before (nil: it was not there).
 func stands(was, is *fleet.Unit) bool {
-	if is.State == fleet.Ready || was == nil || was.State != fleet.Ready && len(was.Objects) == 0 && was.Release == nil {
+	if is.State == fleet.Ready || was == nil || heldNothing(was) {
 		return true
 	}
 	return was.State == is.State && was.Reason == is.Reason && was.Message == is.Message
+}
+
+// heldNothing tells whether a unit left nothing behind. A HelmRelease that was never
+// installed left its HelmChart.
+func heldNothing(u *fleet.Unit) bool {
+	return u.State != fleet.Ready && len(u.Objects) == 0 && u.Release == nil && u.Key.Kind != unit.HelmReleaseKind
 }
 
 // brings tells whether a unit of a fleet makes an object.
