@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	gogit "github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/go-git/go-git/v5/plumbing/storer"
+	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
 
 	"github.com/leat-dev/leat/internal/source/fault"
 	"github.com/leat-dev/leat/internal/source/git/wire"
@@ -45,7 +47,7 @@ func (l *local) List(ctx context.Context, o wire.ListOptions) ([]wire.Ref, error
 	if l.st.refresh != nil {
 		l.st.refresh()
 	}
-	it, err := l.refs.IterReferences()
+	it, err := iterate(ctx, l.refs)
 	if err != nil {
 		return nil, err
 	}
@@ -60,6 +62,28 @@ func (l *local) List(ctx context.Context, o wire.ListOptions) ([]wire.Ref, error
 		return ctx.Err()
 	})
 	return out, err
+}
+
+// emptyTries and emptyWait bound how long a ref may be read as empty: go-git writes one
+// in place, so that whoever reads in that moment finds nothing in its file.
+const (
+	emptyTries = 20
+	emptyWait  = 5 * time.Millisecond
+)
+
+// iterate begins to read the refs, once none is being written.
+func iterate(ctx context.Context, refs storer.ReferenceStorer) (storer.ReferenceIter, error) {
+	for try := 0; ; try++ {
+		it, err := refs.IterReferences()
+		if !errors.Is(err, dotgit.ErrEmptyRefFile) || try == emptyTries {
+			return it, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(emptyWait):
+		}
+	}
 }
 
 // peel follows tag objects; zero for what is none.

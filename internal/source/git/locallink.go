@@ -42,7 +42,7 @@ type localWriter struct {
 // List implements client; it keeps notes too.
 func (l *localWriter) List(ctx context.Context, o wire.ListOptions) ([]wire.Ref, error) {
 	l.st.mu.Lock()
-	it, err := l.refs.IterReferences()
+	it, err := iterate(ctx, l.refs)
 	if err == nil {
 		err = it.ForEach(func(ref *plumbing.Reference) error {
 			if ref.Name().IsNote() {
