@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,17 +22,18 @@ type carryFlags struct {
 	mirrors  []string
 	cacheDir string
 	output   string
+	also     string // another format
 }
 
 func (f *carryFlags) register(fs *pflag.FlagSet) {
 	fs.StringVarP(&f.dir, "directory", "C", ".", "the fleet's repository, with its leat.yaml")
 	fs.StringArrayVar(&f.mirrors, "mirror", nil, "PREFIX=FOLDER: use repositories of this machine for addresses that begin so (repeatable)")
 	fs.StringVar(&f.cacheDir, "cache-dir", "", "where copies of repositories are kept (default: a directory of the user's cache)")
-	fs.StringVarP(&f.output, "output", "o", "text", "text or json")
+	fs.StringVarP(&f.output, "output", "o", "text", strings.Join(f.formats(), ", "))
 }
 
 func (f *carryFlags) config() (app.CarryConfig, error) {
-	if err := oneOf(f.output, "text", "json"); err != nil {
+	if err := oneOf(f.output, f.formats()...); err != nil {
 		return app.CarryConfig{}, err
 	}
 	mirrors, err := parseMirrors(f.mirrors)
@@ -51,6 +53,14 @@ func (f *carryFlags) config() (app.CarryConfig, error) {
 		cache = filepath.Join(user, "leat")
 	}
 	return app.CarryConfig{Dir: dir, CacheDir: cache, Mirrors: mirrors, Now: time.Now()}, nil
+}
+
+// formats are what -o takes: those of the verb, or text and json.
+func (f *carryFlags) formats() []string {
+	if f.also == "" {
+		return []string{"text", "json"}
+	}
+	return []string{"text", f.also, "json"}
 }
 
 func newRelease(env Env) *cobra.Command {

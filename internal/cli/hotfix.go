@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/leat-dev/leat/internal/app"
 	"github.com/leat-dev/leat/internal/carry"
@@ -154,7 +155,7 @@ func git(ctx context.Context, dir string, what ...string) error {
 }
 
 func newHotfixSubmit(env Env) *cobra.Command {
-	f := &hotfixFlags{}
+	f := &hotfixFlags{carryFlags: carryFlags{also: "markdown"}} // as the pull request says it
 	return f.withID(hotfixVerb(told{"submit", "Open the pull request into the branch that the environment runs", "submit keda --env prod --id 123"}, f,
 		func(ctx context.Context, c *app.Carrying, in carry.Fixing) error {
 			at, err := in.Find(ctx)
@@ -165,12 +166,37 @@ func newHotfixSubmit(env Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			at, out, err := in.Submit(ctx, forge, fixBody(in, at))
+			plan, err := f.planOf(ctx, c, at)
 			if err != nil {
+				return err
+			}
+			at, out, err := in.Submit(ctx, forge, fixBody(in, at)+plan)
+			if err != nil {
+				return err
+			}
+			if f.output == "markdown" {
+				_, err := fmt.Fprint(env.Out, fixBody(in, at)+plan)
 				return err
 			}
 			return f.proposed(env, at, out)
 		}))
+}
+
+// planOf says what the fix does to every environment that follows the branch.
+func (f *hotfixFlags) planOf(ctx context.Context, c *app.Carrying, at carry.Running) (string, error) {
+	commit, err := at.Repo.Branch(carry.FixBranch + f.id)
+	if err != nil {
+		return "", err
+	}
+	previews := &previewFlags{}
+	previews.register(pflag.NewFlagSet("", pflag.ContinueOnError)) // what flags are by default
+	previews.mirrors, previews.cacheDir = f.mirrors, f.cacheDir
+	cfg, err := previews.config()
+	if err != nil {
+		return "", err
+	}
+	defer hush()()
+	return c.PlanFix(ctx, cfg, at, commit), nil
 }
 
 func newHotfixFinish(env Env) *cobra.Command {
