@@ -29,7 +29,7 @@ func (f *carryFlags) register(fs *pflag.FlagSet) {
 	fs.StringVarP(&f.dir, "directory", "C", ".", "the fleet's repository, with its leat.yaml")
 	fs.StringArrayVar(&f.mirrors, "mirror", nil, "PREFIX=FOLDER: use repositories of this machine for addresses that begin so (repeatable)")
 	fs.StringVar(&f.cacheDir, "cache-dir", "", "where copies of repositories are kept (default: a directory of the user's cache)")
-	fs.StringVarP(&f.output, "output", "o", "text", strings.Join(f.formats(), ", "))
+	fs.StringVarP(&f.output, "output", "o", "text", strings.Replace(strings.Join(f.formats(), ", "), ", json", " or json", 1))
 }
 
 func (f *carryFlags) config() (app.CarryConfig, error) {
