@@ -26,6 +26,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	gogit "github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/config"
@@ -54,10 +55,11 @@ type Options struct {
 
 // Repo is a repository. It may be used by several goroutines.
 type Repo struct {
-	dir    string // of objects and refs
-	remote string // name of the remote; "" for a repository without one
-	temp   string // removed by Close
-	kept   bool   // a copy of ours, no person's clone
+	dir    string   // of objects and refs
+	remote string   // name of the remote; "" for a repository without one
+	temp   string   // removed by Close
+	lock   *os.File // of a kept copy; nil for others
+	kept   bool     // a copy of ours, no person's clone
 	repo   *gogit.Repository
 	pool   *git.Pool
 	url    string // of the remote; "" without one
@@ -94,16 +96,10 @@ func Open(dir string, o Options) (*Repo, error) {
 // first Fetch of all.
 func Clone(ctx context.Context, url string, o Options) (*Repo, error) {
 	r := &Repo{remote: defaultRemote, kept: true, url: address(url), o: o}
-	base := o.Dir
-	if base == "" {
-		var err error
-		if base, err = os.MkdirTemp("", "leat-repo-"); err != nil {
-			return nil, fmt.Errorf("clone: %w", err)
-		}
-		r.temp = base
+	err := r.house()
+	if err != nil {
+		return nil, err
 	}
-	r.dir = filepath.Join(base, git.KeyOf(withoutUser(r.url))+".git")
-	var err error
 	if r.repo, err = openBare(r.dir); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
@@ -117,6 +113,41 @@ func Clone(ctx context.Context, url string, o Options) (*Repo, error) {
 }
 
 const defaultRemote = "origin"
+
+// house chooses the directory of a copy: the one that is kept, unless somebody else has
+// it open, else one of its own. go-git writes refs in place, so that two who share a
+// copy would read each other's half.
+func (r *Repo) house() error {
+	name := git.KeyOf(withoutUser(r.url)) + ".git"
+	if r.o.Dir != "" {
+		r.dir = filepath.Join(r.o.Dir, name)
+		var err error
+		if r.lock, err = locked(r.dir + ".lock"); err != nil || r.lock != nil {
+			return err
+		}
+	}
+	var err error
+	if r.temp, err = os.MkdirTemp("", "leat-repo-"); err != nil {
+		return fmt.Errorf("clone: %w", err)
+	}
+	r.dir = filepath.Join(r.temp, name)
+	return nil
+}
+
+// locked holds a file until it is closed; nil where somebody else does.
+func locked(name string) (*os.File, error) {
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return nil, fmt.Errorf("open copy: %w", err)
+	}
+	file, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open copy: %w", err)
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, file.Close() // it is in use
+	}
+	return file, nil
+}
 
 func openBare(dir string) (*gogit.Repository, error) {
 	repo, err := gogit.PlainOpen(dir)
@@ -230,6 +261,9 @@ func (r *Repo) Close() error {
 	}
 	if r.temp != "" {
 		errs = append(errs, os.RemoveAll(r.temp))
+	}
+	if r.lock != nil {
+		errs = append(errs, r.lock.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -379,3 +379,43 @@ func TestOpenIsOffline(t *testing.T) {
 		t.Errorf("fetch: got %v (%s), want Auth", err, fault.ClassOf(err))
 	}
 }
+
+// A copy that is kept is one user's at a time: who comes meanwhile has one of their own,
+// and both see the same.
+func TestTwoUseACopy(t *testing.T) {
+	up := repotest.New(t)
+	first := up.Commit("main", map[string]string{"a": "1\n"})
+	dir := t.TempDir()
+	open := func() *Repo {
+		r, err := Clone(t.Context(), up.Bare, Options{Dir: dir, Credential: &git.Credential{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	one, two := open(), open()
+	if one.Dir() == two.Dir() {
+		t.Error("both have the same directory")
+	}
+	for _, r := range []*Repo{one, two} {
+		if head := must(r.Branch("main"))(t); head.String() != first {
+			t.Errorf("main is %s, want %s", head, first)
+		}
+	}
+	kept, own := one.Dir(), two.Dir()
+	for _, r := range []*Repo{two, one} {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := os.Stat(own); err == nil {
+		t.Error("the other copy is left behind")
+	}
+	third := open()
+	if third.Dir() != kept {
+		t.Error("the kept copy was not used again")
+	}
+	if err := third.Close(); err != nil {
+		t.Error(err)
+	}
+}
