@@ -161,6 +161,13 @@ func TestUnapprovedReleaseIsNotInstalled(t *testing.T) {
 	s.approve(id, second, "alice", "bob")
 	s.release("web", func(h *v2.HelmRelease) bool { return len(h.Status.History) > 0 && h.Status.History[0].Version == 2 })
 	s.data("ConfigMap/a", "red")
+
+	// A release that moves is not uninstalled from where it is before people agree.
+	s.patch("HelmRelease/web", `{"spec":{"releaseName":"elsewhere"}}`)
+	third := s.awaits("HelmRelease/web", "waits for 2 more")
+	s.data("ConfigMap/a", "red")
+	s.approve(id, third, "alice", "bob")
+	s.release("web", func(h *v2.HelmRelease) bool { return len(h.Status.History) > 0 && h.Status.History[0].Name == "elsewhere" })
 }
 
 // What people sign is found from the directory alone, and is what the engine asks for.

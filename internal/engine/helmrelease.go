@@ -122,10 +122,7 @@ func (r *releasing) converge(ctx context.Context) error {
 	if err := r.enter(ctx); err != nil {
 		return err
 	}
-	if begun, err := r.begin(); err != nil || !begun {
-		return err
-	}
-	if err := r.approved(ctx, asking{r.raw, r.view, r.now, r.becomes}); err != nil {
+	if begun, err := r.begin(ctx); err != nil || !begun {
 		return err
 	}
 	return r.act(ctx)
@@ -175,8 +172,9 @@ func (r *releasing) check() error {
 }
 
 // begin does the bookkeeping before a decision, and tells whether one is due: a
-// release whose target moved is uninstalled from where it was first.
-func (r *releasing) begin() (bool, error) {
+// release whose target moved is uninstalled from where it was first. Where people must
+// approve, they do so before any of that.
+func (r *releasing) begin(ctx context.Context) (bool, error) {
 	r.req = release.Request{
 		Object: r.h.DeepCopy(), Chart: r.req.Chart, Config: release.ConfigDigest(r.values),
 		RetryByDefault: r.Options.DefaultToRetryOnFailure,
@@ -193,6 +191,9 @@ func (r *releasing) begin() (bool, error) {
 	if out := r.run.Outcome; out != nil && out.Fruitless {
 		r.run.After = out.After
 		return false, report.Retry(report.ReasonOf(out.Done.Action, out.Done.Err), out.Done.Err)
+	}
+	if err := r.approved(ctx, asking{r.raw, r.view, r.now, r.becomes}); err != nil {
+		return false, err
 	}
 	begun := release.Begin(r.req)
 	r.run.Status = begun.Status
