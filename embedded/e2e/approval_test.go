@@ -167,7 +167,9 @@ func TestUnapprovedReleaseIsNotInstalled(t *testing.T) {
 	third := s.awaits("HelmRelease/web", "waits for 2 more")
 	s.data("ConfigMap/a", "red")
 	s.approve(id, third, "alice", "bob")
-	s.release("web", func(h *v2.HelmRelease) bool { return len(h.Status.History) > 0 && h.Status.History[0].Name == "elsewhere" })
+	s.release("web", func(h *v2.HelmRelease) bool {
+		return len(h.Status.History) > 0 && h.Status.History[0].Name == "elsewhere"
+	})
 }
 
 // What people sign is found from the directory alone, and is what the engine asks for.

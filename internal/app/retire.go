@@ -96,7 +96,7 @@ func (cfg RetireConfig) find(ctx context.Context, c *Carrying, in *carry.Retirin
 	if head.Tree.Lookup(at.File).Blob == nil {
 		return fmt.Errorf("%s stands in %s of %s, which is another repository", o.Ref.Key, at.At(), at.Source)
 	}
-	in.Object, in.Version, in.File, in.Line = o.Ref.Key, o.Value.GetAPIVersion(), at.File, at.Line
+	in.Object, in.File, in.Line = o.Ref.Key, at.File, at.Line
 	prune, found := nested(u, "prune")
 	out.Object, out.At, out.Unit, out.Prunes = o.Ref.Key, at.At(), u.Key, found && prune
 	return nil

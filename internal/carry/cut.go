@@ -119,9 +119,14 @@ func firstParents(head repo.Hash, log []repo.Commit) []repo.Commit {
 	return out
 }
 
+// step is the cut, done or to be done.
+func (c *Cut) step() Step {
+	return Step{Repository: c.repo.URL(), Branch: c.Branch(), Commit: c.Head, What: "cut from " + c.Main + " at " + c.Head.String()[:10], Done: c.There}
+}
+
 // push cuts the release branch.
 func (c *Cut) push(ctx context.Context) (Step, error) {
-	step := Step{Repository: c.repo.URL(), Branch: c.Branch(), Commit: c.Head, What: "cut from " + c.Main + " at " + c.Head.String()[:10], Done: c.There}
+	step := c.step()
 	if c.There {
 		return step, nil
 	}

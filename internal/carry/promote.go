@@ -118,7 +118,7 @@ func (in Promoting) read(ctx context.Context) (out Promotion, err error) {
 	if out.Last, err = in.last(ctx, out); err != nil {
 		return out, err
 	}
-	since := repo.Range{From: out.Source, Paths: paths(in.dirOf(in.From))}
+	since := repo.Range{From: out.Source, Paths: paths(in.Fleet.directory(in.From))}
 	if (out.Last != repo.Hash{}) {
 		since.Not = []repo.Hash{out.Last}
 	} else {
@@ -273,10 +273,6 @@ func (in Promoting) message(p Promotion) string {
 	}
 	fmt.Fprintf(&b, "\n%s%s@%s\n", trailer, in.From.Name, p.Source)
 	return b.String()
-}
-
-func (in Promoting) dirOf(e flow.Environment) string {
-	return Rolling{Fleet: in.Fleet, Environment: e}.directory()
 }
 
 // RefusedError is what a person has to decide before a promotion.

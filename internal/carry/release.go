@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/leat-dev/leat/internal/flow"
 	"github.com/leat-dev/leat/internal/repo"
@@ -85,10 +86,10 @@ func Release(ctx context.Context, in Releasing) (Released, error) {
 func (in Releasing) cut(ctx context.Context, c *Cut, did func(Step, error) error) error {
 	return did(func() (step Step, err error) {
 		err = again(ctx, c.repo, func() error {
-			if fresh, err := cutOf(ctx, in.Repos, c.Component); err != nil {
-				return err
-			} else if fresh.Head != c.Head || step.Branch != "" {
-				*c = fresh // they moved on, or took the number
+			if step.Branch != "" { // they moved on, or took the number
+				if *c, err = cutOf(ctx, in.Repos, c.Component); err != nil {
+					return err
+				}
 			}
 			step, err = c.push(ctx)
 			return err
@@ -161,13 +162,15 @@ func (in Releasing) writes(t tree.Tree, cuts []Cut) ([]Write, error) {
 func (in Releasing) intended(cuts []Cut, writes []Write) []Step {
 	var out []Step
 	for _, c := range cuts {
-		out = append(out, Step{
-			Repository: c.repo.URL(), Branch: c.Branch(), Commit: c.Head, Done: c.There, What: "cut from " + c.Main + " at " + c.Head.String()[:10],
-		})
+		out = append(out, c.step())
+	}
+	for _, c := range cuts {
 		if c.makes()[flow.ChartPin] && in.Flow.Release != nil && in.Flow.Release.Charts != nil {
 			out = append(out, Step{Repository: in.Flow.Release.Charts.Repository, What: packaged(c)})
 		}
-		for _, store := range in.umbrellas() {
+	}
+	for _, store := range in.umbrellas() {
+		for _, c := range cuts {
 			if c.Component.Directory != "" {
 				out = append(out, Step{Repository: store.Repository, What: submoduled(c)})
 			}
@@ -178,7 +181,7 @@ func (in Releasing) intended(cuts []Cut, writes []Write) []Step {
 		return out
 	}
 	for _, w := range writes {
-		out = append(out, Step{Repository: onto.Repo.URL(), Branch: onto.Branch, What: trimmed(message([]Write{w}))})
+		out = append(out, Step{Repository: onto.Repo.URL(), Branch: onto.Branch, What: strings.TrimSpace(message([]Write{w}))})
 	}
 	return out
 }
@@ -188,13 +191,6 @@ func (in Releasing) umbrellas() []flow.Store {
 		return nil
 	}
 	return in.Flow.Release.Umbrellas
-}
-
-func trimmed(s string) string {
-	for len(s) > 0 && s[len(s)-1] == '\n' {
-		s = s[:len(s)-1]
-	}
-	return s
 }
 
 // submoduled and packaged are the messages of the field's release workflows

@@ -162,9 +162,9 @@ func TestReleaseDry(t *testing.T) {
 		got = append(got, step.What)
 	}
 	want := "cut from main at " + o.head("keda")[:10] + `
-Updated submodule at iac/flux/keda to version 0.1.45
 cut from main at ` + o.head("guacamole")[:10] + `
 Updated Package at guacamole to version 0.1.1
+Updated submodule at iac/flux/keda to version 0.1.45
 Updating file at core/flux-config.yaml setting .components.keda.repository.branch to release/0.1.45
 Updating file at core/flux-config.yaml setting .components.guacamole.repository.branch to release/0.1.1
 Updating file at core/helm-config.yaml setting .components.guacamole.chart_version to 0.1.1`

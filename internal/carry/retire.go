@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/leat-dev/leat/internal/edit"
@@ -31,8 +32,7 @@ type Retiring struct {
 	Fleet       Onto
 	Environment flow.Environment
 	Object      object.Key
-	Version     string // API version of the manifest
-	File        string // that holds it, from the fleet's root
+	File        string // that holds its manifest, from the fleet's root
 	Line        int    // in its document
 	// Keep is the annotation that leaves it in Git; empty removes it there too.
 	Keep   string
@@ -58,12 +58,7 @@ func Retire(ctx context.Context, in Retiring, f forge.Forge, body func(Retiremen
 	if err != nil {
 		return out, err
 	}
-	if in.Keep != "" {
-		out.Files, err = in.kept(files)
-	} else {
-		out.Files, err = in.removed(files)
-	}
-	if err != nil {
+	if out.Files, err = in.edited(files); err != nil {
 		return out, fmt.Errorf("retire %s: %w", in.Object, err)
 	}
 	how := "Remove"
@@ -95,18 +90,55 @@ func Retire(ctx context.Context, in Retiring, f forge.Forge, body func(Retiremen
 }
 
 func (in Retiring) branch() string {
-	return strings.ToLower(in.Environment.Name + "-" + in.Object.Kind + "-" + in.Object.Name)
+	name := []string{in.Environment.Name, in.Object.Kind, in.Object.Namespace, in.Object.Name}
+	return strings.ToLower(strings.Join(slices.DeleteFunc(name, func(s string) bool { return s == "" }), "-"))
 }
 
-// kept annotates the object.
-func (in Retiring) kept(files tree.Tree) (map[string]*tree.Blob, error) {
+// edited are the files that change.
+func (in Retiring) edited(files tree.Tree) (map[string]*tree.Blob, error) {
 	text, err := files.ReadFile(in.File)
 	if err != nil {
 		return nil, err
 	}
+	document, err := in.manifest(text)
+	if err != nil {
+		return nil, err
+	}
+	if in.Keep != "" {
+		return in.kept(text, document)
+	}
+	return in.removed(files, text)
+}
+
+// manifest is the number of the document, from 1, that holds the line. It must be the
+// object's own: what a generator or a chart made, or a prefix renamed, has its line
+// where that stands, and taking that away would take away more.
+func (in Retiring) manifest(text []byte) (int, error) {
+	documents, err := edit.Documents(text)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", in.File, err)
+	}
+	at := 0
+	for i, d := range documents {
+		if d.Line <= max(in.Line, documents[0].Line) {
+			at = i
+		}
+	}
+	var is struct {
+		Kind     string
+		Metadata struct{ Name string }
+	}
+	if len(documents) > 0 && documents[at].Decode(&is) == nil && is.Kind == in.Object.Kind && is.Metadata.Name == in.Object.Name {
+		return at + 1, nil
+	}
+	return 0, fmt.Errorf("%s:%d is not its manifest, it is made from it: change that instead", in.File, in.Line)
+}
+
+// kept annotates the object.
+func (in Retiring) kept(text []byte, document int) (map[string]*tree.Blob, error) {
 	after, _, err := edit.Apply(text, edit.Change{
 		Path: edit.Path{
-			Document: edit.Document{APIVersion: in.Version, Kind: in.Object.Kind, Name: in.Object.Name},
+			Document: edit.Document{Number: document},
 			Steps:    []edit.Step{{Key: "metadata"}, {Key: "annotations"}, {Key: in.Keep}},
 		},
 		Value: "true", Create: true,
@@ -119,11 +151,7 @@ func (in Retiring) kept(files tree.Tree) (map[string]*tree.Blob, error) {
 
 // removed takes the document out of its file; a file that held nothing else goes, and
 // with it its line in the kustomization beside it.
-func (in Retiring) removed(files tree.Tree) (map[string]*tree.Blob, error) {
-	text, err := files.ReadFile(in.File)
-	if err != nil {
-		return nil, err
-	}
+func (in Retiring) removed(files tree.Tree, text []byte) (map[string]*tree.Blob, error) {
 	rest := WithoutDocument(text, in.Line)
 	if rest != nil {
 		return map[string]*tree.Blob{in.File: tree.BlobOf(rest)}, nil

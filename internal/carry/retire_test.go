@@ -1,6 +1,7 @@
 package carry
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/leat-dev/leat/internal/flow"
@@ -37,7 +38,7 @@ func TestRetire(t *testing.T) {
 	retire := func(name, file, keep string, line int) (Retirement, error) {
 		return Retire(t.Context(), Retiring{
 			Fleet: Onto{Repo: o.open("fleet"), Author: bot}, Environment: flow.Environment{Name: "prod", Branch: "main", Directory: "prod"},
-			Object: object.Key{Kind: "ConfigMap", Namespace: "x", Name: name}, Version: "v1", File: file, Line: line, Keep: keep,
+			Object: object.Key{Kind: "ConfigMap", Namespace: "x", Name: name}, File: file, Line: line, Keep: keep,
 		}, nil, func(Retirement) string { return "" })
 	}
 	out, err := retire("b", "prod/both.yaml", LocalConfig, 6)
@@ -51,6 +52,12 @@ func TestRetire(t *testing.T) {
 	o.must(err)
 	o.shows("fleet", "resources:\n  - both.yaml", "show", out.Head+":prod/kustomization.yaml")
 	o.shows("fleet", "prod/both.yaml\nprod/kustomization.yaml", "ls-tree", "-r", "--name-only", out.Head)
+	// A generated object has no document: the line leads to what makes it.
+	for _, keep := range []string{"", LocalConfig} {
+		if _, err = retire("made", "prod/kustomization.yaml", keep, 1); err == nil || !strings.Contains(err.Error(), "prod/kustomization.yaml:1 is not its manifest") {
+			t.Errorf("got %v", err)
+		}
+	}
 	if _, err = retire("c", "prod/both.yaml", LocalConfig, 1); err == nil {
 		t.Error("retired what is not there")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/leat-dev/leat/internal/flow"
@@ -124,9 +125,14 @@ func (in Rolling) files(ctx context.Context, at repo.Hash) (tree.Tree, error) {
 }
 
 // directory is that of the environment in the repository; empty is the root.
-func (in Rolling) directory() string {
-	dir := strings.Trim(in.Fleet.Dir+"/"+in.Environment.Directory, "/.")
-	return strings.ReplaceAll(dir, "/./", "/")
+func (in Rolling) directory() string { return in.Fleet.directory(in.Environment) }
+
+// directory is that of an environment in the repository; empty is the root.
+func (o Onto) directory(e flow.Environment) string {
+	if dir := path.Join(o.Dir, e.Directory); dir != "." {
+		return dir
+	}
+	return ""
 }
 
 func paths(dir string) []string {
