@@ -229,9 +229,12 @@ type Approvals struct {
 // Forge is where pull requests are opened.
 type Forge struct {
 	// Which service it is.
-	Kind string `json:"kind" want:"required,enum=azure|bitbucket|bitbucket-server|git|gitea|github|gitlab"`
+	Kind string `json:"kind" want:"required,enum=azure-devops|bitbucket-cloud|bitbucket-server|git|gitea|github|gitlab"`
 	// The address of the repository there.
 	URL string `json:"url" want:"required"`
+	// With kind git: the file with the keys of those whose word counts, as ALLOWED
+	// SIGNERS of ssh-keygen, on the default branch; .leat/signers where nothing is said.
+	Signers string `json:"signers" want:"path"`
 }
 
 // Duration is a length of time as Go writes it: 10m, 1h30m.

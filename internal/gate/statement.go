@@ -110,11 +110,14 @@ type Signer struct {
 	Key    ssh.PublicKey
 }
 
-// Signers reads keys in the format of ALLOWED SIGNERS of ssh-keygen(1): principals,
+// Signers reads whose keys sign approvals, see SignersIn.
+func Signers(text []byte, now time.Time) ([]Signer, error) { return SignersIn(Namespace, text, now) }
+
+// SignersIn reads keys in the format of ALLOWED SIGNERS of ssh-keygen(1): principals,
 // options, key. Of the options only namespaces, valid-after and valid-before are
 // known; a line with another one is an error, since it would say less than its writer
-// thinks. Keys that are not valid at that moment are left out.
-func Signers(text []byte, now time.Time) ([]Signer, error) {
+// thinks. Keys that are not valid at that moment, or not in that namespace, are left out.
+func SignersIn(namespace string, text []byte, now time.Time) ([]Signer, error) {
 	var out []Signer
 	for n, line := range strings.Split(string(text), "\n") {
 		line = strings.TrimSpace(line)
@@ -126,7 +129,7 @@ func Signers(text []byte, now time.Time) ([]Signer, error) {
 		if err != nil {
 			return nil, fmt.Errorf("signers, line %d: %w; write PERSON KEYTYPE KEY", n+1, err)
 		}
-		valid, err := fits(options, now)
+		valid, err := fits(options, namespace, now)
 		if err != nil {
 			return nil, fmt.Errorf("signers, line %d: %w", n+1, err)
 		}
@@ -139,15 +142,15 @@ func Signers(text []byte, now time.Time) ([]Signer, error) {
 	return out, nil
 }
 
-// fits tells whether the options of a key let it sign approvals now.
-func fits(options []string, now time.Time) (bool, error) {
+// fits tells whether the options of a key let it sign in a namespace now.
+func fits(options []string, namespace string, now time.Time) (bool, error) {
 	valid := true
 	for _, option := range options {
 		name, value, _ := strings.Cut(option, "=")
 		value = strings.Trim(value, `"`)
 		switch strings.ToLower(name) {
 		case "namespaces":
-			valid = valid && slices.Contains(strings.Split(value, ","), Namespace)
+			valid = valid && slices.Contains(strings.Split(value, ","), namespace)
 		case "valid-after", "valid-before":
 			at, err := stamp(value)
 			if err != nil {
