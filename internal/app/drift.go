@@ -149,8 +149,13 @@ func (d *drifting) report(ctx context.Context) (drift.Report, error) {
 	return drift.Make(units), nil
 }
 
+var errElsewhere = errors.New("spec.kubeConfig: it works in another cluster, which is not looked at")
+
 // kustomization compares what a Kustomization wants, in a copy of the cluster.
 func (d *drifting) kustomization(ctx context.Context, obj *unstructured.Unstructured, u *drift.Unit) error {
+	if unit.Elsewhere(obj) != "" {
+		return errElsewhere
+	}
 	wanted, err := d.engine.Wanted(ctx, d.world, obj)
 	if err != nil {
 		return err
@@ -220,7 +225,7 @@ func (d *drifting) release(ctx context.Context, obj *unstructured.Unstructured, 
 		return err
 	}
 	if h.Spec.KubeConfig != nil {
-		return engine.ErrElsewhere
+		return errElsewhere
 	}
 	stored, err := d.charts.Observe(ctx, helm.PlaceOf(&h.HelmRelease))
 	if err != nil {

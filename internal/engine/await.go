@@ -150,6 +150,9 @@ func (c *kustomizing) mayKnow(key object.Key) bool {
 // on controllers where there are none.
 func (c *kustomizing) rested(ref object.Ref, r health.Result) health.Result {
 	if c.site.foreign() {
+		if c.Options.Alone {
+			return AssumedElsewhere(ref.GroupKind(), r)
+		}
 		return r
 	}
 	r.Simulated = r.Simulated || c.Options.SimulatedPods && health.RestsOnPods(ref.GroupKind())
@@ -170,7 +173,16 @@ func (e *Engine) assumed(key object.Key) bool { return e.Unreached != nil && e.U
 // itself that it failed.
 func Assumed(gk schema.GroupKind, r health.Result) health.Result {
 	k, ours := unit.KindOf(gk)
-	if ours && k.Run || r.Status != health.InProgress && r.Status != health.Unknown {
+	if ours && k.Run {
+		return r
+	}
+	return AssumedElsewhere(gk, r)
+}
+
+// AssumedElsewhere is Assumed in another cluster, in which this engine is not at work
+// either: units that it is given are as objects of others.
+func AssumedElsewhere(_ schema.GroupKind, r health.Result) health.Result {
+	if r.Status != health.InProgress && r.Status != health.Unknown {
 		return r
 	}
 	return health.Result{Status: health.Current, Assumed: true}

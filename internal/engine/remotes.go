@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/fluxcd/pkg/apis/meta"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/leat-dev/leat/internal/apply"
 	"github.com/leat-dev/leat/internal/object"
@@ -64,6 +63,9 @@ type Remotes interface {
 
 // Address leads to a cluster: by a kubeconfig, or as a workload.
 type Address struct {
+	// Name is that of what leads there (unit.Elsewhere): of units of one cluster it
+	// may differ, and what it leads to may change.
+	Name       string
 	Kubeconfig secret.Value
 	Workload   *Workload
 }
@@ -129,6 +131,7 @@ func (e *Engine) site(ctx context.Context, a abode) (*Site, error) {
 		e.Remotes.Leave(a.unit)
 		return nil, err
 	}
+	at.Name = unit.AbodeOf(a.unit.Namespace, a.spec)
 	s, err := e.Remotes.Use(a.unit, at)
 	if err != nil {
 		e.Remotes.Leave(a.unit)
@@ -264,20 +267,4 @@ func serverAddress(text string) (string, error) {
 		u.Host += ":443"
 	}
 	return "https://" + strings.ToLower(u.Host), nil
-}
-
-// abodeOf names where a unit works by what its spec says: units of which it is the
-// same meet at their objects, others never do.
-func abodeOf(raw *unstructured.Unstructured) string {
-	field := func(path ...string) string {
-		v, _, _ := unstructured.NestedString(raw.Object, append([]string{"spec", "kubeConfig"}, path...)...)
-		return v
-	}
-	if name := field("secretRef", "name"); name != "" {
-		return "Secret/" + raw.GetNamespace() + "/" + name + "/" + field("secretRef", "key")
-	}
-	if name := field("configMapRef", "name"); name != "" {
-		return "ConfigMap/" + raw.GetNamespace() + "/" + name
-	}
-	return ""
 }

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -24,18 +23,12 @@ type Wanted struct {
 	Secrets []string
 }
 
-// ErrElsewhere says that a unit works in another cluster.
-var ErrElsewhere = errors.New("spec.kubeConfig: it works in another cluster, which is not looked at")
-
 // Wanted builds a Kustomization from the artifact that its source has, and
 // changes nothing. Whether it is suspended, or waits for others, plays no part.
 func (e *Engine) Wanted(ctx context.Context, w world.World, obj *unstructured.Unstructured) (Wanted, error) {
 	k, err := unit.DecodeKustomization(obj)
 	if err != nil {
 		return Wanted{}, err
-	}
-	if k.Spec.KubeConfig != nil {
-		return Wanted{}, ErrElsewhere
 	}
 	c := &kustomizing{Engine: e, k: k, raw: obj, own: w, w: w, memo: e.memo(k.Key())}
 	c.view = view{world: w, rec: &record.Recorder{}}

@@ -45,7 +45,7 @@ func (e *Engine) want(owner object.Key, w wanted) {
 // one whose label it carries, as long as that one wants it.
 func (c *kustomizing) contested(ctx context.Context, key, owner object.Key) object.Key {
 	raw, err := c.view.get(ctx, unit.Ref(owner))
-	if err != nil || raw == nil || abodeOf(raw) != abodeOf(c.raw) || !c.wantedBy(ctx, raw)[key] {
+	if err != nil || raw == nil || unit.Elsewhere(raw) != unit.Elsewhere(c.raw) || !c.wantedBy(ctx, raw)[key] {
 		return object.Key{}
 	}
 	c.view.note(sourceOf(raw), record.Miss) // a new revision there may let go
@@ -74,7 +74,7 @@ func (c *kustomizing) rivals(ctx context.Context) []rival {
 	var out []rival
 	for _, raw := range c.units(ctx) {
 		key := object.KeyOf(raw)
-		if key.GroupKind() == c.k.Key().GroupKind() && key != c.k.Key() && abodeOf(raw) == abodeOf(c.raw) {
+		if key.GroupKind() == c.k.Key().GroupKind() && key != c.k.Key() && unit.Elsewhere(raw) == unit.Elsewhere(c.raw) {
 			out = append(out, rival{key, c.wantedBy(ctx, raw)})
 		}
 	}

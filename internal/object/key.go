@@ -20,12 +20,21 @@ import (
 // way to look at an object), namespace (empty for cluster scope) and name.
 type Key struct {
 	Group, Kind, Namespace, Name string
+	// Cluster names another cluster than the fleet's own (unit.Elsewhere), where
+	// objects of several are told apart. In a world, every object is of its own cluster.
+	Cluster string `json:",omitempty"`
 }
 
 // KeyOf returns the key of u.
 func KeyOf(u *unstructured.Unstructured) Key {
 	gvk := u.GroupVersionKind()
-	return Key{gvk.Group, gvk.Kind, u.GetNamespace(), u.GetName()}
+	return Key{Group: gvk.Group, Kind: gvk.Kind, Namespace: u.GetNamespace(), Name: u.GetName()}
+}
+
+// In returns the same key in a cluster; empty is the fleet's own.
+func (k Key) In(cluster string) Key {
+	k.Cluster = cluster
+	return k
 }
 
 // GroupKind returns the kind of the object.
@@ -35,19 +44,23 @@ func (k Key) GroupKind() schema.GroupKind { return schema.GroupKind{Group: k.Gro
 func (k Key) IsZero() bool { return k == Key{} }
 
 // String returns Kind/namespace/name, or Kind/name at cluster scope: the form
-// that messages use.
+// that messages use. In another cluster, that follows: «Kind/name in Secret/fleet/edge».
 func (k Key) String() string {
-	if k.Namespace == "" {
-		return k.Kind + "/" + k.Name
+	text := k.Kind + "/" + k.Name
+	if k.Namespace != "" {
+		text = k.Kind + "/" + k.Namespace + "/" + k.Name
 	}
-	return k.Kind + "/" + k.Namespace + "/" + k.Name
+	if k.Cluster != "" {
+		text += " in " + k.Cluster
+	}
+	return text
 }
 
-// Compare orders keys by group, kind, namespace, name.
+// Compare orders keys by group, kind, namespace, name, cluster.
 func Compare(a, b Key) int {
 	return cmp.Or(
 		strings.Compare(a.Group, b.Group), strings.Compare(a.Kind, b.Kind),
-		strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name),
+		strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name), strings.Compare(a.Cluster, b.Cluster),
 	)
 }
 
@@ -60,6 +73,12 @@ type Ref struct {
 // RefOf returns the reference under which u was written.
 func RefOf(u *unstructured.Unstructured) Ref {
 	return Ref{KeyOf(u), u.GroupVersionKind().Version}
+}
+
+// In returns the same reference in a cluster; empty is the fleet's own.
+func (r Ref) In(cluster string) Ref {
+	r.Cluster = cluster
+	return r
 }
 
 // GVK returns the full kind.
@@ -90,7 +109,7 @@ func ParseInventoryID(id string) (Key, error) {
 	if !ok || name == "" {
 		return Key{}, inventoryIDError(id)
 	}
-	return Key{group, kind, ns, strings.ReplaceAll(name, "__", ":")}, nil
+	return Key{Group: group, Kind: kind, Namespace: ns, Name: strings.ReplaceAll(name, "__", ":")}, nil
 }
 
 func inventoryIDError(id string) error {
