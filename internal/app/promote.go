@@ -89,33 +89,55 @@ func ends(f flow.Flow, from, to string) (a, b flow.Environment, err error) {
 
 // wellEnough refuses what the source's own cluster does not run, or not well.
 func (cfg PromoteConfig) wellEnough(ctx context.Context, c *Carrying, out *Promoted) error {
-	if cfg.Of != "" || out.From.Context == "" || cfg.Connect == nil {
-		out.Notes = append(out.Notes, fmt.Sprintf("Whether %s is healthy was not asked: leat.yaml says no context for it.", out.From.Name))
+	if why := cfg.unasked(out.From); why != "" {
+		out.Notes = append(out.Notes, fmt.Sprintf("Whether %s is healthy was not asked: %s.", out.From.Name, why))
 		return nil
 	}
 	head, err := c.Repo.Branch(out.From.Branch)
 	if err != nil {
 		return err
 	}
-	w, err := cfg.Connect(out.From)
-	if err != nil {
-		return fmt.Errorf("ask whether %s is healthy: %w; --unwell promotes without", out.From.Name, err)
-	}
-	units, err := unitsOf(ctx, w)
-	if err != nil {
-		return fmt.Errorf("ask whether %s is healthy: %w; --unwell promotes without", out.From.Name, err)
-	}
-	watch := WatchConfig{Running: carry.Running{Repo: c.Repo, Branch: out.From.Branch}, Commit: head}
-	d := carry.Delivered(units, carry.Of{Repository: c.Repo.URL(), Branch: out.From.Branch, Has: carry.RevisionHas(watch.holds)})
+	d, err := cfg.delivered(ctx, c, out.From, head)
 	switch {
-	case d.Stage == carry.Healthy:
+	case err == nil && d.Stage == carry.Healthy:
 		out.Notes = append(out.Notes, fmt.Sprintf("%s runs %s and is healthy.", out.From.Name, head.String()[:10]))
+	case err != nil && cfg.Unwell:
+		out.Notes = append(out.Notes, fmt.Sprintf("Whether %s is healthy could not be asked, and it is promoted all the same: %v.", out.From.Name, err))
+	case err != nil:
+		return fmt.Errorf("ask whether %s is healthy: %w; --unwell promotes without", out.From.Name, err)
 	case cfg.Unwell:
 		out.Notes = append(out.Notes, fmt.Sprintf("%s is not well (%s: %s), and is promoted all the same.", out.From.Name, d.Stage, d.Why))
 	default:
 		return fmt.Errorf("%s is not well: %s: %s; --unwell promotes it all the same", out.From.Name, d.Stage, d.Why)
 	}
 	return nil
+}
+
+// unasked says why a cluster is not asked; empty where it is.
+func (cfg PromoteConfig) unasked(from flow.Environment) string {
+	switch {
+	case cfg.Of != "":
+		return "what is promoted is " + cfg.Of + ", and not what it runs"
+	case from.Context == "":
+		return "leat.yaml says no context for it"
+	case cfg.Connect == nil:
+		return "no cluster is asked here"
+	}
+	return ""
+}
+
+// delivered is how far a commit has come in the source's own cluster.
+func (cfg PromoteConfig) delivered(ctx context.Context, c *Carrying, from flow.Environment, head repo.Hash) (carry.Delivery, error) {
+	w, err := cfg.Connect(from)
+	if err != nil {
+		return carry.Delivery{}, err
+	}
+	units, err := unitsOf(ctx, w)
+	if err != nil {
+		return carry.Delivery{}, err
+	}
+	watch := WatchConfig{Running: carry.Running{Repo: c.Repo, Branch: from.Branch}, Commit: head}
+	return carry.Delivered(units, carry.Of{Repository: c.Repo.URL(), Branch: from.Branch, Has: carry.RevisionHas(watch.holds)}), nil
 }
 
 // body is what the pull request says: what moves, and what that does to the target.

@@ -118,8 +118,8 @@ func (in Fixing) pin(ctx context.Context, e flow.Environment) (flow.Pin, error) 
 
 // branch is that of the fix.
 func (in Fixing) branch() (string, error) {
-	if in.ID == "" || strings.ContainsAny(in.ID, " ~^:?*[\\") || strings.Contains(in.ID, "..") {
-		return "", fmt.Errorf("%q cannot be part of the name of a branch", in.ID)
+	if err := flow.CheckBranch(in.ID); err != nil {
+		return "", fmt.Errorf("--id: %w", err)
 	}
 	return FixBranch + in.ID, nil
 }
@@ -163,30 +163,20 @@ type Proposed struct {
 	Instead string
 }
 
-// Submit proposes the fix to the branch that it was cut from. f is nil where there is
-// no forge.
-func (in Fixing) Submit(ctx context.Context, f forge.Forge, body string) (Running, Proposed, error) {
+// Submit proposes the fix to the branch that it was cut from, which Find found. f is nil
+// where there is no forge.
+func (in Fixing) Submit(ctx context.Context, at Running, f forge.Forge, body string) (Proposed, error) {
 	name, err := in.branch()
 	if err != nil {
-		return Running{}, Proposed{}, err
+		return Proposed{}, err
 	}
-	at, err := in.Find(ctx)
-	if err != nil {
-		return at, Proposed{}, err
-	}
-	out, err := propose(ctx, at.Repo, f, request{name, at.Branch, fmt.Sprintf("Hot-fix %s into %s", in.ID, at.Branch), body})
-	return at, out, err
+	return propose(ctx, at.Repo, f, request{name, at.Branch, fmt.Sprintf("Hot-fix %s into %s", in.ID, at.Branch), body})
 }
 
 // Finish proposes what the release branch has and main lacks to main, so that the next
 // release does not lose the fix.
-func (in Fixing) Finish(ctx context.Context, f forge.Forge, body string) (Running, Proposed, error) {
-	at, err := in.Find(ctx)
-	if err != nil {
-		return at, Proposed{}, err
-	}
-	out, err := propose(ctx, at.Repo, f, request{at.Branch, at.Main, fmt.Sprintf("Carry the fixes of %s to %s", at.Branch, at.Main), body})
-	return at, out, err
+func (in Fixing) Finish(ctx context.Context, at Running, f forge.Forge, body string) (Proposed, error) {
+	return propose(ctx, at.Repo, f, request{at.Branch, at.Main, fmt.Sprintf("Carry the fixes of %s to %s", at.Branch, at.Main), body})
 }
 
 // request is a pull request to be.
@@ -215,69 +205,4 @@ func propose(ctx context.Context, r *repo.Repo, f forge.Forge, want request) (Pr
 	}
 	out.Request, out.Outcome, err = forge.Propose(ctx, f, forge.Proposal{Head: want.head, Base: want.base, Title: want.title, Body: want.body})
 	return out, err
-}
-
-// Unmerged is a branch that environments run and that has fixes which main lacks.
-type Unmerged struct {
-	Component    string        `json:"component,omitempty"` // empty is the fleet's own repository
-	Branch       string        `json:"branch"`
-	Main         string        `json:"main"`
-	Environments []string      `json:"environments"`
-	Commits      []repo.Commit `json:"-"` // the newest first
-	// Why says what could not be found out.
-	Why string `json:"why,omitempty"`
-}
-
-// Status lists every fix that runs somewhere and that the next release would lose.
-func (in Fixing) Status(ctx context.Context) ([]Unmerged, error) {
-	var out []Unmerged
-	seen := map[[2]string]int{}
-	for _, e := range in.Flow.Environments {
-		for _, component := range append([]string{""}, in.components()...) {
-			in.Environment, in.Component = e.Name, component
-			at, err := in.Find(ctx)
-			if ctx.Err() != nil {
-				return out, ctx.Err()
-			}
-			if at.Branch == "" || at.Branch == at.Main {
-				continue // it does not run there, or it runs what main has
-			}
-			key := [2]string{component, at.Branch}
-			if i, known := seen[key]; known {
-				out[i].Environments = append(out[i].Environments, e.Name)
-				continue
-			}
-			u := Unmerged{Component: component, Branch: at.Branch, Main: at.Main, Environments: []string{e.Name}}
-			if u.Commits, err = unmerged(ctx, at, err); err != nil {
-				u.Why = err.Error()
-			}
-			if len(u.Commits) > 0 || u.Why != "" {
-				seen[key] = len(out)
-				out = append(out, u)
-			}
-		}
-	}
-	return out, nil
-}
-
-func unmerged(ctx context.Context, at Running, err error) ([]repo.Commit, error) {
-	if err != nil {
-		return nil, err
-	}
-	main, err := at.Repo.Branch(at.Main)
-	if err != nil {
-		return nil, err
-	}
-	return at.Repo.Missing(ctx, at.Head, main, repo.SamePatch)
-}
-
-// components are those that have a repository.
-func (in Fixing) components() []string {
-	var out []string
-	for _, c := range in.Flow.Components {
-		if c.Repository != "" {
-			out = append(out, c.Name)
-		}
-	}
-	return out
 }

@@ -3,8 +3,7 @@ package carry
 import (
 	"strings"
 	"testing"
-
-	"github.com/leat-dev/leat/internal/repo"
+	"time"
 )
 
 func (o *organisation) fixing(env, component string) Fixing {
@@ -42,7 +41,16 @@ func (o *organisation) status() (found, unknown []Unmerged, err error) {
 	return found, unknown, err
 }
 
-func subjects(commits []repo.Commit) string {
+// finish proposes what a component's branch has to main.
+func (o *organisation) finish(env, component string) (Proposed, error) {
+	o.Helper()
+	in := o.fixing(env, component)
+	at, err := in.Find(o.Context())
+	o.must(err)
+	return in.Finish(o.Context(), at, nil, "")
+}
+
+func subjects[C interface{ Subject() string }](commits []C) string {
 	var out []string
 	for _, c := range commits {
 		out = append(out, c.Subject())
@@ -67,16 +75,16 @@ func TestHotfixOfAComponent(t *testing.T) {
 		t.Errorf("did %+v", step)
 	}
 	o.shows("keda", strings.TrimSpace(o.up["keda"].InBare("rev-parse", "release/0.1.44")), "rev-parse", "hotfix/123")
-	if _, _, err := in.Submit(t.Context(), nil, ""); err == nil || err.Error() != "hotfix/123 has nothing that release/0.1.44 does not have" {
+	if _, err := in.Submit(t.Context(), at, nil, ""); err == nil || err.Error() != "hotfix/123 has nothing that release/0.1.44 does not have" {
 		t.Errorf("submitted nothing: %v", err)
 	}
 
 	o.fixed("keda", "hotfix/123", map[string]string{"fix.yaml": "fixed: true\n"})
 	in = o.fixing("prod", "keda")
-	if _, step, err = in.Start(t.Context()); err != nil || !step.Done {
+	if at, step, err = in.Start(t.Context()); err != nil || !step.Done {
 		t.Errorf("begun anew: %+v, %v", step, err)
 	}
-	_, pr, err := in.Submit(t.Context(), nil, "")
+	pr, err := in.Submit(t.Context(), at, nil, "")
 	o.must(err)
 	if pr.Head != "hotfix/123" || pr.Base != "release/0.1.44" || len(pr.Commits) != 1 || !strings.Contains(pr.Instead, "merge hotfix/123 into release/0.1.44") {
 		t.Errorf("proposed %+v", pr)
@@ -91,7 +99,7 @@ func TestHotfixOfAComponent(t *testing.T) {
 	if len(found) != 1 || found[0].Component != "keda" || found[0].Branch != "release/0.1.44" || strings.Join(found[0].Environments, " ") != "prod" || len(found[0].Commits) != 1 {
 		t.Errorf("status: %+v", found)
 	}
-	_, pr, err = o.fixing("prod", "keda").Finish(t.Context(), nil, "")
+	pr, err = o.finish("prod", "keda")
 	o.must(err)
 	if pr.Head != "release/0.1.44" || pr.Base != "main" {
 		t.Errorf("finish: %+v", pr)
@@ -100,7 +108,7 @@ func TestHotfixOfAComponent(t *testing.T) {
 	if found, _, err = o.status(); err != nil || len(found) != 0 {
 		t.Errorf("status at the end: %+v, %v", found, err)
 	}
-	if _, _, err := o.fixing("prod", "keda").Finish(t.Context(), nil, ""); err == nil {
+	if _, err := o.finish("prod", "keda"); err == nil {
 		t.Error("finished twice")
 	}
 }
@@ -142,7 +150,12 @@ func TestHotfixRefuses(t *testing.T) {
 		"no environment":    {func(f *Fixing) { f.Environment = "production" }, "there is no environment production; leat.yaml has sandbox, prod"},
 		"no pin":            {func(f *Fixing) { f.Component = "umbrella" }, "leat.yaml does not say where its repository is"},
 		"a dangling pin":    {func(f *Fixing) { f.Component = "jupyter_hub" }, "prod runs the branch release/0.2.105 of jupyter_hub (core/flux-config.yaml:8), which does not exist"},
-		"a name of nothing": {func(f *Fixing) { f.ID = "a b" }, `"a b" cannot be part of the name of a branch`},
+		"a space":           {func(f *Fixing) { f.ID = "a b" }, `"a b": a branch cannot have " " in its name`},
+		"a flag":            {func(f *Fixing) { f.ID = "--upload-pack=x" }, "is no name of a branch"},
+		"another directory": {func(f *Fixing) { f.ID = "../../main" }, "no part of a branch's name can begin with a dot"},
+		"a lock":            {func(f *Fixing) { f.ID = "a.lock" }, "or end in .lock"},
+		"a line":            {func(f *Fixing) { f.ID = "a\nb" }, "is no name of a branch"},
+		"a novel":           {func(f *Fixing) { f.ID = strings.Repeat("x", 300) }, "is no name of a branch"},
 	} {
 		in := o.fixing("prod", "keda")
 		c.edit(&in)
@@ -155,5 +168,35 @@ func TestHotfixRefuses(t *testing.T) {
 	o.up["keda"].Git("push", "-q", "origin", "HEAD:refs/heads/hotfix/123")
 	if _, _, err := o.fixing("prod", "keda").Start(t.Context()); err == nil || !strings.Contains(err.Error(), "exists already and does not begin at what prod runs") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A fix is as old as its branch has it, however long it was worked on; what only carries
+// changes is no fix.
+func TestStatusTellsSince(t *testing.T) {
+	o := lscsde(t)
+	up := o.up["core"]
+	up.Git("push", "-q", "origin", "HEAD:refs/heads/prod")
+	up.Git("push", "-q", "origin", "HEAD:refs/heads/hotfix/123")
+	o.fixed("core", "hotfix/123", map[string]string{"core/fix.yaml": "a: 1\n"})
+	o.fixed("core", "prod", map[string]string{"core/first.yaml": "a: 1\n"})
+	o.merged("core", "hotfix/123", "prod")
+	up.Git("commit", "-q", "--allow-empty", "-m", "Promote to prod\n\nPromoted-From: sandbox@0123")
+	up.Git("push", "-q", "origin", "prod")
+	found, _, err := o.status()
+	o.must(err)
+	if len(found) != 1 || subjects(found[0].Commits) != "change core/first.yaml, change core/fix.yaml" {
+		t.Fatalf("got %+v", found)
+	}
+	u := found[0]
+	first, fix := u.Commits[0], u.Commits[1]
+	if !first.Since.Equal(first.Committer.When) || !u.Oldest().Equal(first.Since) {
+		t.Errorf("a commit on the branch came at %s, made at %s", first.Since, first.Committer.When)
+	}
+	if !fix.Since.After(first.Since) || !fix.Committer.When.Before(first.Committer.When) {
+		t.Errorf("a merged commit came at %s, made at %s", fix.Since, fix.Committer.When)
+	}
+	if late := u.Overdue(first.Since.Add(24*time.Hour+time.Second), 24*time.Hour); len(late) != 1 || late[0].ID != first.ID {
+		t.Errorf("overdue: %s", subjects(late))
 	}
 }

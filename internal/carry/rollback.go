@@ -16,6 +16,10 @@ import (
 // RollbackBranch is what the branch of a rollback begins with.
 const RollbackBranch = "rollback/"
 
+// rolledBack is the trailer by which promotions and releases know that changes were
+// taken back on purpose.
+const rolledBack = "Rolled-Back: "
+
 // Rolling is a rollback of an environment to what it was.
 type Rolling struct {
 	Fleet       Onto
@@ -148,5 +152,6 @@ func rollbackMessage(environment string, r Rolled) string {
 	for _, c := range r.Undone {
 		fmt.Fprintf(&b, "  %s %s\n", c.ID.String()[:10], c.Subject())
 	}
+	fmt.Fprintf(&b, "\n%s%s@%s\n", rolledBack, environment, r.To)
 	return b.String()
 }

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"path"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -18,9 +20,8 @@ import (
 	"github.com/leat-dev/leat/internal/app"
 	"github.com/leat-dev/leat/internal/carry"
 	"github.com/leat-dev/leat/internal/flow"
+	"github.com/leat-dev/leat/internal/mirror"
 	"github.com/leat-dev/leat/internal/repo"
-	"github.com/leat-dev/leat/internal/world"
-	"github.com/leat-dev/leat/internal/world/cluster"
 )
 
 // hotfixFlags are those of the verbs of hot-fixes.
@@ -134,24 +135,63 @@ func (f *hotfixFlags) checkOut(ctx context.Context, at carry.Running, step carry
 		into = f.dir
 	}
 	into = cmp.Or(into, strings.TrimSuffix(path.Base(at.Repo.URL()), ".git"))
-	if err := git(ctx, into, "rev-parse", "--git-dir"); err == nil {
-		if err := git(ctx, into, "fetch", "-q", "--all"); err != nil {
-			return into, err
-		}
-		return into, git(ctx, into, "checkout", "-q", step.Branch)
+	if _, err := os.Stat(into); err != nil {
+		_, err := git(ctx, ".", "clone", "-q", "--branch", step.Branch, "--", at.Repo.URL(), into)
+		return into, err
 	}
-	return into, git(ctx, ".", "clone", "-q", "--branch", step.Branch, at.Repo.URL(), into)
+	if err := cloneOf(ctx, into, at.Repo.URL()); err != nil {
+		return into, fmt.Errorf("%s of %s is there; check it out where you like: %w", step.Branch, at.Repo.URL(), err)
+	}
+	if _, err := git(ctx, into, "fetch", "-q", "--all"); err != nil {
+		return into, err
+	}
+	_, err := git(ctx, into, "checkout", "-q", step.Branch)
+	return into, err
 }
 
-// git runs the git program in a directory.
-func git(ctx context.Context, dir string, what ...string) error {
-	cmd := exec.CommandContext(ctx, "git", append([]string{"-C", dir}, what...)...)
-	var said bytes.Buffer
-	cmd.Stderr = &said
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("git -C %s %s: %w: %s", dir, strings.Join(what, " "), err, strings.TrimSpace(said.String()))
+// cloneOf refuses a directory that is anything but a clone of a repository: its files
+// are somebody's.
+func cloneOf(ctx context.Context, dir, url string) error {
+	top, err := git(ctx, dir, "rev-parse", "--show-toplevel")
+	if err != nil {
+		return fmt.Errorf("%s is there and is no clone of it: pass another place with --into", dir)
 	}
-	return nil
+	remotes, err := git(ctx, dir, "remote", "-v")
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(remotes) {
+		if words := strings.Fields(line); len(words) > 1 && (mirror.Same(words[1], url) || samePath(top, words[1], url)) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s belongs to another repository: pass another place with --into", dir)
+}
+
+// samePath tells whether two addresses are one folder of this machine; the first may be
+// named from the clone.
+func samePath(top, a, b string) bool {
+	a, b = strings.TrimPrefix(a, "file://"), strings.TrimPrefix(b, "file://")
+	if !filepath.IsAbs(a) {
+		a = filepath.Join(top, a)
+	}
+	one, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat(b)
+	return err == nil && os.SameFile(one, other)
+}
+
+// git runs the git program in a directory, and returns what it prints.
+func git(ctx context.Context, dir string, what ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "git", append([]string{"-C", dir}, what...)...)
+	var printed, said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &printed, &said
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("git -C %s %s: %w: %s", dir, strings.Join(what, " "), err, strings.TrimSpace(said.String()))
+	}
+	return strings.TrimSpace(printed.String()), nil
 }
 
 func newHotfixSubmit(env Env) *cobra.Command {
@@ -170,7 +210,7 @@ func newHotfixSubmit(env Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			at, out, err := in.Submit(ctx, forge, fixBody(in, at)+plan)
+			out, err := in.Submit(ctx, at, forge, fixBody(in, at)+plan)
 			if err != nil {
 				return err
 			}
@@ -211,7 +251,7 @@ func newHotfixFinish(env Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			at, out, err := in.Finish(ctx, forge, fixBody(in, at))
+			out, err := in.Finish(ctx, at, forge, fixBody(in, at))
 			if err != nil {
 				return err
 			}
@@ -238,128 +278,6 @@ func (f *hotfixFlags) proposed(env Env, at carry.Running, out carry.Proposed) er
 	fmt.Fprintf(env.Out, "%s into %s, for %s:\n", out.Head, out.Base, strings.Join(names(at.Followers), ", "))
 	printCommits(env.Out, out.Commits)
 	printProposed(env.Out, out)
-	return nil
-}
-
-func newHotfixWatch(env Env) *cobra.Command {
-	f := &hotfixFlags{}
-	cmd := hotfixVerb(told{"watch", "Follow the environments until each runs the branch's head and is healthy", "watch keda --env prod --timeout 10m"}, f,
-		func(ctx context.Context, c *app.Carrying, in carry.Fixing) error {
-			at, err := in.Find(ctx)
-			if err != nil {
-				return err
-			}
-			timeout := f.timeout
-			if timeout == 0 {
-				timeout = time.Duration(cmp.Or(c.Flow.Promise, flow.DefaultPromise))
-			}
-			ctx, cancel := context.WithTimeout(ctx, timeout)
-			defer cancel()
-			return f.watch(ctx, env, at, timeout)
-		})
-	cmd.Flags().StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig with the contexts of leat.yaml (default: $KUBECONFIG, else that of kubectl)")
-	cmd.Flags().DurationVar(&f.timeout, "timeout", 0, "how long it may take (default: promise of leat.yaml, else 10m)")
-	return cmd
-}
-
-// watchEvery is how often clusters are asked: people wait, and clusters have others.
-const watchEvery = time.Second
-
-func (f *hotfixFlags) watch(ctx context.Context, env Env, at carry.Running, timeout time.Duration) error {
-	cfg := app.WatchConfig{Running: at, Commit: at.Head, Every: watchEvery, Connect: f.reach}
-	if f.output == "text" {
-		fmt.Fprintf(env.Out, "%s of %s at %s\n", at.Branch, at.Repo.URL(), at.Head.String()[:10])
-		cfg.Tell = func(w app.Watched) {
-			fmt.Fprintf(env.Out, "%6s  %-12s  %-8s %s%s\n", w.Took.Round(100*time.Millisecond), w.Environment, w.Stage, w.Why, w.Err)
-		}
-	}
-	all := app.WatchDelivery(ctx, cfg)
-	if f.output == "json" {
-		if err := printJSON(env.Out, map[string]any{"branch": at.Branch, "commit": at.Head.String(), "environments": all}); err != nil {
-			return err
-		}
-	}
-	var late []string
-	for _, w := range all {
-		if !w.Done() {
-			late = append(late, fmt.Sprintf("%s: %s", w.Environment, cmp.Or(w.Err, w.Why, "nothing is known of it")))
-		}
-	}
-	if len(late) > 0 {
-		return fmt.Errorf("after %s not every environment runs %s:\n  %s", timeout, at.Head.String()[:10], strings.Join(late, "\n  "))
-	}
-	return nil
-}
-
-// reach opens the cluster of an environment.
-func (f *hotfixFlags) reach(e flow.Environment) (world.Reader, error) {
-	if e.Context == "" {
-		return nil, fmt.Errorf("leat.yaml says no context for %s", e.Name)
-	}
-	cfg, err := target{kubeconfig: f.kubeconfig, context: e.Context}.config()
-	if err != nil {
-		return nil, err
-	}
-	cfg.Timeout = liveTimeout
-	return cluster.New(cfg, cluster.Options{})
-}
-
-func newHotfixStatus(env Env) *cobra.Command {
-	f := &carryFlags{}
-	cmd := &cobra.Command{
-		Use: "status", Short: "Fixes that run somewhere and that main lacks", Long: "List the branches that environments run and that have commits which main lacks:\nthe next release would lose them. A fix that was picked by hand counts by its lines.\nIt exits with 1 where there is any.",
-		Example: "  leat hotfix status\n  leat hotfix status -o json", Args: args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := f.config()
-			if err != nil {
-				return err
-			}
-			c, in, err := app.Hotfix(cmd.Context(), app.HotfixConfig{CarryConfig: cfg})
-			if err != nil {
-				return err
-			}
-			found, err := in.Status(cmd.Context())
-			return errors.Join(printStatus(env, found, f.output), err, c.Close())
-		},
-	}
-	f.register(cmd.Flags())
-	return cmd
-}
-
-func printStatus(env Env, found []carry.Unmerged, output string) error {
-	if output == "json" {
-		type one struct {
-			carry.Unmerged
-			Commits []commitJSON `json:"commits"`
-		}
-		all := []one{}
-		for _, u := range found {
-			all = append(all, one{u, commitsJSON(u.Commits)})
-		}
-		if err := printJSON(env.Out, map[string]any{"branches": all}); err != nil {
-			return err
-		}
-	}
-	missing := false
-	for _, u := range found {
-		missing = missing || len(u.Commits) > 0
-		if output == "json" {
-			continue
-		}
-		fmt.Fprintf(env.Out, "%s %s, in %s", cmp.Or(u.Component, "the fleet"), u.Branch, strings.Join(u.Environments, ", "))
-		if u.Why != "" {
-			fmt.Fprintf(env.Out, ": %s\n", u.Why)
-			continue
-		}
-		fmt.Fprintf(env.Out, ": %s lacks %d commits\n", u.Main, len(u.Commits))
-		printCommits(env.Out, u.Commits)
-	}
-	if missing {
-		return &Exit{Code: 1}
-	}
-	if output != "json" && len(found) == 0 {
-		fmt.Fprintln(env.Out, "Everything that runs is in main.")
-	}
 	return nil
 }
 
@@ -403,7 +321,11 @@ type commitJSON struct {
 func commitsJSON(all []repo.Commit) []commitJSON {
 	out := make([]commitJSON, len(all))
 	for i, c := range all {
-		out[i] = commitJSON{c.ID.String(), c.Subject(), c.Author.Name, c.Author.When}
+		out[i] = commitJSONOf(c)
 	}
 	return out
+}
+
+func commitJSONOf(c repo.Commit) commitJSON {
+	return commitJSON{c.ID.String(), c.Subject(), c.Author.Name, c.Author.When}
 }

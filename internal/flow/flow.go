@@ -50,6 +50,9 @@ type Flow struct {
 	Gates []Gate `json:"gates"`
 	// How soon an environment runs what its branch says; 10m where nothing is said.
 	Promise Duration `json:"promise"`
+	// How long a fix may run in an environment without being in main, before that is an
+	// alert; 24h where nothing is said.
+	MainWithin Duration `json:"mainWithin"`
 	// A random word that whoever reads the repository knows: it keys the digests that
 	// approvals name, so that a digest alone does not tell whether a secret was guessed.
 	Seal string `json:"seal"`
@@ -246,6 +249,10 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d)
 // DefaultPromise is how soon an environment runs what its branch says, where the
 // file does not say it: seed 1 of the project promises ten minutes to its users.
 const DefaultPromise = Duration(10 * time.Minute)
+
+// DefaultMainWithin is how long a fix may be in an environment and not in main, where the
+// file does not say it.
+const DefaultMainWithin = Duration(24 * time.Hour)
 
 // Environment returns the environment of a name.
 func (f Flow) Environment(name string) (Environment, bool) {

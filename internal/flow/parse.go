@@ -53,6 +53,9 @@ func (f Flow) withDefaults() Flow {
 	if f.Promise == 0 {
 		f.Promise = DefaultPromise
 	}
+	if f.MainWithin == 0 {
+		f.MainWithin = DefaultMainWithin
+	}
 	return f
 }
 

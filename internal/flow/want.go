@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 	"time"
 
 	"github.com/leat-dev/leat/internal/edit"
@@ -97,14 +98,27 @@ func checkName(text, _ string) error {
 	return nil
 }
 
-// checkBranch keeps names out that Git refuses (git-check-ref-format(1)).
-func checkBranch(text, _ string) error {
+// maxBranch bounds a name; file systems take 255 bytes for one part, with .lock after it.
+const maxBranch = 240
+
+func checkBranch(text, _ string) error { return CheckBranch(text) }
+
+// CheckBranch keeps names out that Git refuses (git-check-ref-format(1)).
+func CheckBranch(text string) error {
+	if text == "" || text == "@" || len(text) > maxBranch || strings.ContainsFunc(text, unicode.IsControl) {
+		return fmt.Errorf("%q is no name of a branch", text)
+	}
+	for part := range strings.SplitSeq(text, "/") {
+		if strings.HasPrefix(part, ".") || strings.HasSuffix(part, ".lock") {
+			return fmt.Errorf("%q: no part of a branch's name can begin with a dot, or end in .lock", text)
+		}
+	}
 	for _, bad := range []string{"..", "//", "@{", " ", "~", "^", ":", "?", "*", "[", "\\"} {
 		if strings.Contains(text, bad) {
 			return fmt.Errorf("%q: a branch cannot have %q in its name", text, bad)
 		}
 	}
-	if strings.HasPrefix(text, "/") || strings.HasPrefix(text, "-") || strings.HasSuffix(text, "/") || strings.HasSuffix(text, ".lock") || strings.HasSuffix(text, ".") {
+	if strings.HasPrefix(text, "/") || strings.HasPrefix(text, "-") || strings.HasSuffix(text, "/") || strings.HasSuffix(text, ".") {
 		return fmt.Errorf("%q is no name of a branch", text)
 	}
 	return nil

@@ -64,7 +64,7 @@ func (e Env) lines(s Style) []string {
 		if e.Local {
 			local = ", not on the remote"
 		}
-		add("", "%s %s (%s ago%s)", e.Commit, e.Subject, age(e.Age), local)
+		add("", "%s %s (%s ago%s)", e.Commit, e.Subject, Age(e.Age), local)
 	}
 	if e.Drifted > 0 || e.Own > 0 {
 		add("35", "! changed here alone: %s", e.alone())
@@ -107,8 +107,8 @@ func (e Env) alone() string {
 	return strings.Join(parts, ", ")
 }
 
-// age is a length of time as people say it.
-func age(d time.Duration) string {
+// Age is a length of time as people say it.
+func Age(d time.Duration) string {
 	switch {
 	case d < time.Minute:
 		return "less than 1m"
