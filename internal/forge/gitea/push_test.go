@@ -20,7 +20,7 @@ import (
 func (s *stage) pushes(t *testing.T) {
 	ctx := context.Background()
 	as := func(user string, password secret.Value) (*repo.Repo, error) {
-		r, err := repo.Clone(ctx, s.url+"/team/fleet.git", repo.Options{Dir: t.TempDir(), Credential: &git.Credential{Username: user, Password: password}})
+		r, err := repo.Clone(ctx, s.URL+"/team/fleet.git", repo.Options{Dir: t.TempDir(), Credential: &git.Credential{Username: user, Password: password}})
 		if err == nil {
 			t.Cleanup(func() { r.Close() })
 		}

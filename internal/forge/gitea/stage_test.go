@@ -15,28 +15,29 @@ import (
 
 	"github.com/leat-dev/leat/internal/forge"
 	"github.com/leat-dev/leat/internal/forge/forgetest"
+	"github.com/leat-dev/leat/internal/forge/gitea/giteatest"
 	"github.com/leat-dev/leat/internal/secret"
 )
 
 // stage is a real Gitea with an organisation, a team and a repository.
 type stage struct {
-	*server
+	*giteatest.Server
 	tokens map[string]secret.Value
 }
 
 func newStage(t *testing.T) *stage {
-	s := &stage{server: start(t), tokens: map[string]secret.Value{"root-admin": {}}}
-	s.tokens["root-admin"] = s.token("root-admin", password)
+	s := &stage{Server: giteatest.Start(t), tokens: map[string]secret.Value{giteatest.Admin: {}}}
+	s.tokens[giteatest.Admin] = s.Token(giteatest.Admin)
 	do := func(method, path string, body any) {
 		t.Helper()
-		if err := s.api(s.tokens["root-admin"], method, path, body, nil); err != nil {
+		if err := s.API(s.tokens[giteatest.Admin], method, path, body, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
 	people := []string{forgetest.Leat, forgetest.Alice, forgetest.Bob, forgetest.Mallory}
 	for _, who := range people {
-		do("POST", "/admin/users", map[string]any{"username": who, "email": who + "@example.com", "password": password, "must_change_password": false})
-		s.tokens[who] = s.token(who, password)
+		do("POST", "/admin/users", map[string]any{"username": who, "email": who + "@example.com", "password": giteatest.Password, "must_change_password": false})
+		s.tokens[who] = s.Token(who)
 	}
 	do("POST", "/orgs", map[string]any{"username": "team"})
 	do("POST", "/orgs/team/repos", map[string]any{"name": "fleet", "auto_init": true, "default_branch": "main"})
@@ -44,7 +45,7 @@ func newStage(t *testing.T) *stage {
 		ID int `json:"id"`
 	}
 	unit := map[string]string{"repo.code": "write", "repo.pulls": "write", "repo.issues": "write"}
-	if err := s.api(s.tokens["root-admin"], "POST", "/orgs/team/teams", map[string]any{"name": "platform", "permission": "write", "units_map": unit, "includes_all_repositories": true}, &platform); err != nil {
+	if err := s.API(s.tokens[giteatest.Admin], "POST", "/orgs/team/teams", map[string]any{"name": "platform", "permission": "write", "units_map": unit, "includes_all_repositories": true}, &platform); err != nil {
 		t.Fatal(err)
 	}
 	for _, who := range people {
@@ -65,7 +66,7 @@ func (s *stage) Forge(t *testing.T, who string, wrap func(http.RoundTripper) htt
 	if !known {
 		token = secret.Of("0123456789abcdef0123456789abcdef01234567")
 	}
-	f, err := New(forge.Config{URL: s.url + "/team/fleet.git", Token: token, Transport: wrap(http.DefaultTransport)})
+	f, err := New(forge.Config{URL: s.URL + "/team/fleet.git", Token: token, Transport: wrap(http.DefaultTransport)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +77,7 @@ func (s *stage) Forge(t *testing.T, who string, wrap func(http.RoundTripper) htt
 func (s *stage) Push(t *testing.T, who, branch, file string) string {
 	t.Helper()
 	body := map[string]any{"content": base64.StdEncoding.EncodeToString([]byte(file + "\n")), "message": "change " + file, "branch": branch}
-	if s.api(s.tokens[who], "GET", "/repos/team/fleet/branches/"+branch, nil, nil) != nil {
+	if s.API(s.tokens[who], "GET", "/repos/team/fleet/branches/"+branch, nil, nil) != nil {
 		body["branch"], body["new_branch"] = "main", branch
 	}
 	var out struct {
@@ -84,7 +85,7 @@ func (s *stage) Push(t *testing.T, who, branch, file string) string {
 			SHA string `json:"sha"`
 		} `json:"commit"`
 	}
-	if err := s.api(s.tokens[who], "POST", "/repos/team/fleet/contents/"+file, body, &out); err != nil {
+	if err := s.API(s.tokens[who], "POST", "/repos/team/fleet/contents/"+file, body, &out); err != nil {
 		t.Fatal(err)
 	}
 	return s.settled(t, branch, out.Commit.SHA)
@@ -116,7 +117,7 @@ func (s *stage) heard(t *testing.T, number int, commit string) bool {
 		Type string `json:"type"`
 		Body string `json:"body"`
 	}
-	if err := s.api(s.tokens[forgetest.Leat], "GET", fmt.Sprintf("/repos/team/fleet/issues/%d/timeline", number), nil, &events); err != nil {
+	if err := s.API(s.tokens[forgetest.Leat], "GET", fmt.Sprintf("/repos/team/fleet/issues/%d/timeline", number), nil, &events); err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range events {
@@ -131,7 +132,7 @@ func (s *stage) heard(t *testing.T, number int, commit string) bool {
 func (s *stage) Review(t *testing.T, who string, number int, v forge.Verdict) error {
 	t.Helper()
 	event := map[forge.Verdict]string{forge.Approved: "APPROVED", forge.Rejected: "REQUEST_CHANGES", forge.Commented: "COMMENT"}[v]
-	return s.api(s.tokens[who], "POST", fmt.Sprintf("/repos/team/fleet/pulls/%d/reviews", number), map[string]string{"event": event, "body": "seen"}, nil)
+	return s.API(s.tokens[who], "POST", fmt.Sprintf("/repos/team/fleet/pulls/%d/reviews", number), map[string]string{"event": event, "body": "seen"}, nil)
 }
 
 // Dismiss implements forgetest.Stage.
@@ -145,7 +146,7 @@ func (s *stage) Dismiss(t *testing.T, number int, who string) {
 		if r.Reviewer.Login != who {
 			continue
 		}
-		if err := s.api(s.tokens["root-admin"], "POST", fmt.Sprintf("/repos/team/fleet/pulls/%d/reviews/%s/dismissals", number, r.ID), map[string]any{"message": "no", "priors": false}, nil); err != nil {
+		if err := s.API(s.tokens[giteatest.Admin], "POST", fmt.Sprintf("/repos/team/fleet/pulls/%d/reviews/%s/dismissals", number, r.ID), map[string]any{"message": "no", "priors": false}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -189,7 +190,7 @@ func (s *stage) webhooks(t *testing.T) {
 	t.Cleanup(func() { srv.Close() })
 	hook := map[string]any{"type": "gitea", "active": true, "events": []string{"push", "pull_request", "pull_request_review", "pull_request_sync", "issue_comment", "pull_request_comment"},
 		"config": map[string]string{"url": "http://" + l.Addr().String() + "/hook", "content_type": "json", "secret": key.Reveal()}}
-	if err := s.api(s.tokens["root-admin"], "POST", "/repos/team/fleet/hooks", hook, nil); err != nil {
+	if err := s.API(s.tokens[giteatest.Admin], "POST", "/repos/team/fleet/hooks", hook, nil); err != nil {
 		t.Fatal(err)
 	}
 	f := s.Forge(t, forgetest.Leat, plain)
@@ -218,3 +219,5 @@ func (s *stage) webhooks(t *testing.T) {
 		}
 	}
 }
+
+func plain(rt http.RoundTripper) http.RoundTripper { return rt }

@@ -1,4 +1,13 @@
-package gitea
+// Package giteatest runs a real Gitea on loopback, with SQLite in a directory of its
+// own. tools/gitea builds the program; a test that asks for it is skipped where it is
+// not.
+//
+//	s := giteatest.Start(t)
+//	admin := s.Token(giteatest.Admin)
+//	err := s.API(admin, "POST", "/orgs", map[string]any{"username": "team"}, nil)
+//
+// Only tests may use it.
+package giteatest
 
 import (
 	"context"
@@ -20,12 +29,13 @@ import (
 	"github.com/leat-dev/leat/internal/secret"
 )
 
-// server is a real Gitea on loopback, with SQLite in a directory of its own.
-type server struct {
-	t    *testing.T
+// Server is a real Gitea.
+type Server struct {
+	URL string // http://127.0.0.1:<port>
+
+	t    testing.TB
 	bin  string
 	dir  string
-	url  string
 	cred *syscall.Credential // nobody, when we are root: Gitea refuses to be root
 	env  []string
 }
@@ -64,21 +74,35 @@ ENABLED = false
 ENABLED = false
 `
 
-// password of everyone on the test's own server.
-const password = "a-long-password"
+// Admin is the account that may do everything; Password that of everyone on the
+// test's own server.
+const (
+	Admin    = "root-admin"
+	Password = "a-long-password"
+)
 
-// start runs the Gitea that GITEA_REAL names (tools/gitea builds it), or skips.
-func start(t *testing.T) *server {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("a real Gitea takes half a minute")
-	}
+// Program is the Gitea that GITEA_REAL names, or that tools/gitea built; "" where
+// there is none.
+func Program() string {
 	bin := os.Getenv("GITEA_REAL")
 	if bin == "" {
 		home, _ := os.UserCacheDir()
 		bin = filepath.Join(home, "leat", "gitea-1.26.0", "gitea")
 	}
 	if _, err := os.Stat(bin); err != nil {
+		return ""
+	}
+	return bin
+}
+
+// Start runs Program until the test ends, or skips the test.
+func Start(t testing.TB) *Server {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("a real Gitea takes half a minute")
+	}
+	bin := Program()
+	if bin == "" {
 		t.Skip("there is no real Gitea here: GITEA_REAL=$(tools/gitea) builds one; the strict local server remains")
 	}
 	dir, err := os.MkdirTemp("", "gitea-test-")
@@ -86,17 +110,17 @@ func start(t *testing.T) *server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	s := &server{t: t, dir: dir}
+	s := &Server{t: t, dir: dir}
 	s.place(bin)
 	s.configure()
 	s.run("migrate")
-	s.run("admin", "user", "create", "--admin", "--username", "root-admin", "--password", password, "--email", "root@example.com", "--must-change-password=false")
+	s.run("admin", "user", "create", "--admin", "--username", Admin, "--password", Password, "--email", "root@example.com", "--must-change-password=false")
 	s.serve()
 	return s
 }
 
 // place puts the program and its files where the user that runs it may read them.
-func (s *server) place(bin string) {
+func (s *Server) place(bin string) {
 	s.t.Helper()
 	from := filepath.Dir(bin)
 	s.bin = filepath.Join(s.dir, "gitea")
@@ -111,7 +135,7 @@ func (s *server) place(bin string) {
 	}
 }
 
-func copyFile(t *testing.T, from, to string) {
+func copyFile(t testing.TB, from, to string) {
 	t.Helper()
 	in, err := os.Open(from)
 	if err != nil {
@@ -130,7 +154,7 @@ func copyFile(t *testing.T, from, to string) {
 	}
 }
 
-func (s *server) configure() {
+func (s *Server) configure() {
 	s.t.Helper()
 	me, err := osuser.Current()
 	if err != nil {
@@ -145,7 +169,7 @@ func (s *server) configure() {
 		s.cred = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 	}
 	port := freePort(s.t)
-	s.url = "http://127.0.0.1:" + strconv.Itoa(port)
+	s.URL = "http://127.0.0.1:" + strconv.Itoa(port)
 	work := filepath.Join(s.dir, "work")
 	if err := os.Mkdir(work, 0o755); err != nil {
 		s.t.Fatal(err)
@@ -165,7 +189,7 @@ func (s *server) configure() {
 	s.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + work, "USER=" + me.Username, "GITEA_WORK_DIR=" + work}
 }
 
-func freePort(t *testing.T) int {
+func freePort(t testing.TB) int {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -174,14 +198,14 @@ func freePort(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-func (s *server) command(args ...string) *exec.Cmd {
+func (s *Server) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(s.bin, append(args, "--config", filepath.Join(s.dir, "work", "app.ini"))...)
 	cmd.Env, cmd.Dir = s.env, filepath.Join(s.dir, "work")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.cred, Setpgid: true}
 	return cmd
 }
 
-func (s *server) run(args ...string) {
+func (s *Server) run(args ...string) {
 	s.t.Helper()
 	out, err := s.command(args...).CombinedOutput()
 	if err != nil {
@@ -189,7 +213,7 @@ func (s *server) run(args ...string) {
 	}
 }
 
-func (s *server) serve() {
+func (s *Server) serve() {
 	s.t.Helper()
 	cmd := s.command("web")
 	if err := cmd.Start(); err != nil {
@@ -200,7 +224,7 @@ func (s *server) serve() {
 		cmd.Wait()
 	})
 	for end := time.Now().Add(time.Minute); ; {
-		res, err := http.Get(s.url + "/api/healthz")
+		res, err := http.Get(s.URL + "/api/healthz")
 		if err == nil {
 			res.Body.Close()
 			if res.StatusCode == http.StatusOK {
@@ -214,11 +238,11 @@ func (s *server) serve() {
 	}
 }
 
-// token makes one for an account; a program for each would take a second.
-func (s *server) token(who, password string) secret.Value {
+// Token makes one for an account; a program for each would take a second.
+func (s *Server) Token(who string) secret.Value {
 	s.t.Helper()
-	u, _ := url.Parse(s.url + "/api/v1")
-	c := rest.Client{Base: u, Authorize: func(r *http.Request) { r.SetBasicAuth(who, password) }}
+	u, _ := url.Parse(s.URL + "/api/v1")
+	c := rest.Client{Base: u, Authorize: func(r *http.Request) { r.SetBasicAuth(who, Password) }}
 	var out struct {
 		Token string `json:"sha1"`
 	}
@@ -229,11 +253,9 @@ func (s *server) token(who, password string) secret.Value {
 	return secret.Of(out.Token)
 }
 
-func plain(rt http.RoundTripper) http.RoundTripper { return rt }
-
-// api is a plain call, as people's own tools make it.
-func (s *server) api(token secret.Value, method, path string, body, into any) error {
-	u, _ := url.Parse(s.url + "/api/v1")
+// API is a plain call, as people's own tools make it.
+func (s *Server) API(token secret.Value, method, path string, body, into any) error {
+	u, _ := url.Parse(s.URL + "/api/v1")
 	c := rest.Client{Base: u, Authorize: func(r *http.Request) { r.Header.Set("Authorization", "token "+token.Reveal()) }}
 	_, err := c.Do(context.Background(), rest.Call{Method: method, Path: path, Body: body, Into: into})
 	return err
