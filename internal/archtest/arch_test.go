@@ -39,7 +39,7 @@ var layers = map[string]layer{
 	"internal/unit": l2, "internal/build": l2, "internal/plan": l2, "internal/health": l2, "internal/report": l2,
 	"internal/inventory": l2, "internal/generate": l2, "internal/entry": l2, "internal/screen": l2, "internal/crd": l2,
 	"internal/world": l2, "internal/world/schema": l2, "internal/chart": l2, "internal/release": l2,
-	"internal/gate": l2, "internal/version": l2, "internal/fleet": l2, "internal/fleet/fleettxt": l2, "internal/change": l2, "internal/finding": l2, "internal/provenance": l2, "internal/drift": l2, "internal/present": l2, "internal/validate": l2, "internal/expect": l2, "internal/flow": l2, "internal/flow/show": l2,
+	"internal/gate": l2, "internal/access": l2, "internal/check": l2, "internal/version": l2, "internal/fleet": l2, "internal/fleet/fleettxt": l2, "internal/change": l2, "internal/finding": l2, "internal/provenance": l2, "internal/drift": l2, "internal/present": l2, "internal/validate": l2, "internal/expect": l2, "internal/flow": l2, "internal/flow/show": l2,
 
 	"internal/edit": l2, "internal/promote": l2, "internal/flux": l2, "internal/flux/create": l2, "internal/flux/migrate": l2, "internal/flux/yamldiff": l2, "internal/flux/trigger": l2, "internal/flux/plugin": l2,
 

@@ -1,0 +1,203 @@
+package access
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Do is what a step asks to be done.
+type Do int
+
+// What can be done.
+const (
+	Nothing Do = iota
+	// Look takes a snapshot of the role.
+	Look
+	// Give makes the grant.
+	Give
+	// TakeBack removes the grant, or what was made of one.
+	TakeBack
+	// Forget deletes the request and its decisions.
+	Forget
+)
+
+// Step is what follows from a case: where the request stands, and what is to be
+// done for it to stand there.
+type Step struct {
+	Phase Phase
+	// Why is for people; free text in it is quoted.
+	Why string
+	// By is who brought the phase about, where somebody did.
+	By         string
+	ApprovedBy []string
+	Do         Do
+	// Rule is the one under which the request is granted; of Look and Give.
+	Rule RoleRule
+	// At is when time alone brings another step; zero is never.
+	At time.Time
+}
+
+// Case is all that a step is decided by.
+type Case struct {
+	Request   Request
+	Decisions []Decision
+	// Policy is that of the request's environment; nil with the cause in NoPolicy.
+	Policy   *Policy
+	NoPolicy error
+	// Protected are the namespaces in which nothing is granted.
+	Protected []string
+}
+
+// Next decides a step. Whether somebody was in time is told by the API server's
+// clock, which stamped request and decisions, and by ours: late by either is late.
+func Next(c Case, now time.Time) Step {
+	r := c.Request
+	switch {
+	case r.DeletionTimestamp != nil:
+		return Step{Phase: r.Status.Phase, Do: TakeBack, Why: "the request was deleted"}
+	case r.Status.Phase.Over():
+		return c.over(now)
+	case r.Status.Phase == Active && r.Status.Grant != nil:
+		return c.active(now)
+	}
+	return c.pending(now)
+}
+
+func (c Case) over(now time.Time) Step {
+	r := c.Request
+	ended := r.CreationTimestamp.Time
+	if r.Status.End != nil {
+		ended = r.Status.End.At.Time
+	}
+	at := ended.Add(c.Policy.keep())
+	if now.Before(at) {
+		return Step{Phase: r.Status.Phase, At: at}
+	}
+	return Step{Phase: r.Status.Phase, Do: Forget}
+}
+
+// active holds a grant until its end. What changes in policies or approvals does
+// not end it; a person does, who says so.
+func (c Case) active(now time.Time) Step {
+	held := c.Request.Status.Grant
+	if by, why := c.stopped(); by != "" {
+		return Step{Phase: Ended, Do: TakeBack, By: by, Why: "ended by " + Quote(by) + why}
+	}
+	if !now.Before(held.Until.Time) {
+		return Step{Phase: Ended, Do: TakeBack, Why: "its time is over"}
+	}
+	return Step{Phase: Active, ApprovedBy: c.Request.Status.ApprovedBy, At: held.Until.Time,
+		Why: fmt.Sprintf("%s until %s", c.Request.Spec.what(), held.Until.UTC().Format(time.RFC3339))}
+}
+
+func (c Case) pending(now time.Time) Step {
+	r := c.Request
+	deadline := r.CreationTimestamp.Add(c.Policy.wait())
+	if by, why := c.stopped(); by != "" {
+		return Step{Phase: Denied, Do: TakeBack, By: by, Why: "withdrawn by " + Quote(by) + why}
+	}
+	if !now.Before(deadline) {
+		return Step{Phase: Expired, Do: TakeBack, Why: fmt.Sprintf("nobody approved it within %s; ask again", c.Policy.wait())}
+	}
+	if c.Policy == nil {
+		return Step{Phase: Pending, Why: c.NoPolicy.Error(), At: deadline}
+	}
+	rule, err := c.Policy.Allows(r.Spec, c.Protected)
+	if err != nil {
+		return Step{Phase: Refused, Do: TakeBack, Why: err.Error()}
+	}
+	if r.Status.Snapshot == nil {
+		return Step{Phase: Pending, Do: Look, Rule: rule, Why: "the role is being looked at", At: deadline}
+	}
+	if by, why := c.denied(); by != "" {
+		return Step{Phase: Denied, Do: TakeBack, By: by, Why: "denied by " + Quote(by) + why}
+	}
+	by := c.approvedBy(deadline)
+	if missing := max(c.Policy.Spec.Count, 1) - len(by); missing > 0 {
+		return Step{Phase: Pending, ApprovedBy: by, Why: c.waiting(missing, by), At: deadline}
+	}
+	return Step{Phase: Active, Do: Give, Rule: rule, ApprovedBy: by, Why: r.Spec.what() + ", approved by " + quoteAll(by)}
+}
+
+func (c Case) waiting(missing int, have []string) string {
+	text := fmt.Sprintf("waits for %d approval(s) of %s", missing, c.Policy.Spec.Approvers)
+	if len(have) > 0 {
+		text += "; approved by " + quoteAll(have)
+	}
+	return text
+}
+
+// decisions are those about this very request, in the order they were made.
+func (c Case) decisions(verdict Verdict) []Decision {
+	r := c.Request
+	var out []Decision
+	for _, d := range c.Decisions {
+		about := d.Spec.Request
+		if d.Spec.Verdict == verdict && about.Name == r.Name && about.UID == r.UID && about.Requester == r.Spec.Requester.Username {
+			out = append(out, d)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Decision) int {
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
+	})
+	return out
+}
+
+// stopped returns who ended the grant or withdrew the request: the requester, or
+// one who may approve.
+func (c Case) stopped() (by, why string) {
+	for _, d := range c.decisions(Stop) {
+		own := d.Spec.By.Username == c.Request.Spec.Requester.Username
+		if own || c.Policy != nil && c.Policy.decides(d.Spec.By, c.Request.Spec.Requester) {
+			return d.Spec.By.Username, because(d)
+		}
+	}
+	return "", ""
+}
+
+func (c Case) denied() (by, why string) {
+	for _, d := range c.decisions(Deny) {
+		if c.Policy.decides(d.Spec.By, c.Request.Spec.Requester) {
+			return d.Spec.By.Username, because(d)
+		}
+	}
+	return "", ""
+}
+
+func because(d Decision) string {
+	if d.Spec.Reason == "" {
+		return ""
+	}
+	return ": " + Quote(d.Spec.Reason)
+}
+
+// approvedBy returns the different people whose approval counts: of approvers, in
+// time, and of the very rights that the grant will hold.
+func (c Case) approvedBy(deadline time.Time) []string {
+	var out []string
+	for _, d := range c.decisions(Approve) {
+		who := c.Policy.person(d.Spec.By.Username)
+		if c.Policy.decides(d.Spec.By, c.Request.Spec.Requester) && d.CreationTimestamp.Time.Before(deadline) &&
+			d.Spec.Request.Digest == c.Request.Status.Snapshot.Digest && !slices.Contains(out, who) {
+			out = append(out, who)
+		}
+	}
+	return out
+}
+
+// what words what is asked for.
+func (s RequestSpec) what() string {
+	where := "the whole cluster"
+	if !s.ClusterWide {
+		where = strings.Join(s.Namespaces, ", ")
+	}
+	return fmt.Sprintf("%s in %s for %s", s.Role, where, s.For.Duration)
+}
+
+// String words a request for people.
+func (s RequestSpec) String() string {
+	return fmt.Sprintf("%s asks for %s: %s", Quote(s.Requester.Username), s.what(), Quote(s.Reason))
+}

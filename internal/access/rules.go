@@ -1,0 +1,213 @@
+package access
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+)
+
+// Bounds of a role that can be granted: rules, and bytes of their JSON.
+const (
+	maxRules     = 512
+	maxRuleBytes = 128 << 10
+)
+
+// Bounds are what a grant is taken for.
+type Bounds struct {
+	// Accept are the risks that the policy accepts.
+	Accept []string
+	// ClusterWide grants hold in all namespaces. Secrets are never read there:
+	// those of the engine and of other grants would be among them.
+	ClusterWide bool
+}
+
+func (b Bounds) accepts(d danger) bool {
+	return d.risk != "" && slices.Contains(b.Accept, d.risk) && !(d.risk == RiskSecrets && b.ClusterWide)
+}
+
+// Take returns what a grant of a role may hold. What is dangerous and named is left
+// out; a wildcard that covers it is an error, because what else it covers cannot be
+// listed here.
+func Take(role string, rules []rbacv1.PolicyRule, b Bounds) (Snapshot, error) {
+	if len(rules) > maxRules {
+		return Snapshot{}, fmt.Errorf("ClusterRole %s has %d rules, more than %d", role, len(rules), maxRules)
+	}
+	t := taking{Bounds: b}
+	for i, rule := range rules {
+		if err := t.take(rule); err != nil {
+			return Snapshot{}, fmt.Errorf("ClusterRole %s, rule %d (%s): %w", role, i+1, describe(rule), err)
+		}
+	}
+	if len(t.rules) == 0 {
+		return Snapshot{}, fmt.Errorf("ClusterRole %s holds nothing that can be granted: %s", role, strings.Join(t.left, "; "))
+	}
+	text, err := json.Marshal(t.rules)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	if len(text) > maxRuleBytes {
+		return Snapshot{}, fmt.Errorf("ClusterRole %s has rules of %d bytes, more than %d", role, len(text), maxRuleBytes)
+	}
+	sum := sha256.Sum256(text)
+	return Snapshot{Digest: "sha256:" + hex.EncodeToString(sum[:]), Rules: t.rules, Left: t.left}, nil
+}
+
+type taking struct {
+	Bounds
+	rules []rbacv1.PolicyRule
+	left  []string
+}
+
+// part is a rule's right to one resource.
+type part struct{ group, resource string }
+
+func (t *taking) take(rule rbacv1.PolicyRule) error {
+	if len(rule.NonResourceURLs) > 0 {
+		if t.ClusterWide { // they mean nothing in a namespace
+			t.rules = append(t.rules, rule)
+		}
+		return nil
+	}
+	kept := map[string][]part{} // by verbs
+	var order []string
+	for _, group := range rule.APIGroups {
+		for _, resource := range rule.Resources {
+			verbs, err := t.verbs(rule, part{group, resource})
+			if err != nil {
+				return err
+			}
+			id := strings.Join(verbs, ",")
+			if len(verbs) == 0 {
+				continue
+			}
+			if kept[id] == nil {
+				order = append(order, id)
+			}
+			kept[id] = append(kept[id], part{group, resource})
+		}
+	}
+	for _, id := range order {
+		t.keep(rule, strings.Split(id, ","), kept[id])
+	}
+	return nil
+}
+
+// keep adds what is left of a rule, a rule per group.
+func (t *taking) keep(rule rbacv1.PolicyRule, verbs []string, parts []part) {
+	var groups []string
+	byGroup := map[string][]string{}
+	for _, p := range parts {
+		if byGroup[p.group] == nil {
+			groups = append(groups, p.group)
+		}
+		byGroup[p.group] = append(byGroup[p.group], p.resource)
+	}
+	for _, group := range groups {
+		t.rules = append(t.rules, rbacv1.PolicyRule{
+			Verbs: verbs, APIGroups: []string{group}, Resources: byGroup[group], ResourceNames: rule.ResourceNames,
+		})
+	}
+}
+
+// verbs returns those of a rule on one resource that can be granted.
+func (t *taking) verbs(rule rbacv1.PolicyRule, p part) ([]string, error) {
+	var kept []string
+	for _, verb := range expand(rule.Verbs) {
+		why, err := t.dangerous(p, verb)
+		switch {
+		case err != nil:
+			return nil, err
+		case why == "":
+			kept = append(kept, verb)
+		default:
+			t.leave(fmt.Sprintf("%s %s: %s", verb, p, why))
+		}
+	}
+	return kept, nil
+}
+
+func (t *taking) leave(what string) {
+	if !slices.Contains(t.left, what) {
+		t.left = append(t.left, what)
+	}
+}
+
+// expand names the verbs that "*" stands for.
+func expand(verbs []string) []string {
+	if slices.Contains(verbs, rbacv1.VerbAll) {
+		return everyVerb
+	}
+	return verbs
+}
+
+// dangerous says why a verb on a resource cannot be granted; empty where it can.
+// It fails where the resource is a wildcard that covers more than what is dangerous.
+func (t *taking) dangerous(p part, verb string) (string, error) {
+	if specialVerb(verb) {
+		return "it acts for others or hands out rights", nil
+	}
+	for _, d := range dangers {
+		if t.accepts(d) || !slices.Contains(d.verbs, verb) {
+			continue
+		}
+		switch {
+		case p.exactly(d):
+			return d.why, nil
+		case p.covers(d):
+			return "", fmt.Errorf("the wildcard covers %s, which no grant may hold because %s; grant a role that names its resources", d, d.why)
+		}
+	}
+	return "", nil
+}
+
+// exactly tells whether all that p stands for is dangerous.
+func (p part) exactly(d danger) bool {
+	return d.hasGroup(p.group) && (len(d.resources) == 0 || slices.Contains(d.resources, p.resource))
+}
+
+// covers tells whether p stands for what is dangerous among other things, as the
+// authorizer matches: groups and resources may be "*", resources "*/subresource"
+// (k8s.io/component-helpers auth/rbac, v1.36).
+func (p part) covers(d danger) bool {
+	if p.group != rbacv1.APIGroupAll && !d.hasGroup(p.group) {
+		return false
+	}
+	if p.resource == rbacv1.ResourceAll || d.hasResource(p.resource) {
+		return true
+	}
+	sub, wild := strings.CutPrefix(p.resource, "*/")
+	return wild && slices.ContainsFunc(d.resources, func(r string) bool { return strings.HasSuffix(r, "/"+sub) })
+}
+
+func (p part) String() string {
+	if p.group == "" {
+		return p.resource
+	}
+	return p.resource + "." + p.group
+}
+
+func (d danger) String() string {
+	resource := "*"
+	if len(d.resources) > 0 {
+		resource = d.resources[0]
+	}
+	if strings.HasPrefix(d.group, ".") {
+		return resource + ".*" + d.group
+	}
+	return part{d.group, resource}.String()
+}
+
+func describe(rule rbacv1.PolicyRule) string {
+	groups := slices.Clone(rule.APIGroups)
+	for i, g := range groups {
+		if g == "" {
+			groups[i] = `""`
+		}
+	}
+	return fmt.Sprintf("%s on %s of %s", strings.Join(rule.Verbs, ","), strings.Join(rule.Resources, ","), strings.Join(groups, ","))
+}

@@ -1,0 +1,61 @@
+package access
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+func TestWritten(t *testing.T) {
+	window := Window{began, began.Add(30 * time.Minute)}
+	entry := func(manager string, after int, fields string) metav1.ManagedFieldsEntry {
+		at := metav1.NewTime(began.Add(time.Duration(after) * time.Minute))
+		return metav1.ManagedFieldsEntry{Manager: manager, Operation: "Update", Time: &at, FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)}}
+	}
+	status := entry("kubectl-edit", 5, `{}`)
+	status.Subresource = "status"
+	deployment, kustomization := schema.GroupKind{Group: "apps", Kind: "Deployment"}, schema.GroupKind{Group: "kustomize.toolkit.fluxcd.io", Kind: "Kustomization"}
+	cases := []struct {
+		name    string
+		kind    schema.GroupKind
+		entries []metav1.ManagedFieldsEntry
+		want    string // manager; empty: not written
+	}{
+		{"by hand", deployment, []metav1.ManagedFieldsEntry{entry("kustomize-controller", 1, `{}`), entry("kubectl-edit", 5, `{}`)}, "kubectl-edit"},
+		{"before", deployment, []metav1.ManagedFieldsEntry{entry("kubectl-edit", -1, `{}`)}, ""},
+		{"after", deployment, []metav1.ManagedFieldsEntry{entry("kubectl-edit", 31, `{}`)}, ""},
+		{"by the engine", deployment, []metav1.ManagedFieldsEntry{entry("kustomize-controller", 5, `{}`)}, ""},
+		{"a status", deployment, []metav1.ManagedFieldsEntry{status}, ""},
+		{"the last of two", deployment, []metav1.ManagedFieldsEntry{entry("helm", 9, `{}`), entry("kubectl-edit", 5, `{}`)}, "helm"},
+		{"suspended", kustomization, []metav1.ManagedFieldsEntry{entry("flux", 5, `{"f:spec":{"f:suspend":{}}}`)}, "flux"},
+	}
+	var all []Write
+	for _, c := range cases {
+		obj := &metav1.ObjectMeta{Name: "a", Namespace: "shop", ManagedFields: c.entries, CreationTimestamp: metav1.NewTime(began.Add(-time.Hour)),
+			Labels: map[string]string{"kustomize.toolkit.fluxcd.io/name": "apps", "kustomize.toolkit.fluxcd.io/namespace": "flux-system"}}
+		w, ok := Written(c.kind, obj, window)
+		if ok != (c.want != "") || w.Manager != c.want || w.Created {
+			t.Errorf("%s: got %+v %t, want %q", c.name, w, ok, c.want)
+		}
+		if ok {
+			all = append(all, w)
+		}
+	}
+	var units []string
+	for _, key := range Units(all) {
+		units = append(units, key.String())
+	}
+	if diff := cmp.Diff(units, []string{"Kustomization/flux-system/apps", "Kustomization/shop/a"}); diff != "" {
+		t.Errorf("units (-got +want):\n%s", diff)
+	}
+}
+
+func TestSortedIsBounded(t *testing.T) {
+	shown, more := Sorted(make([]Write, MaxWrites+7))
+	if len(shown) != MaxWrites || more != 7 {
+		t.Errorf("got %d and %d more", len(shown), more)
+	}
+}
