@@ -24,6 +24,7 @@ type CarryConfig struct {
 	CacheDir string          // of copies of other repositories
 	Mirrors  []mirror.Mirror // of them
 	Now      time.Time
+	Signing  Signing
 }
 
 // Carrying is a fleet's repository, fetched, and the other repositories of its
@@ -32,9 +33,11 @@ type Carrying struct {
 	*FlowRepo
 	Fleet carry.Onto
 
-	cfg  CarryConfig
-	mu   sync.Mutex
-	open map[string]*repo.Repo
+	cfg     CarryConfig
+	signers signers
+	release []func() // lets go of keys
+	mu      sync.Mutex
+	open    map[string]*repo.Repo
 }
 
 // Carry opens the repository of a fleet and brings it up to date.
@@ -54,6 +57,9 @@ func Carry(ctx context.Context, cfg CarryConfig) (*Carrying, error) {
 	c.Fleet = carry.Onto{Repo: f.Repo, Dir: f.in(""), Author: author}
 	if c.Fleet.Dir == "." {
 		c.Fleet.Dir = ""
+	}
+	if c.signers, err = f.signers(ctx, cfg.Now); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
 	return c, nil
 }
@@ -97,6 +103,9 @@ func (c *Carrying) Close() error {
 	errs := []error{c.FlowRepo.Close()}
 	for _, r := range c.open {
 		errs = append(errs, r.Close())
+	}
+	for _, done := range c.release {
+		done()
 	}
 	return errors.Join(errs...)
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/leat-dev/leat/internal/carry"
 	"github.com/leat-dev/leat/internal/forge"
-	"github.com/leat-dev/leat/internal/repo"
 )
 
 // ReleaseConfig says what to release.
@@ -47,9 +46,6 @@ func Hotfix(ctx context.Context, cfg HotfixConfig) (*Carrying, carry.Fixing, err
 	}, nil
 }
 
-// Forge is that of a repository; nil is plain Git.
-func (c *Carrying) Forge(of *repo.Repo) (forge.Forge, error) { return forgeOf(c.Flow.Forge, of.URL()) }
-
 // RollbackConfig says what to roll back.
 type RollbackConfig struct {
 	CarryConfig
@@ -74,9 +70,11 @@ func Rollback(ctx context.Context, cfg RollbackConfig) (out carry.Rolled, err er
 			return out, fmt.Errorf("--to: %w", err)
 		}
 	}
-	f, err := c.Forge(c.Repo)
-	if err != nil && !cfg.DryRun {
-		return out, err
+	var f forge.Forge
+	if !cfg.DryRun {
+		if f, err = c.Forge(c.Repo); err != nil {
+			return out, err
+		}
 	}
 	return carry.Rollback(ctx, in, f, rollbackBody)
 }

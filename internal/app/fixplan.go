@@ -69,7 +69,7 @@ func (c *Carrying) planFix(ctx context.Context, cfg PreviewConfig, at carry.Runn
 	if err != nil {
 		return "", err
 	}
-	return present.Make(present.Plan{Entries: []present.Entry{one}}).Markdown(present.Comment{}), nil
+	return lasting(present.Plan{Entries: []present.Entry{one}}), nil
 }
 
 // addressOf is how the fleet calls the repository of a component.

@@ -84,7 +84,7 @@ func Envs(ctx context.Context, cfg EnvsConfig) ([]EnvState, error) {
 			s.Problem = err.Error()
 		}
 		if cfg.Fetch && f.Flow.Forge != nil {
-			if s.Pulls, err = f.pulls(ctx, e.Branch); err != nil && s.Problem == "" {
+			if s.Pulls, err = f.pulls(ctx, e.Branch, cfg.Now); err != nil && s.Problem == "" {
 				s.Problem = "pull requests: " + err.Error()
 			}
 		}
@@ -94,9 +94,9 @@ func Envs(ctx context.Context, cfg EnvsConfig) ([]EnvState, error) {
 }
 
 // pulls are the open pull requests into a branch, as the forge has them.
-func (f *FlowRepo) pulls(ctx context.Context, branch string) ([]EnvPull, error) {
-	of, err := forgeOf(f.Flow.Forge, "")
-	if err != nil || of == nil {
+func (f *FlowRepo) pulls(ctx context.Context, branch string, now time.Time) ([]EnvPull, error) {
+	of, err := f.readForge(ctx, now)
+	if err != nil {
 		return nil, err
 	}
 	open, err := of.List(ctx, forge.Query{State: forge.Open, Base: branch})

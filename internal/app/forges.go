@@ -12,13 +12,44 @@ import (
 	"github.com/leat-dev/leat/internal/forge/gitea"
 	"github.com/leat-dev/leat/internal/forge/github"
 	"github.com/leat-dev/leat/internal/forge/gitlab"
+	"github.com/leat-dev/leat/internal/repo"
 	"github.com/leat-dev/leat/internal/secret"
 )
 
+// plainGit is the kind of no forge: records in the repository itself.
+const plainGit = "git"
+
+// Forge is that of a repository; nil where a person merges what was pushed.
+func (c *Carrying) Forge(of *repo.Repo) (forge.Forge, error) {
+	out, why, err := c.forge(of)
+	if why != "" && c.cfg.Signing.Without != nil {
+		c.cfg.Signing.Without(why)
+	}
+	return out, err
+}
+
+// forge opens it, or says why there is none.
+func (c *Carrying) forge(of *repo.Repo) (out forge.Forge, why string, err error) {
+	declared, repository := c.Flow.Forge, of.URL()
+	if of == c.Repo {
+		repository = "" // however it was cloned
+	}
+	switch {
+	case declared == nil:
+		return nil, "there is no forge in " + flow.FileName, nil
+	case declared.Kind == plainGit:
+		return c.plain(of)
+	}
+	if out, err = forgeOf(declared, repository); out == nil && err == nil {
+		why = fmt.Sprintf("%s is on another host than the forge of %s", repository, flow.FileName)
+	}
+	return out, why, err
+}
+
 // forgeOf opens the forge of a repository: that of leat.yaml for the fleet's own, and
-// for others on the same host. nil, with no error, is plain Git.
+// for others on the same host. nil, with no error, is plain Git, or another host.
 func forgeOf(declared *flow.Forge, repository string) (forge.Forge, error) {
-	if declared == nil || declared.Kind == "git" {
+	if declared == nil || declared.Kind == plainGit {
 		return nil, nil
 	}
 	at, err := forgeAddress(declared.URL, repository)

@@ -10,6 +10,7 @@ import (
 	"github.com/leat-dev/leat/internal/carry"
 	"github.com/leat-dev/leat/internal/entry"
 	"github.com/leat-dev/leat/internal/flow"
+	"github.com/leat-dev/leat/internal/forge"
 	"github.com/leat-dev/leat/internal/present"
 	"github.com/leat-dev/leat/internal/repo"
 	"github.com/leat-dev/leat/internal/world"
@@ -55,9 +56,11 @@ func Promote(ctx context.Context, cfg PromoteConfig) (out Promoted, err error) {
 	if o := c.Flow.Opening(out.To.Name, cfg.Now); !o.Open {
 		out.Notes = append(out.Notes, fmt.Sprintf("%s takes no change now: %s", out.To.Name, o.Why))
 	}
-	f, err := c.Forge(c.Repo)
-	if err != nil && !cfg.DryRun {
-		return out, err
+	var f forge.Forge
+	if !cfg.DryRun {
+		if f, err = c.Forge(c.Repo); err != nil {
+			return out, err
+		}
 	}
 	in := carry.Promoting{
 		Flow: c.Flow, Fleet: c.Fleet, From: out.From, To: out.To, Of: cfg.Of, Only: cfg.Only, Take: cfg.Take, Keep: cfg.Keep, DryRun: cfg.DryRun,
@@ -171,5 +174,14 @@ func planBetween(ctx context.Context, cfg PlanConfig, of flow.Environment, sides
 	if err != nil {
 		return "", err
 	}
-	return present.Make(plan).Markdown(present.Comment{}), nil
+	return lasting(plan), nil
+}
+
+// lasting is a plan as a pull request keeps it: without times, so that the same plan is
+// the same text and nothing is edited for it.
+func lasting(p present.Plan) string {
+	for i := range p.Entries {
+		p.Entries[i].Took = present.Took{}
+	}
+	return present.Make(p).Markdown(present.Comment{})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/leat-dev/leat/internal/entry"
 	"github.com/leat-dev/leat/internal/fleet"
 	"github.com/leat-dev/leat/internal/flow"
+	"github.com/leat-dev/leat/internal/forge"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/provenance"
 	"github.com/leat-dev/leat/internal/repo"
@@ -57,9 +58,11 @@ func Retire(ctx context.Context, cfg RetireConfig) (out Retired, err error) {
 	if err := cfg.find(ctx, c, &in, &out); err != nil {
 		return out, err
 	}
-	f, err := c.Forge(c.Repo)
-	if err != nil && !cfg.DryRun {
-		return out, err
+	var f forge.Forge
+	if !cfg.DryRun {
+		if f, err = c.Forge(c.Repo); err != nil {
+			return out, err
+		}
 	}
 	out.Retirement, err = carry.Retire(ctx, in, f, func(r carry.Retirement) string { return cfg.body(ctx, &out, r, e) })
 	if err == nil && cfg.DryRun {

@@ -200,7 +200,7 @@ func propose(ctx context.Context, r *repo.Repo, f forge.Forge, want request) (Pr
 		return out, fmt.Errorf("%s has nothing that %s does not have", want.head, want.base)
 	}
 	if f == nil {
-		out.Instead = fmt.Sprintf("there is no forge in leat.yaml: merge %s into %s of %s", want.head, want.base, r.URL())
+		out.Instead = fmt.Sprintf("merge %s into %s of %s", want.head, want.base, r.URL())
 		return out, nil
 	}
 	out.Request, out.Outcome, err = forge.Propose(ctx, f, forge.Proposal{Head: want.head, Base: want.base, Title: want.title, Body: want.body})

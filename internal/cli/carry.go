@@ -23,6 +23,7 @@ type carryFlags struct {
 	cacheDir string
 	output   string
 	also     string // another format
+	key      string // of verbs that open pull requests
 }
 
 func (f *carryFlags) register(fs *pflag.FlagSet) {
@@ -163,6 +164,7 @@ the changes were taken back. Files beside the environment's directory stay.`,
 			if err != nil {
 				return err
 			}
+			cfg.Signing = signing(f.key, env.Err)
 			out, err := app.Rollback(cmd.Context(), app.RollbackConfig{CarryConfig: cfg, Environment: given[0], To: to, DryRun: dry})
 			if err != nil {
 				return err
@@ -173,6 +175,7 @@ the changes were taken back. Files beside the environment's directory stay.`,
 	f.register(cmd.Flags())
 	cmd.Flags().StringVar(&to, "to", "", "the commit whose files it gets back (default: before the last change)")
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "say what would be taken back, and push nothing")
+	cmd.Flags().StringVar(&f.key, "key", "", keyUsage)
 	return cmd
 }
 

@@ -79,6 +79,7 @@ func hotfixVerb(of told, f *hotfixFlags, run func(ctx context.Context, c *app.Ca
 			if len(given) > 0 {
 				f.component = given[0]
 			}
+			cfg.Signing = signing(f.key, cmd.ErrOrStderr())
 			c, in, err := app.Hotfix(cmd.Context(), app.HotfixConfig{CarryConfig: cfg, Environment: f.environment, Component: f.component, ID: f.id})
 			if err != nil {
 				return err
@@ -93,6 +94,11 @@ func hotfixVerb(of told, f *hotfixFlags, run func(ctx context.Context, c *app.Ca
 
 func (f *hotfixFlags) withID(cmd *cobra.Command) *cobra.Command {
 	cmd.Flags().StringVar(&f.id, "id", "", "names the fix, as the number of a ticket: its branch is hotfix/<id>")
+	return cmd
+}
+
+func (f *hotfixFlags) withKey(cmd *cobra.Command) *cobra.Command {
+	cmd.Flags().StringVar(&f.key, "key", "", keyUsage)
 	return cmd
 }
 
@@ -196,7 +202,7 @@ func git(ctx context.Context, dir string, what ...string) (string, error) {
 
 func newHotfixSubmit(env Env) *cobra.Command {
 	f := &hotfixFlags{carryFlags: carryFlags{also: "markdown"}} // as the pull request says it
-	return f.withID(hotfixVerb(told{"submit", "Open the pull request into the branch that the environment runs", "submit keda --env prod --id 123"}, f,
+	return f.withKey(f.withID(hotfixVerb(told{"submit", "Open the pull request into the branch that the environment runs", "submit keda --env prod --id 123"}, f,
 		func(ctx context.Context, c *app.Carrying, in carry.Fixing) error {
 			at, err := in.Find(ctx)
 			if err != nil {
@@ -219,7 +225,7 @@ func newHotfixSubmit(env Env) *cobra.Command {
 				return err
 			}
 			return f.proposed(env, at, out)
-		}))
+		})))
 }
 
 // planOf says what the fix does to every environment that follows the branch.
@@ -241,7 +247,7 @@ func (f *hotfixFlags) planOf(ctx context.Context, c *app.Carrying, at carry.Runn
 
 func newHotfixFinish(env Env) *cobra.Command {
 	f := &hotfixFlags{}
-	return hotfixVerb(told{"finish", "Open the pull request that carries the fixes of the branch to main", "finish keda --env prod"}, f,
+	return f.withKey(hotfixVerb(told{"finish", "Open the pull request that carries the fixes of the branch to main", "finish keda --env prod"}, f,
 		func(ctx context.Context, c *app.Carrying, in carry.Fixing) error {
 			at, err := in.Find(ctx)
 			if err != nil {
@@ -256,7 +262,7 @@ func newHotfixFinish(env Env) *cobra.Command {
 				return err
 			}
 			return f.proposed(env, at, out)
-		})
+		}))
 }
 
 // fixBody is what the pull request of a fix says.

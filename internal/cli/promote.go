@@ -18,7 +18,7 @@ type promoteFlags struct {
 	dir, from, to, of string
 	take, keep        []string
 	dry, unwell       bool
-	kubeconfig        string
+	kubeconfig, key   string
 	output            string
 }
 
@@ -55,6 +55,7 @@ What the source's own cluster does not run, or not well, is not promoted (--unwe
 	fs.BoolVar(&f.dry, "dry-run", false, "say what would be proposed, and push nothing")
 	fs.BoolVar(&f.unwell, "unwell", false, "promote what its own cluster does not run, or not well")
 	fs.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig with the contexts of leat.yaml (default: $KUBECONFIG, else that of kubectl)")
+	fs.StringVar(&f.key, "key", "", keyUsage)
 	fs.StringVarP(&f.output, "output", "o", "text", "text, markdown or json")
 	f.sources(fs)
 	return cmd
@@ -78,7 +79,7 @@ func runPromote(ctx context.Context, env Env, f *promoteFlags, only []string) er
 	}
 	clusters := &hotfixFlags{kubeconfig: f.kubeconfig}
 	out, err := app.Promote(ctx, app.PromoteConfig{
-		CarryConfig: app.CarryConfig{Dir: dir, CacheDir: previews.CacheDir, Mirrors: previews.Mirrors, Now: time.Now()},
+		CarryConfig: app.CarryConfig{Dir: dir, CacheDir: previews.CacheDir, Mirrors: previews.Mirrors, Now: time.Now(), Signing: signing(f.key, env.Err)},
 		From:        f.from, To: f.to, Of: f.of, Only: only, Take: f.take, Keep: f.keep, DryRun: f.dry, Unwell: f.unwell,
 		Previews: previews, Connect: clusters.reach,
 	})

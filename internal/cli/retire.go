@@ -18,7 +18,7 @@ type retireFlags struct {
 	dir, environment string
 	keep, remove     bool
 	dry              bool
-	output           string
+	key, output      string
 }
 
 func newRetire(env Env) *cobra.Command {
@@ -42,6 +42,7 @@ when it is merged. OBJECT is Kind/namespace/name, or as much of the end as is cl
 	fs.BoolVar(&f.keep, "keep-in-git", false, "leave its manifest where it is")
 	fs.BoolVar(&f.remove, "remove", false, "remove its manifest too")
 	fs.BoolVar(&f.dry, "dry-run", false, "say what would be proposed, and push nothing")
+	fs.StringVar(&f.key, "key", "", keyUsage)
 	fs.StringVarP(&f.output, "output", "o", "text", "text or json")
 	f.sources(fs)
 	return cmd
@@ -67,7 +68,7 @@ func runRetire(ctx context.Context, env Env, f *retireFlags, name string) error 
 		return &Exit{Code: 2, Err: err}
 	}
 	out, err := app.Retire(ctx, app.RetireConfig{
-		CarryConfig: app.CarryConfig{Dir: dir, CacheDir: previews.CacheDir, Mirrors: previews.Mirrors, Now: time.Now()},
+		CarryConfig: app.CarryConfig{Dir: dir, CacheDir: previews.CacheDir, Mirrors: previews.Mirrors, Now: time.Now(), Signing: signing(f.key, env.Err)},
 		Environment: f.environment, Object: name, Keep: f.keep, DryRun: f.dry, Previews: previews,
 	})
 	if err != nil {

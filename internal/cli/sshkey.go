@@ -12,7 +12,26 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 	"golang.org/x/term"
+
+	"github.com/leat-dev/leat/internal/app"
 )
+
+// keyUsage is the help of --key where a pull request is opened.
+const keyUsage = "with forge.kind: git, the SSH key that signs: a private key, or the public half of one that an agent holds (default: as ssh has it)"
+
+// signing is how this person signs what plain Git keeps of a pull request.
+func signing(key string, say io.Writer) app.Signing {
+	return app.Signing{
+		Key: func() (ssh.Signer, func(), error) {
+			signer, done, err := signerOf(key)
+			if err != nil && key == "" { // nobody asked for that one
+				err = fmt.Errorf("%w: %w", app.ErrNoKey, err)
+			}
+			return signer, done, err
+		},
+		Without: func(why string) { fmt.Fprintf(say, "No pull request is opened: %s.\n", why) },
+	}
+}
 
 // defaultKeys are tried in this order where no key is named, as ssh does.
 var defaultKeys = []string{"id_ed25519", "id_ecdsa", "id_rsa"}

@@ -239,13 +239,16 @@ func (s *sheet) everywhere(all []common) {
 	}
 }
 
-// footer says how far the plan can be trusted and how long it took.
+// footer says how far the plan can be trusted, and how long it took where that is told.
 func (c *Cluster) footer() []string {
 	how := "rendered"
 	if strings.HasSuffix(c.Fidelity, "rehearsed") {
 		how = "delivered"
 	}
-	out := []string{fmt.Sprintf("%s · base %s in %s, head in %s", count(c.All, "unit"), how, seconds(c.Seconds.Base), seconds(c.Seconds.Head))}
+	out := []string{count(c.All, "unit")}
+	if c.Seconds != (Seconds{}) {
+		out[0] += fmt.Sprintf(" · base %s in %s, head in %s", how, seconds(c.Seconds.Base), seconds(c.Seconds.Head))
+	}
 	if text := fidelities[c.Fidelity]; text != "" {
 		out = append(out, "fidelity "+c.Fidelity+": "+text)
 	}

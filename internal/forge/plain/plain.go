@@ -77,9 +77,11 @@ func (f *Forge) Repository(ctx context.Context) (forge.Repository, error) {
 	if err := f.c.Repo.Fetch(ctx); err != nil {
 		return forge.Repository{}, err
 	}
-	url := cmp.Or(f.c.Repo.URL(), f.c.Repo.Dir())
+	url := f.address()
 	return forge.Repository{Name: url, DefaultBranch: f.c.Repo.DefaultBranch(), URL: url, CloneURL: url, Private: true}, nil
 }
+
+func (f *Forge) address() string { return cmp.Or(f.c.Repo.URL(), f.c.Repo.Dir()) }
 
 // Branch implements forge.Forge; nothing is protected.
 func (f *Forge) Branch(ctx context.Context, name string) (forge.Branch, error) {

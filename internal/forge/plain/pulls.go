@@ -22,7 +22,7 @@ func (f *Forge) pull(s state, number int) (forge.PullRequest, bool) {
 		}
 		switch {
 		case r.Kind == opened && p.Number == 0:
-			p = forge.PullRequest{Number: number, State: forge.Open, Author: user(r.By), Created: r.At}
+			p = forge.PullRequest{Number: number, URL: fmt.Sprintf("%s#%d", f.address(), number), State: forge.Open, Author: user(r.By), Created: r.At}
 			p.Head, p.Base = forge.Side{Branch: r.Head, Commit: r.Commit}, forge.Side{Branch: r.Base}
 		case p.Number == 0 || r.Kind != opened && r.Kind != changed:
 			continue

@@ -47,9 +47,9 @@ const (
 	status    = "status"
 )
 
-// namespace keeps these signatures apart from others of the same key
-// (PROTOCOL.sshsig).
-const namespace = "forge@leat.dev"
+// Namespace keeps these signatures apart from others of the same key
+// (PROTOCOL.sshsig): ssh-keygen -Y sign -n forge@leat.dev.
+const Namespace = "forge@leat.dev"
 
 // The limits of what is read from a note.
 const (
@@ -64,7 +64,7 @@ func seal(r record, key ssh.Signer) ([]byte, error) {
 		return nil, fmt.Errorf("write %s: %w", r.Kind, err)
 	}
 	line = append(line, '\n')
-	sig, err := sshsig.Sign(bytes.NewReader(line), key, sshsig.HashSHA512, namespace)
+	sig, err := sshsig.Sign(bytes.NewReader(line), key, sshsig.HashSHA512, Namespace)
 	if err != nil {
 		return nil, fmt.Errorf("sign %s: %w", r.Kind, err)
 	}
@@ -104,7 +104,7 @@ func made(by string, line, armour []byte, signers []gate.Signer) bool {
 		return false
 	}
 	return slices.ContainsFunc(signers, func(s gate.Signer) bool {
-		return s.Person == by && sshsig.Verify(bytes.NewReader(line), sig, s.Key, sig.HashAlgorithm, namespace) == nil
+		return s.Person == by && sshsig.Verify(bytes.NewReader(line), sig, s.Key, sig.HashAlgorithm, Namespace) == nil
 	})
 }
 
