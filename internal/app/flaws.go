@@ -12,6 +12,7 @@ import (
 	"github.com/leat-dev/leat/internal/fleet"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/validate"
+	"github.com/leat-dev/leat/internal/world/memory"
 	"github.com/leat-dev/leat/internal/world/schema"
 )
 
@@ -28,7 +29,7 @@ func (v *Preview) flaws(ctx context.Context, rendered fleet.Rendered) ([]change.
 		if b, ok := made.Build(u.Key); ok {
 			now.built = &b.Outcome.Result
 		}
-		if was, ok := v.verdicts[u.Key]; ok && was.of(now) && v.served(ctx, was.kinds) {
+		if was, ok := v.verdicts[u.Key]; ok && was.of(now) && v.served(ctx, u, was.kinds) {
 			now = was
 		} else {
 			v.judge(ctx, u, &now)
@@ -65,25 +66,34 @@ func same(a, b []build.Object) bool {
 }
 
 // served tells whether kinds are served as they were.
-func (v *Preview) served(ctx context.Context, kinds map[gvks.GroupVersionKind]*schema.Kind) bool {
+func (v *Preview) served(ctx context.Context, u fleet.Unit, kinds map[gvks.GroupVersionKind]*schema.Kind) bool {
+	w := v.worldOf(u)
 	for gvk, was := range kinds {
-		if is, err := v.World.Schema(ctx, gvk); err != nil && was != nil || err == nil && is != was {
+		if is, err := w.Schema(ctx, gvk); err != nil && was != nil || err == nil && is != was {
 			return false
 		}
 	}
 	return true
 }
 
+// worldOf is where a unit works.
+func (v *Preview) worldOf(u fleet.Unit) *memory.World {
+	if w := v.others.worlds[u.Cluster]; w != nil {
+		return w
+	}
+	return v.World
+}
+
 // judge holds what a unit makes to the schemas.
 func (v *Preview) judge(ctx context.Context, u fleet.Unit, out *verdict) {
 	out.kinds = map[gvks.GroupVersionKind]*schema.Kind{}
 	out.check = validate.New(func(gvk gvks.GroupVersionKind) (*schema.Kind, error) {
-		kind, err := v.World.Schema(ctx, gvk)
+		kind, err := v.worldOf(u).Schema(ctx, gvk)
 		out.kinds[gvk] = kind
 		return kind, err
 	})
 	for _, w := range written(u, out.built) {
-		if engine.Provided(object.RefOf(w.Object), w.Object.GetLabels()) == "" {
+		if u.Cluster != "" || engine.Provided(object.RefOf(w.Object), w.Object.GetLabels()) == "" {
 			out.flaws = append(out.flaws, out.check.Flaws(ctx, w)...)
 		}
 	}
@@ -95,7 +105,7 @@ func written(u fleet.Unit, built *build.Result) []validate.Written {
 	var out []validate.Written
 	origins := map[object.Key]fleet.Origin{}
 	for _, o := range u.Objects {
-		origins[o.Ref.Key] = o.Origin
+		origins[o.Ref.In("").Key] = o.Origin
 	}
 	if built != nil {
 		for _, o := range built.Objects {

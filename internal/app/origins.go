@@ -34,7 +34,7 @@ func (o origins) frozen() origins {
 	o.helm.mu.Lock()
 	defer o.helm.mu.Unlock()
 	helm := &tracedHelm{
-		Helm: o.helm.Helm, cluster: o.helm.cluster, last: maps.Clone(o.helm.last), engine: o.helm.engine, before: o.helm.before, earlier: o.helm.earlier,
+		Helm: o.helm.Helm, cluster: o.helm.cluster, others: maps.Clone(o.helm.others), last: maps.Clone(o.helm.last), engine: o.helm.engine, before: o.helm.before, earlier: o.helm.earlier,
 	}
 	return origins{builds: o.builds.Copy(), helm: helm}
 }
@@ -43,6 +43,7 @@ func (o origins) frozen() origins {
 type tracedHelm struct {
 	engine.Helm
 	cluster *helm.Cluster
+	others  map[string]*helm.Cluster // other clusters, by name
 
 	mu   sync.Mutex
 	last map[object.Key]tracedChart
@@ -54,18 +55,39 @@ type tracedHelm struct {
 }
 
 func traceHelm(c *helm.Cluster) *tracedHelm {
-	return &tracedHelm{Helm: engine.Driving(c), cluster: c, last: make(map[object.Key]tracedChart)}
+	return &tracedHelm{Helm: engine.Driving(c), cluster: c, last: make(map[object.Key]tracedChart), others: map[string]*helm.Cluster{}}
 }
 
 // As implements engine.Helm.
 func (t *tracedHelm) As(id world.Identity) engine.Releases {
-	return tracedReleases{t.Helm.As(id), t, id}
+	return tracedReleases{t.Helm.As(id), t, t.cluster, id}
+}
+
+// in is Helm in another cluster, by its name.
+func (t *tracedHelm) in(name string, c *helm.Cluster) engine.Helm {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.others[name] = c
+	return tracedElsewhere{engine.Driving(c), t, c}
+}
+
+// tracedElsewhere is a tracedHelm of another cluster.
+type tracedElsewhere struct {
+	engine.Helm
+	trace   *tracedHelm
+	cluster *helm.Cluster
+}
+
+// As implements engine.Helm.
+func (t tracedElsewhere) As(id world.Identity) engine.Releases {
+	return tracedReleases{t.Helm.As(id), t.trace, t.cluster, id}
 }
 
 type tracedReleases struct {
 	engine.Releases
-	trace *tracedHelm
-	as    world.Identity
+	trace   *tracedHelm
+	cluster *helm.Cluster
+	as      world.Identity
 }
 
 // Install implements engine.Releases.
@@ -84,7 +106,7 @@ func (r tracedReleases) note(job helm.Job) {
 	key := object.Key{Group: object.GroupHelm, Kind: "HelmRelease", Namespace: job.Object.Namespace, Name: job.Object.Name}
 	r.trace.mu.Lock()
 	defer r.trace.mu.Unlock()
-	r.trace.last[key] = tracedChart{r.trace.cluster, r.as, job}
+	r.trace.last[key] = tracedChart{r.cluster, r.as, job}
 }
 
 // chart renders the chart of a release as its last action did; nil where there

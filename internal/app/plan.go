@@ -15,8 +15,6 @@ import (
 	"github.com/leat-dev/leat/internal/fleet"
 	"github.com/leat-dev/leat/internal/present"
 	"github.com/leat-dev/leat/internal/preview"
-	"github.com/leat-dev/leat/internal/unit"
-	"github.com/leat-dev/leat/internal/words"
 )
 
 // PlanConfig says what to plan.
@@ -164,21 +162,6 @@ func (v *Preview) rendering(ctx context.Context, since time.Time) rendering {
 	out.notes = append(out.notes, elsewhere(out.fleet)...)
 	out.took = time.Since(since)
 	return out
-}
-
-// elsewhere tells of the units that work in other clusters: an edit of what they
-// build is seen nowhere else.
-func elsewhere(r fleet.Rendered) []string {
-	var names []string
-	for _, u := range r.Units {
-		if unit.Elsewhere(u.Object) != "" {
-			names = append(names, u.Key.String())
-		}
-	}
-	if len(names) == 0 {
-		return nil
-	}
-	return []string{"not planned, because they work in other clusters (spec.kubeConfig): " + words.Some(names)}
 }
 
 // inputs are the objects that live outside Git and were given.

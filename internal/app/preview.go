@@ -64,6 +64,7 @@ type Previews struct {
 	store    *preview.Store
 	renders  *helm.Renders
 	empty    func() (*memory.World, error) // with the definitions of Flux's kinds; to be copied
+	bare     func() (*memory.World, error) // another cluster's; to be copied
 	saved    *saved.Dir                    // nil keeps nothing
 	saves    *sync.WaitGroup
 }
@@ -75,7 +76,7 @@ const previewMemory = 256 << 20
 // NewPreviews opens what previews share.
 func NewPreviews(cfg PreviewConfig) (*Previews, error) {
 	p := &Previews{
-		saves: &sync.WaitGroup{}, empty: sync.OnceValues(emptyWorld), renders: &helm.Renders{},
+		saves: &sync.WaitGroup{}, empty: sync.OnceValues(emptyWorld), bare: sync.OnceValues(bareWorld), renders: &helm.Renders{},
 		cfg: cfg, images: oci.NewPool(oci.Options{}), builds: build.NewCache(build.Limits{Bytes: previewMemory}), store: preview.NewStore(),
 		charts: charts.NewPool(charts.Options{MaxIndex: cfg.Options.MaxIndex, MaxChart: cfg.Options.ChartLimits.Packed}),
 	}
@@ -124,6 +125,7 @@ type Preview struct {
 	World *memory.World
 
 	previews *Previews
+	others   *others
 	from     origins
 	noted    *build.Noted
 	source   *fixed
@@ -161,9 +163,9 @@ func (p *Previews) Open(ctx context.Context, snap worktree.Snapshot, o entry.Opt
 	return v, nil
 }
 
-// stage makes the world of a revision, in which nothing runs; fill puts into it
-// what was there before, and may be nil.
-func (p *Previews) stage(snap worktree.Snapshot, o entry.Options, fill func(*memory.World) error) (*Preview, error) {
+// stage makes the world of a revision, in which nothing runs: as it was, or with
+// nothing in it where that is nil.
+func (p *Previews) stage(snap worktree.Snapshot, o entry.Options, was *savedBase) (*Preview, error) {
 	e, err := entry.Find(snap.Tree, o)
 	if err != nil {
 		return nil, err
@@ -173,9 +175,13 @@ func (p *Previews) stage(snap worktree.Snapshot, o entry.Options, fill func(*mem
 	if v.World, err = p.world(); err != nil {
 		return nil, err
 	}
-	if fill != nil {
-		if err := fill(v.World); err != nil {
+	v.others = &others{previews: p, from: &v.from, worlds: map[string]*memory.World{}, saved: map[string]memory.Saved{}}
+	if was != nil {
+		if err := v.World.Restore(was.World); err != nil {
 			return nil, err
+		}
+		for _, o := range was.Others {
+			v.others.saved[o.Name] = o.World
 		}
 	}
 	local := &LocalSources{Own: []string{e.URL()}, Fleet: v.source, Mirrors: p.cfg.Mirrors, Pool: p.pool}
@@ -188,6 +194,7 @@ func (p *Previews) stage(snap worktree.Snapshot, o entry.Options, fill func(*mem
 	v.from.helm.engine = eng
 	v.Fleet = preview.New(preview.Config{
 		World: v.World, Engine: eng, Now: standing, Inputs: preview.Inputs{Invent: !p.cfg.Given, Values: p.cfg.Values}, Log: p.cfg.Log, Built: v.built,
+		Other: v.others.open, Reach: reach,
 	})
 	v.ground = ground{
 		world: v.World, entry: e, tree: snap.Tree, bases: p.bases(local), builds: v.from.builds, options: p.cfg.Options, inputs: p.cfg.Inputs, createNamespaces: true,
@@ -250,14 +257,10 @@ type stage struct {
 }
 
 func (p *Previews) engine(s stage) (*engine.Engine, error) {
-	offline, err := helm.Offline(s.world, s.kube)
+	offline, err := p.charter(s.world, s.kube)
 	if err != nil {
 		return nil, err
 	}
-	if p.children != nil {
-		offline.Isolate(p.children)
-	}
-	offline.Cache(p.renders)
 	s.from.helm = traceHelm(offline)
 	local, shelf := s.local, p.store.Shelf()
 	return &engine.Engine{
@@ -267,4 +270,18 @@ func (p *Previews) engine(s stage) (*engine.Engine, error) {
 		Charts: chartRepositories{local: local, pool: p.charts, offline: !p.cfg.Fetch},
 		Helm:   s.from.helm,
 	}, nil
+}
+
+// charter is Helm in a world, which charts see as a cluster of that version; empty is
+// helm's own.
+func (p *Previews) charter(w world.World, kube string) (*helm.Cluster, error) {
+	c, err := helm.Offline(w, kube)
+	if err != nil {
+		return nil, err
+	}
+	if p.children != nil {
+		c.Isolate(p.children)
+	}
+	c.Cache(p.renders)
+	return c, nil
 }

@@ -194,6 +194,9 @@ func (p *Previews) draft(ctx context.Context, o entry.Options, r Revision) (out 
 	defer v.Close()
 	out.rendering = v.rendering(ctx, began)
 	for _, made := range out.fleet.Placeholders {
+		if made.Object.Cluster != "" {
+			continue // no other cluster is rehearsed
+		}
 		obj, err := v.World.Get(ctx, made.Object)
 		if err != nil {
 			return draft{rendering: unrendered(r, err)}

@@ -34,6 +34,7 @@ import (
 type savedBase struct {
 	Fleet  preview.Saved
 	World  memory.Saved
+	Others []savedOther
 	Builds []build.Saved
 	Last   map[object.Key]int // the build of a Kustomization, among them
 	Charts []object.Key       // releases whose charts were rendered
@@ -111,6 +112,9 @@ func (v *Preview) saved(from rendering) (savedBase, error) {
 		return out, fmt.Errorf("%s has not come to rest", v.Entry.From)
 	}
 	if out.World, err = v.World.Saved(empty); err != nil {
+		return out, err
+	}
+	if out.Others, err = v.others.keep(); err != nil {
 		return out, err
 	}
 	if out.Builds, err = v.noted.Taken(); err != nil {
@@ -197,7 +201,7 @@ func (p *Previews) restore(ctx context.Context, o entry.Options, r Revision, id 
 		p.tell("what was kept of the base cannot be read", err)
 		return nil, rendering{}, false
 	}
-	v, err := p.stage(r.Snapshot, o, func(w *memory.World) error { return w.Restore(s.World) })
+	v, err := p.stage(r.Snapshot, o, &s)
 	if err != nil {
 		return nil, rendering{}, false
 	}
@@ -212,7 +216,9 @@ func (p *Previews) restore(ctx context.Context, o entry.Options, r Revision, id 
 // resume has the fleet of a preview stand as it was saved, and tells whether what
 // it was rendered from is what it was.
 func (v *Preview) resume(ctx context.Context, s savedBase) bool {
-	v.Fleet.Restore(s.Fleet, s.World.Objects)
+	if err := v.Fleet.Restore(s.Fleet, s.objects()); err != nil {
+		return false
+	}
 	same, err := v.Fleet.Confirm(ctx, s.Fleet)
 	if err != nil || !same || !v.sameRemotes(ctx, s) {
 		return false
@@ -242,6 +248,15 @@ func (v *Preview) resume(ctx context.Context, s savedBase) bool {
 	}
 	v.from.helm.restore(s.Charts, before)
 	return true
+}
+
+// objects are those of all clusters, by name.
+func (s savedBase) objects() map[string][]*unstructured.Unstructured {
+	out := map[string][]*unstructured.Unstructured{"": s.World.Objects}
+	for _, o := range s.Others {
+		out[o.Name] = o.World.Objects
+	}
+	return out
 }
 
 // tree finds a tree that something was built from.

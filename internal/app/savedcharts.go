@@ -47,5 +47,8 @@ func (t *tracedHelm) again(key object.Key) provenance.Chart {
 	if err != nil {
 		return nil
 	}
+	if c := t.others[unit.Elsewhere(obj)]; c != nil {
+		return tracedChart{c, as, job}
+	}
 	return tracedChart{t.cluster, as, job}
 }

@@ -36,6 +36,9 @@ type Unit struct {
 	// Object is the unit as it was applied, with the status it reached.
 	Object *unstructured.Unstructured
 	State  State
+	// Cluster names the other cluster that the unit works in (unit.Elsewhere), and so do
+	// the keys of its Objects; empty is the fleet's own.
+	Cluster string
 	// Reason and Message are those of its Ready condition; On is what it waits
 	// on, and Missing tells that this does not exist.
 	Reason, Message string

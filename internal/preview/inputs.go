@@ -75,12 +75,12 @@ type input struct {
 
 // inputsOf are what a unit cannot do without.
 func inputsOf(obj *unstructured.Unstructured) []input {
-	var out []input
+	out := kubeconfigOf(obj)
 	switch obj.GetKind() {
 	case unit.KustomizationKind:
 		k, err := unit.DecodeKustomization(obj)
 		if err != nil || k.Spec.PostBuild == nil {
-			return nil
+			return out
 		}
 		for _, from := range k.Spec.PostBuild.SubstituteFrom {
 			if !from.Optional {
@@ -90,7 +90,7 @@ func inputsOf(obj *unstructured.Unstructured) []input {
 	case unit.HelmReleaseKind:
 		h, err := unit.DecodeHelmRelease(obj)
 		if err != nil {
-			return nil
+			return out
 		}
 		for _, from := range h.Spec.ValuesFrom {
 			if from.Optional {
@@ -158,7 +158,7 @@ func (f *Fleet) madeFor(obj *unstructured.Unstructured) (*placeholder, object.Ke
 		return nil, object.Key{}
 	}
 	for _, in := range slices.Backward(inputsOf(obj)) {
-		if p := f.made[in.object]; p != nil {
+		if p := f.made[in.object]; p != nil && in.key == "" {
 			return p, in.object
 		}
 	}

@@ -27,9 +27,7 @@ import (
 
 	"github.com/leat-dev/leat/internal/commit"
 	"github.com/leat-dev/leat/internal/engine"
-	"github.com/leat-dev/leat/internal/health"
 	"github.com/leat-dev/leat/internal/object"
-	"github.com/leat-dev/leat/internal/plan"
 	"github.com/leat-dev/leat/internal/report"
 	"github.com/leat-dev/leat/internal/sched"
 	"github.com/leat-dev/leat/internal/screen"
@@ -52,6 +50,12 @@ type Config struct {
 	Engine *engine.Engine
 	// Now is the time that it is all along.
 	Now time.Time
+	// Other makes the world of another cluster, as units with spec.kubeConfig first come
+	// to it, by its name (unit.Elsewhere); nil leaves such units unrendered.
+	Other func(name string) (Other, error)
+	// Reach says what is wrong with what leads to another cluster; it is not asked about
+	// what was made up, and may be nil.
+	Reach func(engine.Address) error
 	// Inputs says what to do about what lives outside Git and was not given.
 	Inputs Inputs
 	// Built tells what the last build of a Kustomization yielded; it may be nil.
@@ -72,7 +76,8 @@ type Fleet struct {
 	cancel   func()
 
 	units   map[object.Key]*unstructured.Unstructured // as the world tells; shared
-	objects map[object.Key]*unstructured.Unstructured // all others, likewise
+	objects map[object.Key]*unstructured.Unstructured // all others, likewise, of all clusters
+	others  map[string]*other                         // clusters, by name
 	runs    map[object.Key]screen.Run
 	reads   map[object.Key]report.Report // the last of each unit, for what it read
 	soft    map[object.Key]softStatus    // progress that was not written down yet
@@ -84,10 +89,18 @@ type Fleet struct {
 	ahead   ahead
 
 	mu    sync.Mutex
-	heard []memory.Event
+	heard []heard
 	ended map[object.Key]string // actions on releases that ended
 	stop  context.CancelFunc
 }
+
+// heard is what the world of a cluster told.
+type heard struct {
+	memory.Event
+	at string
+}
+
+func (h heard) key() object.Key { return object.KeyOf(h.Object).In(h.at) }
 
 // softStatus is a status on its way to another one.
 type softStatus struct {
@@ -109,16 +122,13 @@ func New(cfg Config) *Fleet {
 		units: map[object.Key]*unstructured.Unstructured{}, objects: map[object.Key]*unstructured.Unstructured{},
 		runs: map[object.Key]screen.Run{}, reads: map[object.Key]report.Report{}, soft: map[object.Key]softStatus{},
 		rested: map[object.Key]int{}, made: map[object.Key]*placeholder{}, ended: map[object.Key]string{}, lost: map[object.Key]bool{},
-		written: map[object.Key]bool{},
+		written: map[object.Key]bool{}, others: map[string]*other{},
 	}
 	eng := cfg.Engine
-	f.live = live.NewTold(live.Config{
-		Kind: cfg.World.Kind, Log: cfg.Log, Moved: func(m live.Move) { f.step(engine.NewsOfManaged(m)...) },
-		Managers: plan.Managers{Own: object.ManagerKustomize, Overrides: eng.Options.OverrideManagers},
-		Health: func(obj *unstructured.Unstructured) health.Result {
-			return engine.Assumed(obj.GroupVersionKind().GroupKind(), health.Of(obj, health.Rules{Now: cfg.Now}))
-		},
-	})
+	f.live = f.table(cfg.World, func(m live.Move) { f.step(engine.NewsOfManaged(m)...) })
+	if cfg.Other != nil {
+		eng.Remotes = f
+	}
 	eng.Live, eng.Units, eng.Nudge = f.live, f.all, f.Wake
 	eng.Unreached = func(key object.Key) bool { return cfg.Inputs.Invent && f.lost[key] }
 	eng.Options.Alone, eng.Options.Log = true, cfg.Log
@@ -127,13 +137,16 @@ func New(cfg Config) *Fleet {
 	f.stop = stop
 	f.lookAhead(ctx)
 	eng.Work(ctx, actionsAtOnce, nil, f.actionEnded)
-	f.cancel = cfg.World.Subscribe(f.hear)
+	f.cancel = cfg.World.Subscribe(f.hearFrom(""))
 	return f
 }
 
 // Close ends what goes on and lets go of the world and of its artifacts.
 func (f *Fleet) Close() {
 	f.cancel()
+	for _, o := range f.others {
+		o.cancel()
+	}
 	f.stop()
 	f.ahead.wait.Wait()
 	f.cfg.Engine.Wait()
@@ -177,11 +190,13 @@ func (f *Fleet) Settle(ctx context.Context) error {
 	}
 }
 
-// hear takes the world's word of a change.
-func (f *Fleet) hear(e memory.Event) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.heard = append(f.heard, e)
+// hearFrom takes the word of a cluster's world of a change.
+func (f *Fleet) hearFrom(cluster string) func(memory.Event) {
+	return func(e memory.Event) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.heard = append(f.heard, heard{e, cluster})
+	}
 }
 
 // actionEnded takes the engine's word that an action on a release has ended.
@@ -198,7 +213,7 @@ func (f *Fleet) actions() {
 	f.mu.Lock()
 	ended := f.ended
 	f.ended = map[object.Key]string{}
-	slices.SortStableFunc(f.heard, func(a, b memory.Event) int { return object.Compare(object.KeyOf(a.Object), object.KeyOf(b.Object)) })
+	slices.SortStableFunc(f.heard, func(a, b heard) int { return object.Compare(a.key(), b.key()) })
 	f.mu.Unlock()
 	for _, key := range slices.SortedFunc(maps.Keys(ended), object.Compare) {
 		f.step(sched.Wake{Unit: key, Priority: sched.Conclude, Why: ended[key]})

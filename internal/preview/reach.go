@@ -97,7 +97,7 @@ func (f *Fleet) unreachable(key object.Key, obj *unstructured.Unstructured) bool
 		return true
 	case suspended(obj):
 		return false
-	case unit.Elsewhere(obj) != "":
+	case unit.Elsewhere(obj) != "" && f.cfg.Other == nil:
 		return true
 	}
 	return f.lost[madeFrom(obj)]

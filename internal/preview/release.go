@@ -14,16 +14,17 @@ import (
 )
 
 // release is what Helm's records say that a HelmRelease installed; nil for none.
-func (f *Fleet) release(ctx context.Context, h *unit.HelmRelease) *fleet.Release {
-	if f.cfg.Engine.Helm == nil {
+func (f *Fleet) release(ctx context.Context, h *unit.HelmRelease, cluster string) *fleet.Release {
+	driver := f.helmOf(cluster)
+	if driver == nil {
 		return nil
 	}
-	history, err := f.cfg.Engine.Helm.As(world.Identity{}).Observe(ctx, helm.PlaceOf(&h.HelmRelease))
+	history, err := driver.As(world.Identity{}).Observe(ctx, helm.PlaceOf(&h.HelmRelease))
 	if err != nil || len(history) == 0 {
 		return nil
 	}
 	last := history[len(history)-1]
-	out := &fleet.Release{Namespace: last.Namespace, Name: last.Name, Values: last.Config, Hooks: hooks(last)}
+	out := &fleet.Release{Namespace: last.Namespace, Name: last.Name, Values: last.Config, Hooks: hooks(last, cluster)}
 	if last.Info != nil {
 		out.Notes = last.Info.Notes
 	}
@@ -35,7 +36,7 @@ func (f *Fleet) release(ctx context.Context, h *unit.HelmRelease) *fleet.Release
 }
 
 // hooks are what Helm would run around the release; they are not applied here.
-func hooks(r *relv1.Release) []fleet.Object {
+func hooks(r *relv1.Release, cluster string) []fleet.Object {
 	var out []fleet.Object
 	for _, h := range r.Hooks {
 		objs, err := entry.Decode([]byte(h.Manifest))
@@ -46,7 +47,7 @@ func hooks(r *relv1.Release) []fleet.Object {
 			if obj.GetNamespace() == "" {
 				obj.SetNamespace(r.Namespace)
 			}
-			out = append(out, fleet.Object{Ref: object.RefOf(obj), Value: obj, Assumed: true})
+			out = append(out, fleet.Object{Ref: object.RefOf(obj).In(cluster), Value: obj, Assumed: true})
 		}
 	}
 	return out

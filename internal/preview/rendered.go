@@ -27,7 +27,7 @@ func (f *Fleet) Rendered(ctx context.Context, revision string) fleet.Rendered {
 		u := fleet.Unit{
 			Key: row.Key, Parent: row.Parent, Object: shown(obj, keepStatus), State: stateOf(row.State),
 			Reason: row.Reason, Message: row.Message, On: row.On, Missing: row.Missing || f.absent(row.Key, row.On),
-			Revision: row.Revision, Order: order[row.Key], Warnings: row.Warnings, Reads: f.readsOf(row.Key),
+			Cluster: unit.Elsewhere(obj), Revision: row.Revision, Order: order[row.Key], Warnings: row.Warnings, Reads: f.readsOf(row.Key),
 		}
 		if f.unrendered(row.Key, obj) {
 			u.State = fleet.NotRendered
@@ -94,7 +94,9 @@ func (f *Fleet) absent(key object.Key, on []string) bool {
 	}
 	missed := map[string]bool{}
 	for _, r := range f.reads[key].Reads {
-		if at, ok := engine.KeyOfSubject(r.Key); ok && r.Answer == record.Miss && f.units[at] == nil && f.objects[at] == nil {
+		cluster, subject := engine.SiteOf(r.Key)
+		at, ok := engine.KeyOfSubject(subject)
+		if ok && r.Answer == record.Miss && (cluster != "" || f.units[at] == nil) && f.objects[at.In(cluster)] == nil {
 			missed[at.String()] = true
 		}
 	}
@@ -142,7 +144,7 @@ func (f *Fleet) describe(ctx context.Context, u *fleet.Unit, obj *unstructured.U
 	case unit.HelmReleaseKind:
 		if h, err := unit.DecodeHelmRelease(obj); err == nil {
 			u.Source = h.ChartSource()
-			u.Release = f.release(ctx, h)
+			u.Release = f.release(ctx, h, u.Cluster)
 		}
 		u.Objects = f.applied(obj)
 	}
@@ -157,7 +159,7 @@ func (f *Fleet) wanted(ctx context.Context, obj *unstructured.Unstructured) []ob
 	}
 	out := make([]object.Ref, 0, len(w.Input.Objects))
 	for _, o := range w.Input.Objects {
-		out = append(out, o.Ref)
+		out = append(out, o.Ref.In(unit.Elsewhere(obj)))
 	}
 	return out
 }
@@ -167,23 +169,25 @@ func (f *Fleet) applied(obj *unstructured.Unstructured) []fleet.Object {
 	refs, _ := inventoryOf(obj) // what this engine wrote can be read
 	out := make([]fleet.Object, 0, len(refs))
 	for _, ref := range refs {
-		out = append(out, f.object(ref))
+		out = append(out, f.object(ref.In(unit.Elsewhere(obj))))
 	}
 	return out
 }
 
 func (f *Fleet) object(ref object.Ref) fleet.Object {
 	o := fleet.Object{Ref: ref}
-	live := f.objects[ref.Key]
-	if live == nil {
+	live, judge := f.objects[ref.Key], engine.Assumed
+	if ref.Cluster != "" {
+		judge = engine.AssumedElsewhere
+	} else if live == nil {
 		live = f.units[ref.Key]
 	}
 	switch {
-	case live == nil || engine.Provided(ref, live.GetLabels()) != "":
+	case live == nil || ref.Cluster == "" && engine.Provided(ref, live.GetLabels()) != "":
 		o.Provided, o.Value = true, bare(ref)
 	default:
 		o.Value = shown(live, dropStatus)
-		o.Assumed = engine.Assumed(ref.GroupKind(), health.Of(live, health.Rules{Now: f.cfg.Now})).Assumed
+		o.Assumed = judge(ref.GroupKind(), health.Of(live, health.Rules{Now: f.cfg.Now})).Assumed
 	}
 	return o
 }

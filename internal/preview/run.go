@@ -36,16 +36,16 @@ func (f *Fleet) listen() {
 }
 
 // changed takes one change of the world.
-func (f *Fleet) changed(e memory.Event) {
-	key := object.KeyOf(e.Object)
+func (f *Fleet) changed(e heard) {
+	key := e.key()
 	f.written[key] = true
-	if e.Type == memory.Deleted {
-		f.live.Gone(e.Object)
+	if table := f.tableOf(e.at); e.Type == memory.Deleted {
+		table.Gone(e.Object)
 	} else {
-		f.live.Changed(e.Object)
+		table.Changed(e.Object)
 	}
-	if k, ours := kindOf(key); ours {
-		f.unitChanged(k, key, e)
+	if k, ours := kindOf(key); ours && e.at == "" {
+		f.unitChanged(k, key, e.Event)
 		return
 	}
 	if e.Type == memory.Deleted {
@@ -55,9 +55,9 @@ func (f *Fleet) changed(e memory.Event) {
 	}
 	if key.GroupKind() == schema.DefinitionKind {
 		_, group, _ := strings.Cut(key.Name, ".")
-		f.step(sched.Moved{Subject: engine.KindSubject(group), Priority: sched.Released, Why: "CRD " + key.Name + " changed"})
+		f.step(sched.Moved{Subject: engine.At(e.at, engine.KindSubject(group)), Priority: sched.Released, Why: "CRD " + key.Name + " changed"})
 	}
-	f.step(sched.Moved{Subject: engine.Subject(key), Priority: sched.Released, Why: key.String() + " changed"})
+	f.step(sched.Moved{Subject: engine.At(e.at, engine.Subject(key)), Priority: sched.Released, Why: key.String() + " changed"})
 }
 
 func (f *Fleet) unitChanged(k unit.Kind, key object.Key, e memory.Event) {

@@ -19,6 +19,7 @@ import (
 	"github.com/leat-dev/leat/internal/screen"
 	"github.com/leat-dev/leat/internal/tree"
 	"github.com/leat-dev/leat/internal/unit"
+	"github.com/leat-dev/leat/internal/world/live"
 )
 
 // Saved is a fleet at rest as plain data, without its world. It shares what never
@@ -77,17 +78,24 @@ func (f *Fleet) Saved() (Saved, bool) {
 }
 
 // Restore has a fleet in whose world nothing has run stand as a saved one did, of
-// whose world these are the objects. They are shared.
-func (f *Fleet) Restore(s Saved, objects []*unstructured.Unstructured) {
-	for _, obj := range objects {
-		key := object.KeyOf(obj)
-		if _, ours := kindOf(key); ours {
-			f.units[key] = obj
-		} else {
-			f.objects[key] = obj
+// whose clusters these are the objects, by name. They are shared.
+func (f *Fleet) Restore(s Saved, objects map[string][]*unstructured.Unstructured) error {
+	for _, cluster := range slices.Sorted(maps.Keys(objects)) {
+		if cluster != "" {
+			if _, err := f.other(cluster); err != nil {
+				return err
+			}
 		}
+		for _, obj := range objects[cluster] {
+			key := object.KeyOf(obj).In(cluster)
+			if _, ours := kindOf(key); ours && cluster == "" {
+				f.units[key] = obj
+			} else {
+				f.objects[key] = obj
+			}
+		}
+		judge(f.tableOf(cluster), objects[cluster])
 	}
-	f.judge(objects)
 	f.cfg.Engine.Remember(s.Memory)
 	f.remember(s)
 	for _, m := range s.Made {
@@ -101,6 +109,7 @@ func (f *Fleet) Restore(s Saved, objects []*unstructured.Unstructured) {
 		f.lost[key] = true
 	}
 	f.state.Stand(s.Standing)
+	return nil
 }
 
 // remember takes what runs said.
@@ -111,14 +120,14 @@ func (f *Fleet) remember(s Saved) {
 	}
 }
 
-// judge tells the table of what stands, before anybody waits on it.
-func (f *Fleet) judge(objects []*unstructured.Unstructured) {
+// judge tells a table of what stands, before anybody waits on it.
+func judge(table live.Told, objects []*unstructured.Unstructured) {
 	n := runtime.GOMAXPROCS(0)
 	var all sync.WaitGroup
 	for i := range n {
 		all.Go(func() {
 			for j := i; j < len(objects); j += n {
-				f.live.Stand(objects[j])
+				table.Stand(objects[j])
 			}
 		})
 	}
