@@ -33,6 +33,9 @@ func (r *rendering) args(p process) []string {
 	if r.ActAsControllers && r.Layout == OneDeployment && len(r.appliers()) > 0 {
 		add("--act-as-controllers")
 	}
+	if r.grants(p) {
+		add("--access")
+	}
 	return append(out, r.lockdown(p)...)
 }
 

@@ -74,6 +74,10 @@ type Options struct {
 	// audit log and before the policies of the cluster, as with Flux.
 	ActAsControllers bool
 
+	// Access lets people ask for temporary rights: kinds, admission policies, and the
+	// controller that grants (package access).
+	Access bool
+
 	// The lockdown of a cluster with several tenants, as in Flux: references
 	// stay in their namespace, kustomizations load nothing from elsewhere, and
 	// what names no ServiceAccount is applied with the rights of this one.
@@ -93,6 +97,7 @@ func Render(o Options) ([]*unstructured.Unstructured, error) {
 	r.add(r.namespace())
 	r.addAll(r.definitions())
 	r.addAll(r.rights())
+	r.addAccess()
 	r.add(r.quota())
 	r.addAll(r.policies())
 	r.addAll(r.services())
@@ -132,6 +137,9 @@ func (o Options) check() error {
 	if !slices.Contains([]string{"debug", "info", "error"}, o.LogLevel) {
 		return fmt.Errorf("log level %q: want debug, info or error", o.LogLevel)
 	}
+	if o.Access && o.Layout == LikeFlux && !slices.Contains(o.Components, KustomizeController) {
+		return fmt.Errorf("access: %s grants it, and is not among the components", KustomizeController)
+	}
 	return o.checkNames()
 }
 
@@ -150,6 +158,10 @@ func (r *rendering) add(obj runtime.Object) {
 		r.err = err
 		return
 	}
+	r.addUnstructured(u)
+}
+
+func (r *rendering) addUnstructured(u *unstructured.Unstructured) {
 	labels := u.GetLabels()
 	if labels == nil {
 		labels = map[string]string{}

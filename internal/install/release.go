@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/leat-dev/leat/internal/access"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/world"
 )
@@ -90,7 +91,7 @@ func (u *uninstalling) patch(ctx context.Context, obj *unstructured.Unstructured
 func releasing(obj *unstructured.Unstructured) map[string]any {
 	patch := map[string]any{}
 	finalizers := slices.DeleteFunc(obj.GetFinalizers(), func(f string) bool {
-		return f == object.Finalizer || f == object.FinalizerGenerator
+		return f == object.Finalizer || f == object.FinalizerGenerator || f == access.Finalizer
 	})
 	metadata := map[string]any{"resourceVersion": obj.GetResourceVersion()}
 	if len(finalizers) != len(obj.GetFinalizers()) {

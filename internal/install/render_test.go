@@ -22,6 +22,7 @@ var variants = []struct {
 }{
 	{"leat", Options{Version: "v1.2.3"}},
 	{"flux", Options{Version: "v1.2.3", Layout: LikeFlux}},
+	{"access", Options{Version: "v1.2.3", Access: true, Components: []string{KustomizeController}, ActAsControllers: true}},
 	{"options", Options{
 		Version: "v1.2.3", Namespace: "gitops", Components: []string{KustomizeController, SourceController},
 		Registry: "registry.example.com/mirror", ImagePullSecret: "pull", OwnNamespaceOnly: true, NoNetworkPolicy: true,
@@ -197,6 +198,7 @@ func TestWrongOptions(t *testing.T) {
 		{Options{Version: "a b"}, `version "a b": `},
 		{Options{ClusterDomain: "x/y"}, `cluster domain "x/y": `},
 		{Options{ImagePullSecret: "?"}, `image pull secret "?": `},
+		{Options{Layout: LikeFlux, Components: []string{SourceController}, Access: true}, `access: kustomize-controller grants it`},
 	}
 	for _, c := range cases {
 		_, err := Render(c.options)

@@ -68,7 +68,7 @@ func (r *rendering) rights() []runtime.Object {
 	crdController, leader := "crd-controller-"+r.Namespace, "leader-election-"+r.Namespace
 	processes := r.subjects(r.processes())
 	return append(out,
-		&rbacv1.ClusterRole{TypeMeta: rbacType("ClusterRole"), ObjectMeta: clusterMeta(crdController), Rules: policy(ClusterRules())},
+		&rbacv1.ClusterRole{TypeMeta: rbacType("ClusterRole"), ObjectMeta: clusterMeta(crdController), Rules: policy(r.clusterRules())},
 		r.aggregated("flux-edit-", []string{"create", "delete", "deletecollection", "patch", "update"}, "admin", "edit"),
 		r.aggregated("flux-view-", []string{"get", "list", "watch"}, "admin", "edit", "view"),
 		r.role(leader),

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/leat-dev/leat/internal/access"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/world"
 )
@@ -44,7 +45,7 @@ func Uninstall(ctx context.Context, w world.World, r Removal, progress Progress)
 			return err
 		}
 	}
-	for _, gvk := range removed {
+	for _, gvk := range slices.Concat(admissionKinds, removed) {
 		if err := u.removeAll(ctx, gvk); err != nil {
 			return err
 		}
@@ -52,7 +53,7 @@ func Uninstall(ctx context.Context, w world.World, r Removal, progress Progress)
 	if err := u.removeDefinitions(ctx, definitions); err != nil {
 		return err
 	}
-	return u.removeNamespace(ctx)
+	return u.removeNamespaces(ctx)
 }
 
 // removed are the kinds that are deleted, rights last: whoever runs this may
@@ -106,6 +107,9 @@ func (u *uninstalling) ofInstallation(ctx context.Context, gvk schema.GroupVersi
 
 func (u *uninstalling) removeAll(ctx context.Context, gvk schema.GroupVersionKind) error {
 	m, err := u.w.Kind(ctx, gvk)
+	if meta.IsNoMatchError(err) && slices.Contains(admissionKinds, gvk) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -160,7 +164,7 @@ func (u *uninstalling) removeDefinitions(ctx context.Context, definitions []*uns
 
 func ofFlux(definition *unstructured.Unstructured) bool {
 	group, _, _ := unstructured.NestedString(definition.Object, "spec", "group")
-	return slices.Contains(fluxGroups, group)
+	return slices.Contains(fluxGroups, group) || group == access.Group
 }
 
 func (u *uninstalling) awaitGone(ctx context.Context, ref object.Ref) error {
@@ -175,6 +179,23 @@ func (u *uninstalling) awaitGone(ctx context.Context, ref object.Ref) error {
 		return fmt.Errorf("await the end of %s: %w; an object of it may have a finalizer that is not Flux's", ref.Key, err)
 	}
 	return nil
+}
+
+// removeNamespaces deletes the namespace of grants, and the installation's own.
+func (u *uninstalling) removeNamespaces(ctx context.Context) error {
+	grants, err := u.ofInstallation(ctx, namespaceKind, "")
+	if err != nil {
+		return err
+	}
+	for _, ns := range grants {
+		if ns.GetName() != access.Namespace {
+			continue
+		}
+		if err := u.remove(ctx, object.RefOf(ns)); err != nil {
+			return err
+		}
+	}
+	return u.removeNamespace(ctx)
 }
 
 // removeNamespace deletes the namespace where it is the installation's own.
