@@ -227,9 +227,17 @@ func (p *parity) tell(action string, out helm.Outcome, err error) []string {
 // why is what worlds word differently: why a field must not change.
 var why = regexp.MustCompile(` is invalid: spec[:.][^&]*(immutable|forbidden)`)
 
+// quoted are names in a row, as a schema lists the properties that it does not allow.
+var quoted = regexp.MustCompile(`'[^']*'(, '[^']*')+`)
+
 // sorted is the text of an error with its parts, which come in any order, in order.
 func sorted(text string) string {
-	parts := strings.FieldsFunc(why.ReplaceAllString(text, " must not change"), func(r rune) bool { return strings.ContainsRune("&\n,", r) })
+	text = quoted.ReplaceAllStringFunc(why.ReplaceAllString(text, " must not change"), func(names string) string {
+		list := strings.Split(names, ", ")
+		slices.Sort(list)
+		return strings.Join(list, " ")
+	})
+	parts := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune("&\n,", r) })
 	for i, part := range parts {
 		parts[i] = strings.TrimSpace(part)
 	}
