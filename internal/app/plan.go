@@ -90,6 +90,8 @@ type rendering struct {
 	flaws []change.Flaw
 	notes []string
 	err   error
+	// digests are those of the units, where the engine notes them (engine.Approvals).
+	digests unitDigests
 }
 
 // compare renders both sides of a cluster and says what the change does.
@@ -160,6 +162,7 @@ func (v *Preview) rendering(ctx context.Context, since time.Time) rendering {
 	out := rendering{fleet: v.Rendered(ctx), from: v.from, path: v.Entry.Path}
 	out.flaws, out.notes = v.flaws(ctx, out.fleet)
 	out.notes = append(out.notes, elsewhere(out.fleet)...)
+	out.digests = v.digests(out.fleet)
 	out.took = time.Since(since)
 	return out
 }

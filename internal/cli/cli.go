@@ -100,7 +100,7 @@ func fluxEnv(env Env) fluxcli.Env {
 func fluxVerbs(env Env) []*cobra.Command {
 	of := fluxEnv(env)
 	of.Own = true
-	verbs := fluxcli.Verbs(of, "install", "uninstall", "version")
+	verbs := fluxcli.Verbs(of, "install", "uninstall", "version", "check")
 	for _, verb := range verbs {
 		switch verb.Name() {
 		case "build":
@@ -142,7 +142,7 @@ had, in one program, and brings a whole fleet to life on a laptop.`,
 		return flagError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
 	root.AddCommand(newUp(env), newDown(env), newPlan(env), newTest(env), newGraph(env), newWhy(env), newDrift(env), newApprove(env), newRelease(env), newHotfix(env), newRollback(env), newPromote(env), newRetire(env), newController(env), newInstall(env), newUninstall(env), newVersion(env), newIsolated())
-	root.AddCommand(newSet(env))
+	root.AddCommand(newSet(env), newCheck(env))
 	root.AddCommand(flowVerbs(env)...)
 	root.AddCommand(fluxVerbs(env)...)
 	return root

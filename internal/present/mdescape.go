@@ -86,3 +86,14 @@ func shorten(text string, most int) string {
 	}
 	return fmt.Sprintf("%s… (%s more)", string([]rune(text)[:most]), count(n-most, "character"))
 }
+
+// Prose, Inline and Code escape a text for Markdown that is put around plans: as
+// words, within HTML such as a summary, and in a code span. Nothing in it is markup, a
+// mention or a link, and it has an end.
+func Prose(text string) string { return prose(text) }
+
+// Inline is Prose within HTML.
+func Inline(text string) string { return inline(text) }
+
+// Code is a text in a code span.
+func Code(text string) string { return code(text) }
