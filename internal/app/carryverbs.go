@@ -13,6 +13,7 @@ import (
 type ReleaseConfig struct {
 	CarryConfig
 	Components []string
+	Again      bool // releases versions that were rolled back
 	DryRun     bool
 	Tell       func(carry.Step)
 }
@@ -25,7 +26,7 @@ func Release(ctx context.Context, cfg ReleaseConfig) (out carry.Released, err er
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
 	return carry.Release(ctx, carry.Releasing{
-		Flow: c.Flow, Fleet: c.Fleet, Repos: c, Components: cfg.Components, DryRun: cfg.DryRun, Tell: cfg.Tell,
+		Flow: c.Flow, Fleet: c.Fleet, Repos: c, Components: cfg.Components, Again: cfg.Again, DryRun: cfg.DryRun, Tell: cfg.Tell,
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/leat-dev/leat/internal/carry"
@@ -22,6 +23,7 @@ type PromoteConfig struct {
 	From, To         string
 	Of               string
 	Only, Take, Keep []string
+	Again            bool // brings what was rolled back
 	DryRun           bool
 	// Unwell promotes what is unhealthy, or half rolled out, too.
 	Unwell   bool
@@ -63,10 +65,11 @@ func Promote(ctx context.Context, cfg PromoteConfig) (out Promoted, err error) {
 		}
 	}
 	in := carry.Promoting{
-		Flow: c.Flow, Fleet: c.Fleet, From: out.From, To: out.To, Of: cfg.Of, Only: cfg.Only, Take: cfg.Take, Keep: cfg.Keep, DryRun: cfg.DryRun,
+		Flow: c.Flow, Fleet: c.Fleet, From: out.From, To: out.To, Of: cfg.Of, Only: cfg.Only, Take: cfg.Take, Keep: cfg.Keep, Again: cfg.Again, DryRun: cfg.DryRun,
 		Body: func(ctx context.Context, p carry.Promotion) (string, error) { return cfg.body(ctx, &out, p), nil },
 	}
 	out.Promotion, err = carry.Promote(ctx, in, f)
+	out.Notes = append(out.Notes, cfg.rollbackNotes(out.To, out.Promotion)...)
 	return out, err
 }
 
@@ -143,10 +146,23 @@ func (cfg PromoteConfig) delivered(ctx context.Context, c *Carrying, from flow.E
 	return carry.Delivered(units, carry.Of{Repository: c.Repo.URL(), Branch: from.Branch, Has: carry.RevisionHas(watch.holds)}), nil
 }
 
+// rollbackNotes say what becomes of what rollbacks of the target took back.
+func (cfg PromoteConfig) rollbackNotes(to flow.Environment, p carry.Promotion) []string {
+	fate := "stays out; name it, or pass --again, to bring it"
+	if cfg.Again {
+		fate = "comes again"
+	}
+	var out []string
+	for _, r := range p.Rollbacks {
+		out = append(out, fmt.Sprintf("Rolled back in %s by %s: what it took back %s.", to.Name, r.By, fate))
+	}
+	return out
+}
+
 // body is what the pull request says: what moves, and what that does to the target.
 func (cfg PromoteConfig) body(ctx context.Context, out *Promoted, p carry.Promotion) string {
 	var b strings.Builder
-	for _, note := range out.Notes {
+	for _, note := range append(slices.Clone(out.Notes), cfg.rollbackNotes(out.To, p)...) {
 		fmt.Fprintf(&b, "%s\n", note)
 	}
 	if len(p.Files.Files) > 0 {
@@ -154,7 +170,7 @@ func (cfg PromoteConfig) body(ctx context.Context, out *Promoted, p carry.Promot
 	}
 	plan, err := cfg.plan(ctx, out.To, p)
 	if err != nil {
-		fmt.Fprintf(&b, "\nWhat it does to %s could not be planned: %v\n", out.To.Name, err)
+		fmt.Fprintf(&b, "\nWhat it does to %s could not be planned: %s\n", out.To.Name, err.Error())
 		return b.String()
 	}
 	out.Plan = plan

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/leat-dev/leat/internal/flow"
 	"github.com/leat-dev/leat/internal/forge"
+	"github.com/leat-dev/leat/internal/hash"
 	"github.com/leat-dev/leat/internal/promote"
 	"github.com/leat-dev/leat/internal/repo"
 )
@@ -35,7 +38,9 @@ type Promoting struct {
 	Of string
 	// Only, Take and Keep are as in promote.Move.
 	Only, Take, Keep []string
-	DryRun           bool
+	// Again brings what was rolled back in the target too.
+	Again  bool
+	DryRun bool
 	// Body says what the pull request says; it gets the commit of the promotion, which
 	// is not pushed yet.
 	Body func(context.Context, Promotion) (string, error)
@@ -48,6 +53,7 @@ type Promotion struct {
 	Commit         repo.Hash // on the new branch
 	Files          promote.Plan
 	Brings         []repo.Commit // of the source since then, the newest first
+	Rollbacks      []RolledBack  // of the target that are in force; what they took back stays out
 	Nothing        bool          // the target has everything already
 	Proposed
 }
@@ -73,11 +79,11 @@ func Promote(ctx context.Context, in Promoting, f forge.Forge) (Promotion, error
 			return out, err
 		}
 	}
-	out.Proposed = Proposed{Head: PromoteBranch + in.To.Name, Base: in.To.Branch, Commits: out.Brings}
+	out.Proposed = Proposed{Head: in.branch(), Base: in.To.Branch, Commits: out.Brings}
 	if in.DryRun {
 		return out, nil
 	}
-	if err := push(ctx, in.Fleet.Repo, out.Head, out.Commit); err != nil {
+	if err := in.Fleet.push(ctx, out.Head, out.Commit, out.Target); err != nil {
 		return out, err
 	}
 	proposed, err := propose(ctx, in.Fleet.Repo, f, request{out.Head, out.Base, in.title(), body})
@@ -86,6 +92,30 @@ func Promote(ctx context.Context, in Promoting, f forge.Forge) (Promotion, error
 	}
 	return out, err
 }
+
+// branch is where the promotion is proposed. What is named has a branch of its own, so
+// that two people who promote different things do not take each other's place.
+func (in Promoting) branch() string {
+	name := PromoteBranch + in.To.Name
+	if len(in.Only) == 0 {
+		return name
+	}
+	only := slices.Sorted(slices.Values(in.Only))
+	slug := strings.Trim(strings.Map(func(r rune) rune {
+		if r < 128 && (unicode.IsLetter(r) || unicode.IsDigit(r) || r == '-') {
+			return r
+		}
+		return '-'
+	}, strings.Join(only, "-")), "-")
+	if len(slug) > maxSlug {
+		slug = strings.Trim(slug[:maxSlug], "-")
+	}
+	digest := hash.OfString(strings.Join(only, "\x00"))
+	return fmt.Sprintf("%s+%s-%x", name, slug, digest[:3])
+}
+
+// maxSlug is how much of what is promoted stands in the name of its branch.
+const maxSlug = 40
 
 func (in Promoting) title() string {
 	if len(in.Only) > 0 {
@@ -116,6 +146,9 @@ func (in Promoting) read(ctx context.Context) (out Promotion, err error) {
 		return out, fmt.Errorf("environment %s: %w", in.To.Name, err)
 	}
 	if out.Last, err = in.last(ctx, out); err != nil {
+		return out, err
+	}
+	if out.Rollbacks, err = in.Fleet.rollbacks(ctx, in.To, out.Target); err != nil {
 		return out, err
 	}
 	since := repo.Range{From: out.Source, Paths: paths(in.Fleet.directory(in.From))}
@@ -180,7 +213,10 @@ func (in Promoting) trailer(message string) (commit string, found bool) {
 // files promotes by directory or by pins.
 func (in Promoting) files(ctx context.Context, out *Promotion) error {
 	move := promote.Move{Flow: in.Flow, From: in.From, To: in.To, Only: in.Only, Take: in.Take, Keep: in.Keep}
-	move.To.Move = in.move()
+	move.To.Move, move.Again = in.move(), in.Again
+	for _, b := range out.Rollbacks {
+		move.Rollbacks = append(move.Rollbacks, b.Rollback)
+	}
 	var err error
 	if move.Source, err = in.Fleet.Repo.Tree(ctx, out.Source, in.Fleet.Dir); err != nil {
 		return err
@@ -210,55 +246,16 @@ func (in Promoting) files(ctx context.Context, out *Promotion) error {
 
 // commit makes the commit of a promotion.
 func (in Promoting) commit(ctx context.Context, out *Promotion, d repo.Draft) error {
-	if was, same := in.before(ctx, out.Target, d); same {
-		out.Commit = was
-		return nil
-	}
 	d.Parents, d.Author, d.Message = []repo.Hash{out.Target}, in.Fleet.Author, in.message(*out)
 	id, err := in.Fleet.Repo.Commit(ctx, d)
 	if errors.Is(err, repo.ErrNoChange) {
 		out.Nothing = true
 		return nil
 	}
-	out.Commit = id
+	if err == nil {
+		out.Commit, err = in.Fleet.made(in.branch(), id)
+	}
 	return err
-}
-
-// before is the commit that an earlier run made of the same: it stays, and with it
-// what people said of it.
-func (in Promoting) before(ctx context.Context, target repo.Hash, d repo.Draft) (repo.Hash, bool) {
-	id, err := in.Fleet.Repo.Branch(PromoteBranch + in.To.Name)
-	if err != nil {
-		return id, false
-	}
-	c, err := in.Fleet.Repo.Look(id)
-	if err != nil || len(c.Parents) != 1 || c.Parents[0] != target {
-		return id, false
-	}
-	files, err := in.Fleet.Repo.Tree(ctx, id, d.Dir)
-	return id, err == nil && files.Hash() == d.Files.Hash()
-}
-
-// merge promotes a branch into a branch.
-func (in Promoting) merge(ctx context.Context, out *Promotion) error {
-	if len(in.Only) > 0 {
-		return fmt.Errorf("%s takes whole branches (move: merge): parts of one cannot be promoted", in.To.Name)
-	}
-	merged, err := in.Fleet.Repo.Merge(ctx, repo.Merge{
-		Ours: out.Target, Theirs: out.Source, Message: in.message(*out), Author: in.Fleet.Author,
-	})
-	if err != nil {
-		return err
-	}
-	var refusals []promote.Refusal
-	for _, c := range merged.Conflicts {
-		refusals = append(refusals, promote.Refusal{At: c.Path, On: c.Path, Text: c.Why})
-	}
-	if len(refusals) > 0 {
-		return &RefusedError{refusals}
-	}
-	out.Commit, out.Nothing = merged.Commit, merged.Nothing
-	return nil
 }
 
 func (in Promoting) message(p Promotion) string {
@@ -287,17 +284,60 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("%d decisions are needed; --take or --keep each by its name:\n%s", len(lines), strings.Join(lines, "\n"))
 }
 
-// push puts a commit on a branch of ours, which may hold an older one of the kind.
-func push(ctx context.Context, r *repo.Repo, name string, id repo.Hash) error {
-	was, err := r.Branch(name)
+// push puts a commit on a branch of ours, which may hold an older one of the kind, or
+// what is in base by now; what a person has committed there stays.
+func (o Onto) push(ctx context.Context, name string, id, base repo.Hash) error {
+	was, err := o.Repo.Branch(name)
 	if err != nil {
 		was = repo.Hash{}
 	}
 	if was == id {
 		return nil
 	}
-	if err := r.Push(ctx, repo.Update{Branch: name, Old: was, New: id, Force: true}); err != nil {
+	if err := o.replaceable(name, was, base); err != nil {
+		return err
+	}
+	if err := o.Repo.Push(ctx, repo.Update{Branch: name, Old: was, New: id, Force: true}); err != nil {
 		return fmt.Errorf("push %s: %w", name, err)
 	}
 	return nil
+}
+
+// made is the commit that an earlier run made of the same, or else this one: it stays,
+// and with it what people said of it.
+func (o Onto) made(name string, id repo.Hash) (repo.Hash, error) {
+	at, err := o.Repo.Branch(name)
+	if err != nil {
+		return id, nil //nolint:nilerr // there was no earlier run
+	}
+	was, err := o.Repo.Look(at)
+	if err != nil {
+		return id, err
+	}
+	is, err := o.Repo.Look(id)
+	if err != nil || !slices.Equal(was.Parents, is.Parents) {
+		return id, err
+	}
+	if differ, err := o.Repo.Changed(at, id); err != nil || len(differ) > 0 {
+		return id, err
+	}
+	return at, nil
+}
+
+// replaceable refuses to replace what a person has committed to a branch of ours.
+func (o Onto) replaceable(name string, was, base repo.Hash) error {
+	if (was == repo.Hash{}) {
+		return nil
+	}
+	if merged, err := o.Repo.Contains(base, was); err != nil || merged {
+		return err
+	}
+	c, err := o.Repo.Look(was)
+	if err != nil {
+		return err
+	}
+	if carried(c.Message) {
+		return nil
+	}
+	return fmt.Errorf("%s holds %s «%s» of %s, which would be lost: merge it, or delete the branch, and run this again", name, was.String()[:10], c.Subject(), c.Author.Name)
 }

@@ -167,8 +167,8 @@ environments:
 		t.Error("part of a branch was promoted")
 	}
 	o.fixed("fleet", "prod", map[string]string{"core/a.yaml": "a: 3\nb: 1\nc: 1\nd: 9\n"})
-	var refused *RefusedError
-	if _, err := Promote(t.Context(), o.promoting("sandbox", "prod"), nil); !errors.As(err, &refused) || refused.Refusals[0].On != "core/a.yaml" {
+	var refused *MergeError
+	if _, err := Promote(t.Context(), o.promoting("sandbox", "prod"), nil); !errors.As(err, &refused) || refused.Refusals[0].On != "core/a.yaml" || !strings.Contains(err.Error(), "git switch -c promote/prod origin/prod") {
 		t.Errorf("got %v", err)
 	}
 }

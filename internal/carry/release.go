@@ -17,6 +17,8 @@ type Releasing struct {
 	Fleet      Onto // the repository with the pins; its branch is that of an environment
 	Repos      Repositories
 	Components []string
+	// Again writes versions that were rolled back.
+	Again bool
 	// DryRun writes nothing.
 	DryRun bool
 	// Tell is called with each step as it is done; nil is nobody.
@@ -138,7 +140,38 @@ func (in Releasing) pins(ctx context.Context, cuts []Cut) ([]Write, error) {
 	if err != nil {
 		return nil, err
 	}
-	return in.writes(files, cuts)
+	writes, err := in.writes(files, cuts)
+	if err != nil || in.Again {
+		return writes, err
+	}
+	return writes, in.unrestored(ctx, files, writes, head)
+}
+
+// unrestored refuses versions that were released before, and rolled back. A newer one
+// is another version, and goes.
+func (in Releasing) unrestored(ctx context.Context, was tree.Tree, writes []Write, head repo.Hash) error {
+	e, err := in.environment()
+	if err != nil {
+		return err
+	}
+	rollbacks, err := in.Fleet.rollbacks(ctx, e, head)
+	if err != nil || len(rollbacks) == 0 {
+		return err
+	}
+	changes, _, err := Edited(was, writes)
+	if err != nil {
+		return err
+	}
+	will := was
+	for name, blob := range changes {
+		if will, err = will.With(name, blob); err != nil {
+			return err
+		}
+	}
+	if back := restored(rollbacks, e, was, will); len(back) > 0 {
+		return &RestoredError{back, e.Name}
+	}
+	return nil
 }
 
 func (in Releasing) writes(t tree.Tree, cuts []Cut) ([]Write, error) {

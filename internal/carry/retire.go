@@ -20,6 +20,9 @@ import (
 // RetireBranch is what the branch of a retirement begins with.
 const RetireBranch = "retire/"
 
+// retired is the trailer of a commit that takes an object out of an environment.
+const retired = "Retired-From: "
+
 // Annotations that leave an object in Git and out of what is delivered: kustomize drops
 // local configuration from what it builds, Flux v1 ignores what says so.
 const (
@@ -67,7 +70,7 @@ func Retire(ctx context.Context, in Retiring, f forge.Forge, body func(Retiremen
 	}
 	title := fmt.Sprintf("%s %s from %s", how, in.Object, in.Environment.Name)
 	out.Commit, err = in.Fleet.Repo.Commit(ctx, repo.Draft{
-		Parents: []repo.Hash{out.Target}, Author: in.Fleet.Author, Message: title + "\n", Changes: in.Fleet.below(out.Files),
+		Parents: []repo.Hash{out.Target}, Author: in.Fleet.Author, Message: title + "\n\n" + retired + in.Environment.Name + "\n", Changes: in.Fleet.below(out.Files),
 	})
 	if errors.Is(err, repo.ErrNoChange) {
 		return out, fmt.Errorf("%s is retired already (%s)", in.Object, in.File)
@@ -76,10 +79,10 @@ func Retire(ctx context.Context, in Retiring, f forge.Forge, body func(Retiremen
 		return out, err
 	}
 	out.Proposed = Proposed{Head: RetireBranch + in.branch(), Base: in.Environment.Branch}
-	if in.DryRun {
-		return out, nil
+	if out.Commit, err = in.Fleet.made(out.Head, out.Commit); err != nil || in.DryRun {
+		return out, err
 	}
-	if err := push(ctx, in.Fleet.Repo, out.Head, out.Commit); err != nil {
+	if err := in.Fleet.push(ctx, out.Head, out.Commit, out.Target); err != nil {
 		return out, err
 	}
 	proposed, err := propose(ctx, in.Fleet.Repo, f, request{out.Head, out.Base, title, body(out)})

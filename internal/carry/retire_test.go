@@ -44,7 +44,7 @@ func TestRetire(t *testing.T) {
 	out, err := retire("b", "prod/both.yaml", LocalConfig, 6)
 	o.must(err)
 	o.shows("fleet", both+"  annotations:\n    config.kubernetes.io/local-config: \"true\"\n", "show", out.Head+":prod/both.yaml")
-	o.shows("fleet", "Retire ConfigMap/x/b from prod", "log", "-1", "--format=%B", out.Head)
+	o.shows("fleet", "Retire ConfigMap/x/b from prod", "log", "-1", "--format=%s", out.Head)
 	out, err = retire("b", "prod/both.yaml", "", 6)
 	o.must(err)
 	o.shows("fleet", "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a", "show", out.Head+":prod/both.yaml")

@@ -20,6 +20,9 @@ const RollbackBranch = "rollback/"
 // taken back on purpose.
 const rolledBack = "Rolled-Back: "
 
+// broughtBack is the trailer of a commit that undoes a rollback.
+const broughtBack = "Brought-Back: "
+
 // Rolling is a rollback of an environment to what it was.
 type Rolling struct {
 	Fleet       Onto
@@ -74,11 +77,14 @@ func Rollback(ctx context.Context, in Rolling, f forge.Forge, body func(Rolled) 
 		return out, err
 	}
 	name := RollbackBranch + e.Name + "-" + out.To.String()[:10]
+	if out.Commit, err = in.Fleet.made(name, out.Commit); err != nil {
+		return out, err
+	}
 	out.Proposed = Proposed{Head: name, Base: e.Branch, Commits: out.Undone}
 	if in.DryRun {
 		return out, nil
 	}
-	if err := push(ctx, r, name, out.Commit); err != nil {
+	if err := in.Fleet.push(ctx, name, out.Commit, head); err != nil {
 		return out, err
 	}
 	proposed, err := propose(ctx, r, f, request{name, e.Branch, fmt.Sprintf("Roll %s back to %s", e.Name, out.To.String()[:10]), body(out)})

@@ -164,7 +164,7 @@ func arrivals(ctx context.Context, r *repo.Repo, head, base repo.Hash) (map[repo
 // of its own.
 func carried(message string) bool {
 	for line := range strings.Lines(message) {
-		for _, trailer := range []string{promotedWhole, promotedPart, rolledBack} {
+		for _, trailer := range []string{promotedWhole, promotedPart, rolledBack, broughtBack, retired} {
 			if strings.HasPrefix(line, trailer) {
 				return true
 			}

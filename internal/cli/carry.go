@@ -66,7 +66,7 @@ func (f *carryFlags) formats() []string {
 
 func newRelease(env Env) *cobra.Command {
 	f := &carryFlags{}
-	dry := false
+	dry, again := false, false
 	cmd := &cobra.Command{
 		Use:   "release COMPONENT…",
 		Short: "Release components: branches, packages and pins",
@@ -77,7 +77,8 @@ index, and at last write the pins of leat.yaml, in one commit. Until the pins ar
 written nothing has changed for any environment.
 
 Run it again when it failed half way: what is done already is found and left. Two
-releases at once both land.`,
+releases at once both land. A version that leat rollback took back is refused, unless
+--again; the next commit on the main branch makes a version that is not.`,
 		Example: `  leat release keda
   leat release keda jupyter_hub --dry-run
   leat release keda -C ../iac-flux-lscsde -o json`,
@@ -87,11 +88,12 @@ releases at once both land.`,
 			if err != nil {
 				return err
 			}
-			return runRelease(cmd.Context(), env, app.ReleaseConfig{CarryConfig: cfg, Components: given, DryRun: dry}, f.output)
+			return runRelease(cmd.Context(), env, app.ReleaseConfig{CarryConfig: cfg, Components: given, Again: again, DryRun: dry}, f.output)
 		},
 	}
 	f.register(cmd.Flags())
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "say what would be written, and write nothing")
+	cmd.Flags().BoolVar(&again, "again", false, "write a version that was rolled back")
 	return cmd
 }
 

@@ -9,7 +9,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/leat-dev/leat/internal/app"
+	"github.com/leat-dev/leat/internal/carry"
 	"github.com/leat-dev/leat/internal/promote"
+	"github.com/leat-dev/leat/internal/repo"
 )
 
 // promoteFlags are the flags of `leat promote`.
@@ -18,6 +20,7 @@ type promoteFlags struct {
 	dir, from, to, of string
 	take, keep        []string
 	dry, unwell       bool
+	again             bool
 	kubeconfig, key   string
 	output            string
 }
@@ -38,6 +41,9 @@ the target in it; run again it is brought up to date. What the target has change
 itself is kept and shown; where both have changed the same value a person decides, with
 --take (the source's) or --keep (the target's).
 
+What was rolled back in the target stays out, and is shown, until it is named or asked
+for with --again. What is named has a branch and a pull request of its own.
+
 What the source's own cluster does not run, or not well, is not promoted (--unwell).`,
 		Example: `  leat promote --to playground --dry-run
   leat promote --from development --to playground third-party
@@ -52,6 +58,7 @@ What the source's own cluster does not run, or not well, is not promoted (--unwe
 	fs.StringVar(&f.of, "of", "", "the branch, tag or commit that is promoted (default: the branch of the source)")
 	fs.StringArrayVar(&f.take, "take", nil, "a conflict in which the source counts: FILE or FILE:PATH (repeatable)")
 	fs.StringArrayVar(&f.keep, "keep", nil, "a conflict in which the target counts: FILE or FILE:PATH (repeatable)")
+	fs.BoolVar(&f.again, "again", false, "bring what was rolled back in the target too")
 	fs.BoolVar(&f.dry, "dry-run", false, "say what would be proposed, and push nothing")
 	fs.BoolVar(&f.unwell, "unwell", false, "promote what its own cluster does not run, or not well")
 	fs.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig with the contexts of leat.yaml (default: $KUBECONFIG, else that of kubectl)")
@@ -80,7 +87,7 @@ func runPromote(ctx context.Context, env Env, f *promoteFlags, only []string) er
 	clusters := &hotfixFlags{kubeconfig: f.kubeconfig}
 	out, err := app.Promote(ctx, app.PromoteConfig{
 		CarryConfig: app.CarryConfig{Dir: dir, CacheDir: previews.CacheDir, Mirrors: previews.Mirrors, Now: time.Now(), Signing: signing(f.key, env.Err)},
-		From:        f.from, To: f.to, Of: f.of, Only: only, Take: f.take, Keep: f.keep, DryRun: f.dry, Unwell: f.unwell,
+		From:        f.from, To: f.to, Of: f.of, Only: only, Take: f.take, Keep: f.keep, Again: f.again, DryRun: f.dry, Unwell: f.unwell,
 		Previews: previews, Connect: clusters.reach,
 	})
 	if err != nil {
@@ -128,13 +135,13 @@ func promotedJSON(out app.Promoted) map[string]any {
 	for _, f := range out.Files.Files {
 		one := file{Name: f.Name, Target: f.Target, What: f.What, Why: f.Why}
 		for _, v := range f.Values {
-			one.Values = append(one.Values, promoteJSON{v.Path, v.Line, v.From, v.To, string(v.Rule)})
+			one.Values = append(one.Values, promoteJSON{v.Path, v.Line, v.From, v.To, string(v.Rule), v.By})
 		}
 		files = append(files, one)
 	}
 	return map[string]any{
 		"from": out.From.Name, "to": out.To.Name, "source": out.Source.String(), "target": out.Target.String(), "commit": out.Commit.String(),
-		"nothing": out.Nothing, "notes": out.Notes, "files": files, "plan": out.Plan,
+		"nothing": out.Nothing, "notes": out.Notes, "rolledBack": commitsJSON(rollbackCommits(out.Rollbacks)), "files": files, "plan": out.Plan,
 		"branch": out.Head, "base": out.Base, "pullRequest": out.Request.URL, "outcome": out.Outcome, "instead": strings.TrimSpace(out.Instead),
 	}
 }
@@ -145,4 +152,13 @@ type promoteJSON struct {
 	From string `json:"from"`
 	To   string `json:"to"`
 	Rule string `json:"rule"`
+	By   string `json:"by,omitempty"` // the rollback that took it back
+}
+
+func rollbackCommits(all []carry.RolledBack) []repo.Commit {
+	out := make([]repo.Commit, len(all))
+	for i, r := range all {
+		out[i] = r.Commit
+	}
+	return out
 }

@@ -6,8 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 	"time"
+	"unicode"
 
 	"github.com/leat-dev/leat/internal/edit"
 	"github.com/leat-dev/leat/internal/finding"

@@ -47,6 +47,9 @@ func (m Move) file(name string) (File, []Refusal, error) {
 	}
 	f.Before, f.After = s.target, s.target
 	w := work{m: m, f: &f, sides: s, yaml: isYAML(name)}
+	if w.back, err = m.takenBack(f.Target); err != nil {
+		return f, nil, err
+	}
 	w.decide()
 	if !f.Writes() {
 		f.After = f.Before
@@ -81,6 +84,7 @@ type work struct {
 	sides    sides
 	yaml     bool
 	refusals []Refusal
+	back     []takenBack
 	paths    map[string]*edit.Path // those of rules, as they were parsed
 }
 
@@ -107,7 +111,9 @@ func (w *work) decide() {
 		if !bytes.Equal(s.source, s.target) {
 			w.is(Stays, "declared in leat.yaml")
 		}
-	case s.target == nil && s.known && s.last != nil && !w.take():
+	case w.fileTakenBack() != "":
+		w.is(Kept, "rolled back in "+w.m.To.Name+" by "+w.fileTakenBack()+"; name the file to bring it")
+	case s.target == nil && s.known && s.last != nil && !w.take() && !w.wasTakenBack():
 		w.deletedInTarget()
 	case s.target == nil:
 		w.add()
@@ -182,13 +188,16 @@ func (w *work) both() {
 		return
 	}
 	source := w.words(w.sides.source)
+	back := w.textTakenBack(source)
 	switch last := w.words(w.sides.last); {
 	case bytes.Equal(source, w.sides.target):
 	case w.keep():
 		w.is(Kept, "as asked")
-	case !w.sides.known && !w.take() && !w.named():
+	case back != "" && !w.again():
+		w.is(Kept, "rolled back in "+w.m.To.Name+" by "+back+"; name the file to bring it")
+	case !w.sides.known && !w.take() && !w.named() && back == "":
 		w.is(Kept, "it differs, and nobody knows whose change it is; name the file to copy it")
-	case !w.sides.known || w.take() || bytes.Equal(last, w.sides.target):
+	case !w.sides.known || w.take() || back != "" || bytes.Equal(last, w.sides.target):
 		w.is(Changed, "copied whole, it is no YAML")
 		w.f.After = source
 		w.unmapped(source)

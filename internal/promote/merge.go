@@ -67,7 +67,11 @@ func (w *work) merged(source []byte, target []*yaml.Node) {
 	s, _ := edit.Documents(source) // was read by otherWords, as was last
 	b, _ := edit.Documents(last)
 	m := &merge{w: w, known: known, maps: w.mappedBy(w.sides.source)}
-	docs := documents(s, b, target)
+	docs := documents(append([][]*yaml.Node{s, b, target}, w.backDocuments()...)...)
+	for i := range w.back {
+		w.back[i].docs = [2][]document{docs[3+2*i], docs[4+2*i]}
+	}
+	docs = docs[:3]
 	for _, id := range union(docs) {
 		m.document(id, with(docs[0], id), with(docs[1], id), with(docs[2], id))
 	}
@@ -169,9 +173,14 @@ func (m *merge) whole(at spot, n three) {
 	on := m.w.f.Name + ":" + at.path.String()
 	take := m.w.take() || slices.Contains(m.w.m.Take, on)
 	keep := m.w.keep() || slices.Contains(m.w.m.Keep, on)
+	back := m.takenBack(at, n)
+	take = take || back != "" && m.w.again()
 	switch {
 	case keep && !take:
 		m.told(at, n, Drift)
+	case back != "" && !take:
+		m.told(at, n, RolledBack)
+		m.values[len(m.values)-1].By = back
 	case n.s == nil && (!m.known || n.b == nil) && !take:
 		m.told(at, n, TargetOnly)
 	case m.known && equal(n.s, n.b) && !take:
@@ -240,7 +249,7 @@ func (m *merge) told(at spot, n three, rule Rule) {
 	if n.s == nil {
 		v.Line = lineOf(n.t)
 	}
-	if rule == Left || rule == Drift || rule == TargetOnly || rule == Unclear || rule == Contested {
+	if rule == Left || rule == Drift || rule == TargetOnly || rule == Unclear || rule == Contested || rule == RolledBack {
 		v.To = v.From
 	}
 	if rule == Taken && n.s.Kind == yaml.ScalarNode {
@@ -275,7 +284,8 @@ func (w *work) finish(m *merge, source []byte) {
 	if len(w.refusals) > 0 {
 		return
 	}
-	if then, err := w.carried(w.sides.last); m.known && err == nil && bytes.Equal(then, w.sides.target) {
+	back := slices.ContainsFunc(m.values, func(v Value) bool { return v.Rule == RolledBack })
+	if then, err := w.carried(w.sides.last); m.known && !back && err == nil && bytes.Equal(then, w.sides.target) {
 		if now, err := w.carried(w.sides.source); err == nil {
 			w.copied(now)
 			return
@@ -283,7 +293,7 @@ func (w *work) finish(m *merge, source []byte) {
 	}
 	if len(m.changes) == 0 {
 		if len(m.values) > 0 {
-			w.is(Kept, "nothing to promote: what differs stays, is its own or is unclear")
+			w.is(Kept, "nothing to promote: what differs stays, is its own, is unclear or was rolled back")
 		}
 		return
 	}

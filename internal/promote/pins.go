@@ -34,6 +34,7 @@ func (m Move) pins() (Plan, error) {
 			return Plan{}, fmt.Errorf("promote %s: %s pins no such component", only, m.From.Name)
 		}
 	}
+	back := m.pinsTakenBack()
 	files := map[string]*pinFile{}
 	var order []string
 	for _, p := range source {
@@ -46,7 +47,9 @@ func (m Move) pins() (Plan, error) {
 		}
 		have, ok := target[keyOf(p)]
 		last, known := then[keyOf(p)]
-		files[p.Within].decide(pinned{p, have, ok, last, known})
+		one := pinned{source: p, target: have, there: ok, last: last, known: known}
+		one.back = func(want string) string { return pinTakenBack(back, one, want) }
+		files[p.Within].decide(one)
 	}
 	var out Plan
 	slices.Sort(order)
@@ -64,6 +67,7 @@ type pinned struct {
 	there          bool // in the target
 	last           string
 	known          bool
+	back           func(want string) string // the rollback that took a value back
 }
 
 // pinFile is a file with pins in the making.
@@ -102,7 +106,9 @@ func (f *pinFile) decide(p pinned) {
 		v.Rule, v.From, v.To, v.Source = Absent, "", "", want
 	case own:
 		v.Rule, v.To = Left, v.From
-	case !p.there, take, !p.known, p.target.Value == last:
+	case p.back(want) != "" && !take && !m.Again && len(m.Only) == 0:
+		v.Rule, v.To, v.By = RolledBack, v.From, p.back(want)
+	case p.back(want) != "", !p.there, take, !p.known, p.target.Value == last:
 		f.changes = append(f.changes, edit.Change{Path: at, Value: want, Create: !p.there})
 	case want == last:
 		v.Rule, v.To = Drift, v.From

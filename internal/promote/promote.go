@@ -52,6 +52,10 @@ type Move struct {
 	// Take are conflicts in which the source counts, Keep those in which the target
 	// does: a file, or file:path as a refusal names it.
 	Take, Keep []string
+	// Rollbacks of the target, the newest first: what they took back stays out, unless
+	// its file or component is named, or Again.
+	Rollbacks []Rollback
+	Again     bool
 }
 
 // Plan is what a promotion does.
@@ -96,6 +100,7 @@ type Value struct {
 	Source   string // the value that the source has, in the target's words
 	Rule     Rule
 	Map      string // the name of the map that made To of the source's value
+	By       string // the rollback that took it back
 }
 
 // Rule says why a value is as it is after the promotion.
@@ -103,17 +108,18 @@ type Rule string
 
 // The rules.
 const (
-	Taken      Rule = "taken"     // from the source
-	Mapped     Rule = "mapped"    // from the source, with another word in it
-	Left       Rule = "stays"     // declared: the target's
-	LeftOut    Rule = "left out"  // declared to stay, and the target has none
-	Drift      Rule = "own"       // the target's own change, kept
-	TargetOnly Rule = "only here" // the target alone has it, kept
-	Removed    Rule = "removed"   // the source has removed it since
-	Absent     Rule = "not here"  // a pin that only the source has: it comes when its component is named
-	Unclear    Rule = "unclear"   // nobody knows whose change it is: the target's, kept
-	Contested  Rule = "conflict"  // both have changed it
-	Unmapped   Rule = "as it is"  // a word of a map in a text that is no YAML: name its file in the map
+	Taken      Rule = "taken"       // from the source
+	Mapped     Rule = "mapped"      // from the source, with another word in it
+	Left       Rule = "stays"       // declared: the target's
+	LeftOut    Rule = "left out"    // declared to stay, and the target has none
+	Drift      Rule = "own"         // the target's own change, kept
+	TargetOnly Rule = "only here"   // the target alone has it, kept
+	Removed    Rule = "removed"     // the source has removed it since
+	Absent     Rule = "not here"    // a pin that only the source has: it comes when its component is named
+	Unclear    Rule = "unclear"     // nobody knows whose change it is: the target's, kept
+	Contested  Rule = "conflict"    // both have changed it
+	RolledBack Rule = "rolled back" // the target had it, and it was taken back on purpose
+	Unmapped   Rule = "as it is"    // a word of a map in a text that is no YAML: name its file in the map
 )
 
 // Refusal is something that a person has to decide.

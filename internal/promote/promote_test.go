@@ -17,8 +17,9 @@ import (
 var update = flag.Bool("update", false, "write the want parts of testdata")
 
 // Each case is an archive: leat.yaml, the branches in source/, target/ and last/
-// (source when it was last promoted), and want: the plan and the diffs. Its comment
-// has lines of from, to, only, take, keep.
+// (source when it was last promoted), before/ and after/ (the target when it was rolled
+// back), and want: the plan and the diffs. Its comment has lines of from, to, only, take,
+// keep, again.
 func TestCases(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -82,7 +83,7 @@ func run(t *testing.T, m Move) string {
 
 func moveOf(t *testing.T, ar *txtar.Archive) Move {
 	t.Helper()
-	trees := map[string]map[string]string{"source": {}, "target": {}, "last": {}}
+	trees := map[string]map[string]string{"source": {}, "target": {}, "last": {}, "before": {}, "after": {}}
 	var m Move
 	var err error
 	for _, f := range ar.Files {
@@ -109,12 +110,17 @@ func moveOf(t *testing.T, ar *txtar.Archive) Move {
 			m.Take = append(m.Take, rest)
 		case "keep":
 			m.Keep = append(m.Keep, rest)
+		case "again":
+			m.Again = true
 		}
 	}
 	m.Source, m.Target = treeOf(t, trees["source"]), treeOf(t, trees["target"])
 	if len(trees["last"]) > 0 {
 		last := treeOf(t, trees["last"])
 		m.Last = &last
+	}
+	if len(trees["before"]) > 0 {
+		m.Rollbacks = []Rollback{{By: "0123456789", Before: treeOf(t, trees["before"]), After: treeOf(t, trees["after"])}}
 	}
 	return m
 }

@@ -37,6 +37,9 @@ func (v Value) text() string {
 	if v.Map != "" {
 		rule += " (" + v.Map + ")"
 	}
+	if v.By != "" {
+		rule += " by " + v.By
+	}
 	return fmt.Sprintf("%-10s %s: %s (line %d)", rule, v.Path, said, v.Line)
 }
 
