@@ -89,8 +89,8 @@ func (c Case) active(now time.Time) Step {
 	if !now.Before(held.Until.Time) {
 		return Step{Phase: Ended, Do: TakeBack, Why: "its time is over"}
 	}
-	return Step{Phase: Active, ApprovedBy: c.Request.Status.ApprovedBy, At: held.Until.Time,
-		Why: fmt.Sprintf("%s until %s", c.Request.Spec.what(), held.Until.UTC().Format(time.RFC3339))}
+	by := c.Request.Status.ApprovedBy
+	return Step{Phase: Active, ApprovedBy: by, At: held.Until.Time, Why: c.Request.Spec.what() + ", approved by " + quoteAll(by)}
 }
 
 func (c Case) pending(now time.Time) Step {

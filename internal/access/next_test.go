@@ -100,7 +100,7 @@ func TestNext(t *testing.T) {
 		{"too short", func(c *Case) { c.Request.Spec.For = minutes(9) }, 1, Refused, TakeBack, "9m0s is shorter than 10m0s"},
 		{"another role", func(c *Case) { c.Request.Spec.Role = "admin" }, 1, Refused, TakeBack, "does not know role admin; it knows edit, view"},
 
-		{"active", active, 31, Active, Nothing, "edit in shop for 30m0s until 2026-03-01T12:32:00Z"},
+		{"active", active, 31, Active, Nothing, "edit in shop for 30m0s, approved by carol"},
 		{"active without its approver", func(c *Case) { active(c); c.Decisions, c.Policy = nil, nil }, 31, Active, Nothing, ""},
 		{"at its end", active, 32, Ended, TakeBack, "its time is over"},
 		{"long past its end, the controller having been down", active, 5000, Ended, TakeBack, "its time is over"},
@@ -135,7 +135,7 @@ func TestNext(t *testing.T) {
 
 func active(c *Case) {
 	c.Decisions = []Decision{says("carol", Approve, 1)}
-	c.Request.Status.Phase = Active
+	c.Request.Status.Phase, c.Request.Status.ApprovedBy = Active, []string{"carol"}
 	c.Request.Status.Grant = &Held{From: metav1.NewTime(began.Add(2 * time.Minute)), Until: metav1.NewTime(began.Add(32 * time.Minute))}
 }
 

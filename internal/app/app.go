@@ -59,8 +59,10 @@ type Config struct {
 	Remotes Remotes
 	// Isolate starts children for work that may take a process down; nil does
 	// it in this process. Its command must end in ServeIsolated.
-	Isolate  *isolate.Config
-	Kinds    []unit.Kind // nil: all
+	Isolate *isolate.Config
+	Kinds   []unit.Kind // nil: all
+	// Access grants temporary rights as an installation in this namespace; empty does not.
+	Access   string
 	Log      *slog.Logger
 	Finished func(controller.Run)
 	Removed  func(object.Key)
@@ -80,6 +82,7 @@ type Local interface {
 // App is an engine with its ports.
 type App struct {
 	Controller *controller.Controller
+	access     *controller.Access // nil: none is granted
 	World      *cluster.World
 	Requests   *cluster.Counter
 
@@ -141,6 +144,11 @@ func New(cfg Config) (a *App, err error) {
 	events, err := corev1.NewForConfigAndClient(protobuf(restCfg), client)
 	if err != nil {
 		return nil, err
+	}
+	if cfg.Access != "" {
+		if a.access, err = a.grants(cfg, restCfg, client, accessClients{own, managed, events}); err != nil {
+			return nil, err
+		}
 	}
 	kinds := cfg.Kinds
 	if kinds == nil {
@@ -242,7 +250,7 @@ func (a *App) Run(ctx context.Context) error {
 	a.files.serve()
 	a.files.leads.Store(true)
 	defer a.files.leads.Store(false)
-	return a.Controller.Run(ctx)
+	return a.work(ctx)
 }
 
 func (a *App) close() {

@@ -40,6 +40,7 @@ type controllerFlags struct {
 	remotes                       remoteFlags
 	components                    []string
 	requireApproval               string
+	access                        bool
 	logLevel, logEncoding         string
 	metricsAddr, healthAddr       string
 	storagePath, storageAddr      string
@@ -81,6 +82,7 @@ func (f *controllerFlags) register(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.scope.all, "watch-all-namespaces", true, "watch all namespaces; false: only the one in $RUNTIME_NAMESPACE")
 	fs.StringVar(&f.scope.selector, "watch-label-selector", "", "reconcile only objects with these labels, for sharding")
 	fs.StringSliceVar(&f.components, "components", nil, "reconcile only the kinds of these controllers of Flux (default: all)")
+	fs.BoolVar(&f.access, "access", false, "grant temporary rights to those who ask and are approved, as the installation of $RUNTIME_NAMESPACE (docs/access.md)")
 	fs.StringVar(&f.requireApproval, "require-approval", "", "NAMESPACE/NAME of the ConfigMap that says whose approval every Kustomization and HelmRelease needs (docs/approvals.md)")
 	fs.IntVar(&f.concurrent, "concurrent", 20, "Kustomizations and HelmReleases converged at once")
 	fs.IntVar(&f.concurrentSources, "concurrent-sources", 10, "sources fetched at once")
@@ -164,7 +166,7 @@ func runController(ctx context.Context, env Env, f *controllerFlags) error {
 	a, err := app.New(app.Config{
 		REST: cfg, Options: options, Scope: scope, Kinds: kinds, Applying: f.concurrent, Fetching: f.concurrentSources,
 		DataDir: f.storagePath, Artifacts: f.storageAddr, Advertise: f.storageAdvAddr, Log: log,
-		Isolate: isolation(log, memory), Remotes: app.Remotes{Allowed: true, Allow: f.remotes.allow},
+		Isolate: isolation(log, memory), Remotes: app.Remotes{Allowed: true, Allow: f.remotes.allow}, Access: f.accessNamespace(),
 	})
 	if err != nil {
 		return err
@@ -173,6 +175,14 @@ func runController(ctx context.Context, env Env, f *controllerFlags) error {
 		REST: cfg, Metrics: f.metricsAddr, Health: f.healthAddr, Leader: f.leader.config(), Lease: leaseOf(f.components), StateDir: f.storagePath,
 		Grace: f.grace, Hurry: hurry, Log: log,
 	})
+}
+
+// accessNamespace is that of the installation which grants access; empty grants none.
+func (f *controllerFlags) accessNamespace() string {
+	if !f.access {
+		return ""
+	}
+	return app.RuntimeNamespace()
 }
 
 // approvalRules reads the name of a ConfigMap with rules; empty is none.

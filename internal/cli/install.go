@@ -49,6 +49,7 @@ Flux's controllers, for tools and habits that look for these.`,
   leat install --export > leat.yaml          kubectl apply --server-side -f leat.yaml
   leat install --adopt                       take over from Flux
   leat install --deployments=flux            kubectl logs -n flux-system deploy/source-controller
+  leat install --access                      with temporary rights on request
   leat install --no-cross-namespace-refs --no-remote-bases --default-service-account=default`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return runInstall(cmd.Context(), env, connect, f) },
@@ -75,6 +76,7 @@ func (f *installFlags) register(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.NoRemoteBases, "no-remote-bases", false, "refuse http and git resources in kustomizations")
 	fs.StringVar(&o.DefaultServiceAccount, "default-service-account", "", "ServiceAccount to act as where a unit names none")
 	fs.BoolVar(&o.ActAsControllers, "act-as-controllers", false, "no administrator's rights for the process: it acts as kustomize-controller and helm-controller")
+	fs.BoolVar(&o.Access, "access", false, "let people ask for temporary rights: leat access, docs/access.md")
 	fs.BoolVar(&f.export, "export", false, "print the manifests and do nothing")
 	fs.BoolVar(&f.adopt, "adopt", false, "end Deployments that do the same work, those of Flux too")
 	fs.BoolVar(&f.wait, "wait", true, "wait until the Deployments are ready")

@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/leat-dev/leat/internal/access"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/unit"
 	"github.com/leat-dev/leat/internal/world"
@@ -104,6 +105,8 @@ func manager(obj *unstructured.Unstructured) string {
 		return object.ManagerHelm
 	case object.GroupSourceExtensions:
 		return object.ManagerSourceWatcher
+	case access.Group:
+		return "leat"
 	default:
 		return object.ManagerSource
 	}

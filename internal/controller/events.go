@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -16,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/kubernetes/typed/core/v1"
 
+	"github.com/leat-dev/leat/internal/access"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/report"
 	"github.com/leat-dev/leat/internal/unit"
@@ -111,7 +113,7 @@ func (r *recorder) record(obj *unstructured.Unstructured, events []report.Event,
 		}
 		next := eventOf(obj, e, now, i)
 		id := string(obj.GetUID()) + next.Type
-		if e.Warning || obj.GetKind() == unit.HelmReleaseKind { // each under its own reason
+		if e.Warning || obj.GetKind() == unit.HelmReleaseKind || obj.GetKind() == access.RequestKind { // each under its own reason
 			id += next.Reason
 		}
 		if have := r.waiting[id]; have != nil {
@@ -134,7 +136,8 @@ func eventOf(obj *unstructured.Unstructured, e report.Event, now time.Time, i in
 	at := metav1.NewTime(now)
 	out := &corev1.Event{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: obj.GetNamespace(), Name: fmt.Sprintf("%s.%x", obj.GetName(), now.UnixNano()+int64(i)),
+			// Events of what has no namespace stand in default (core/v1 validation).
+			Namespace: cmp.Or(obj.GetNamespace(), metav1.NamespaceDefault), Name: fmt.Sprintf("%s.%x", obj.GetName(), now.UnixNano()+int64(i)),
 		},
 		InvolvedObject: corev1.ObjectReference{
 			APIVersion: obj.GetAPIVersion(), Kind: kind.Kind, Namespace: obj.GetNamespace(), Name: obj.GetName(),
@@ -169,6 +172,8 @@ func component(group string) string {
 		return object.ManagerHelm
 	case object.GroupSourceExtensions:
 		return object.ManagerSourceWatcher
+	case access.Group:
+		return "leat"
 	default:
 		return object.ManagerSource
 	}

@@ -17,6 +17,8 @@ const (
 	Remediated       = "Remediated"
 	DriftedCondition = "Drifted"
 	BuildFailed      = "BuildFailed"
+	// Of AccessRequests (Leat's own).
+	Granted = "Granted"
 )
 
 // Conditions says what each type of condition means; docs are made from it.
@@ -35,6 +37,7 @@ var Conditions = map[string]string{
 	Remediated:        "a failed install or upgrade was rolled back or uninstalled",
 	DriftedCondition:  "the cluster differs from the manifest of a HelmRelease with drift detection",
 	BuildFailed:       "a HelmChart could not be built",
+	Granted:           "the access that an AccessRequest asks for is there (Leat's own)",
 }
 
 // Reasons of conditions and events, as Flux words them (flux-v2 section 1.3 and
@@ -116,6 +119,19 @@ const (
 	ReasonDriftCorrectionFailed = "DriftCorrectionFailed"
 	ReasonRetriesExceeded       = "RetriesExceeded"
 	ReasonMissingTarget         = "MissingRollbackTarget"
+)
+
+// Reasons of AccessRequests (Leat's own).
+const (
+	ReasonAccessRequested  = "AccessRequested"
+	ReasonAwaitingApproval = "AwaitingApproval"
+	ReasonAccessApproved   = "AccessApproved"
+	ReasonAccessGranted    = "AccessGranted"
+	ReasonAccessEnded      = "AccessEnded"
+	ReasonAccessRejected   = "AccessRejected"
+	ReasonAccessExpired    = "RequestExpired"
+	ReasonAccessRefused    = "AccessRefused"
+	ReasonAccessFailed     = "AccessFailed"
 )
 
 // Reasons of warnings, which are events only (Leat's own).
@@ -202,6 +218,16 @@ var Reasons = map[string]string{
 	ReasonDriftCorrectionFailed: "what drifted could not be put back (events only)",
 	ReasonRetriesExceeded:       "the last attempt that the spec allows has failed",
 	ReasonMissingTarget:         "there is no earlier release to roll back to",
+
+	ReasonAccessRequested:  "somebody asks for access (events only)",
+	ReasonAwaitingApproval: "an AccessRequest waits for people to approve it",
+	ReasonAccessApproved:   "somebody approved an AccessRequest (events only)",
+	ReasonAccessGranted:    "the access holds until the end that the message names",
+	ReasonAccessEnded:      "the access is over and its rights are taken away",
+	ReasonAccessRejected:   "an AccessRequest was denied, or withdrawn",
+	ReasonAccessExpired:    "nobody approved an AccessRequest in time",
+	ReasonAccessRefused:    "the policy does not allow an AccessRequest, or its role cannot be granted",
+	ReasonAccessFailed:     "access could not be given or taken away; it is tried again",
 
 	ReasonUndefined:     "a variable is defined nowhere and became empty (events only)",
 	ReasonFloating:      "no version, or a range, is asked for, so that the newest comes (events only)",

@@ -1,0 +1,217 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+
+	"github.com/leat-dev/leat/internal/access"
+	"github.com/leat-dev/leat/internal/commit"
+	"github.com/leat-dev/leat/internal/grant"
+	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/report"
+	"github.com/leat-dev/leat/internal/sched"
+	"github.com/leat-dev/leat/internal/unit"
+	"github.com/leat-dev/leat/internal/world"
+)
+
+// accessKinds are those of temporary access; requests are reconciled, the others
+// wake them.
+var accessKinds = []unit.Kind{
+	{Group: access.Group, Kind: access.RequestKind, Version: access.Version, Plural: "accessrequests", Class: "access", Run: true},
+	{Group: access.Group, Kind: access.DecisionKind, Version: access.Version, Plural: "accessdecisions"},
+	{Group: access.Group, Kind: access.PolicyKind, Version: access.Version, Plural: "accesspolicies"},
+}
+
+// accessAtOnce bounds how many requests are worked on at the same time.
+const accessAtOnce = 2
+
+// AccessConfig is what the controller of temporary access needs.
+type AccessConfig struct {
+	World   world.World // as the process
+	Clients             // as the process
+	Events  corev1.CoreV1Interface
+	Grantor *grant.Grantor
+	Log     *slog.Logger
+}
+
+// Access works on AccessRequests, beside a Controller.
+type Access struct {
+	cfg    AccessConfig
+	loop   *sched.Loop
+	views  *views
+	commit commit.Committer
+	events *recorder
+}
+
+// NewAccess returns the controller of temporary access; nothing is asked of the
+// cluster before Run.
+func NewAccess(cfg AccessConfig) *Access {
+	a := &Access{cfg: cfg, commit: commit.Committer{World: cfg.World}}
+	a.loop = sched.NewLoop(sched.Limits{"access": accessAtOnce}, a.run)
+	a.views = newViews(cfg.Dynamic, Scope{}, a.changed)
+	a.events = newRecorder(cfg.Events, func(err error) { cfg.Log.Warn("event of access not written", "error", err) })
+	return a
+}
+
+// Run works until ctx ends. When it returns every goroutine is gone.
+func (a *Access) Run(ctx context.Context) error {
+	a.events.run(ctx)
+	err := a.views.start(ctx, accessKinds)
+	if err == nil {
+		a.loop.Start(ctx)
+		<-ctx.Done()
+	}
+	a.loop.Wait()
+	a.views.wait.Wait()
+	a.events.stop()
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// changed turns a change into wakes: of the request that changed, of that which a
+// decision is about, of those that wait in the environment of a policy.
+func (a *Access) changed(old, now *unstructured.Unstructured) {
+	obj := now
+	if obj == nil {
+		obj = old
+	}
+	switch obj.GetKind() {
+	case access.RequestKind:
+		if now == nil {
+			a.loop.Send(sched.Removed{Unit: object.KeyOf(old)})
+			return
+		}
+		a.wake(object.KeyOf(now), "the request changed")
+	case access.DecisionKind:
+		if d, err := access.DecodeDecision(obj); err == nil {
+			key := object.Key{Group: access.Group, Kind: access.RequestKind, Name: d.Spec.Request.Name}
+			if a.views.get(key) != nil {
+				a.wake(key, "AccessDecision "+obj.GetName())
+			}
+		}
+	case access.PolicyKind:
+		for _, r := range a.requests() {
+			if r.Spec.Environment == obj.GetName() && !r.Status.Phase.Over() {
+				a.wake(object.Key{Group: access.Group, Kind: access.RequestKind, Name: r.Name}, "AccessPolicy "+obj.GetName())
+			}
+		}
+	}
+}
+
+func (a *Access) wake(key object.Key, why string) {
+	a.loop.Send(sched.Wake{Unit: key, Class: "access", Priority: sched.Request, Why: why})
+}
+
+// run works on one request.
+func (a *Access) run(ctx context.Context, r sched.Run) sched.Finished {
+	done := sched.Finished{Unit: r.Unit}
+	obj := a.views.get(r.Unit)
+	if obj == nil {
+		return done
+	}
+	began := time.Now()
+	rep, err := a.converge(ctx, obj.DeepCopy())
+	switch {
+	case ctx.Err() != nil:
+	case apierrors.IsConflict(err) || apierrors.IsNotFound(err):
+		a.refresh(ctx, r.Unit)
+		done.Next = time.Now().Add(conflictPause)
+	case err != nil:
+		a.cfg.Log.Error("what became of a request could not be written; trying again", "request", r.Unit.Name, "error", err)
+		done.Next = time.Now().Add(5 * time.Second)
+	default:
+		done.Next = rep.Next
+		a.cfg.Log.Info("access", "request", r.Unit.Name, "result", rep.Summary.Reason, "message", rep.Summary.Message,
+			"took", time.Since(began).Round(time.Millisecond).String(), "why", r.Why)
+	}
+	return done
+}
+
+// converge has a request brought to where it should stand, and writes down how that
+// went: first the status, then the events.
+func (a *Access) converge(ctx context.Context, obj *unstructured.Unstructured) (report.Report, error) {
+	deleting := obj.GetDeletionTimestamp() != nil
+	switch {
+	case deleting && !slices.Contains(obj.GetFinalizers(), access.Finalizer):
+		return report.Report{}, nil
+	case !deleting:
+		next, err := a.commit.Finalizer(ctx, obj, access.Finalizer)
+		if err != nil {
+			return report.Report{}, err
+		}
+		obj = next
+	}
+	r, err := access.DecodeRequest(obj)
+	if err != nil {
+		return report.Report{}, err
+	}
+	rep := a.cfg.Grantor.Converge(ctx, r, a.decisions(), time.Now())
+	if ctx.Err() != nil {
+		return rep, ctx.Err()
+	}
+	next, err := a.write(ctx, obj, rep)
+	if err != nil {
+		return rep, err
+	}
+	a.events.record(obj, rep.Events, time.Now())
+	if !rep.Finalize {
+		a.views.put(next)
+	}
+	return rep, nil
+}
+
+func (a *Access) write(ctx context.Context, obj *unstructured.Unstructured, rep report.Report) (*unstructured.Unstructured, error) {
+	if rep.Finalize {
+		return a.commit.Release(ctx, obj, access.Finalizer)
+	}
+	next, _, err := a.commit.Status(ctx, obj, rep.Status)
+	return next, err
+}
+
+// refresh reads a request from the API, because the watch is behind.
+func (a *Access) refresh(ctx context.Context, key object.Key) {
+	obj, err := a.cfg.World.Get(ctx, object.Ref{Key: key, Version: access.Version})
+	switch {
+	case err == nil:
+		a.views.put(obj)
+	case apierrors.IsNotFound(err):
+		if old := a.views.get(key); old != nil {
+			a.views.remove(key, version(old))
+		}
+	}
+}
+
+func (a *Access) requests() []access.Request {
+	var out []access.Request
+	for _, obj := range a.views.all() {
+		if obj.GetKind() != access.RequestKind {
+			continue
+		}
+		if r, err := access.DecodeRequest(obj); err == nil {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func (a *Access) decisions() []access.Decision {
+	var out []access.Decision
+	for _, obj := range a.views.all() {
+		if obj.GetKind() != access.DecisionKind {
+			continue
+		}
+		if d, err := access.DecodeDecision(obj); err == nil {
+			out = append(out, d)
+		}
+	}
+	return out
+}

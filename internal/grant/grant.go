@@ -1,0 +1,175 @@
+// Package grant does in a cluster what package access decided: it looks at roles,
+// makes grants, takes them back, and finds out what was written meanwhile.
+//
+//	g := &grant.Grantor{Own: w, Acting: w, Tokens: tokens, Metadata: m, Namespace: "flux-system"}
+//	rep := g.Converge(ctx, request, decisions, time.Now())
+//
+// Everything it does can be done again: a run that was cut off is simply repeated.
+// What ends a grant is not this package but the end that its token bears; this one
+// cleans up.
+package grant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/metadata"
+
+	"github.com/leat-dev/leat/internal/access"
+	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/report"
+	"github.com/leat-dev/leat/internal/world"
+)
+
+// manager is the field manager of what a grant is made of.
+const manager = "leat"
+
+// Token is what the API server gave out for a ServiceAccount.
+type Token struct {
+	Text  string
+	Until time.Time
+}
+
+// Tokens asks the API server for a token of a ServiceAccount in access.Namespace.
+type Tokens func(ctx context.Context, account string, life time.Duration) (Token, error)
+
+// Grantor makes grants and takes them back.
+type Grantor struct {
+	// Own reads and removes the kinds of access, as the process.
+	Own world.World
+	// Acting does the rest, as who may give rights away.
+	Acting world.World
+	Tokens Tokens
+	// Metadata lists what may have been written, as Acting.
+	Metadata metadata.Interface
+	// Namespace is that of the installation.
+	Namespace string
+}
+
+// Converge brings a request to where it should stand now.
+func (g *Grantor) Converge(ctx context.Context, r access.Request, decisions []access.Decision, now time.Time) report.Report {
+	c := access.Case{Request: r, Decisions: decisions, Protected: access.Protected(g.Namespace)}
+	c.Policy, c.NoPolicy = g.policy(ctx, r.Spec.Environment)
+	run := report.AccessRun{Step: access.Next(c, now)}
+	switch run.Step.Do {
+	case access.Nothing:
+	case access.Look:
+		run.Snapshot, run.Err = g.look(ctx, r, run.Step.Rule)
+		if refusal := (refusal{}); errors.As(run.Err, &refusal) {
+			run.Err, run.Step.Phase, run.Step.Why = nil, access.Refused, refusal.Error()
+		} else if run.Err == nil {
+			c.Request.Status.Snapshot = run.Snapshot
+			run.Step = access.Next(c, now) // nobody can have approved it yet: it waits
+		}
+	case access.Give:
+		run.Grant, run.Err = g.give(ctx, r)
+	case access.TakeBack:
+		run.End, run.Err = g.takeBack(ctx, c, now)
+	case access.Forget:
+		run.Err = g.forget(ctx, r, decisions)
+	}
+	return report.Access(r, run, now)
+}
+
+// policy reads the policy of an environment; it is nil with the reason otherwise.
+func (g *Grantor) policy(ctx context.Context, name string) (*access.Policy, error) {
+	ref := object.Ref{Key: object.Key{Group: access.Group, Kind: access.PolicyKind, Name: name}, Version: access.Version}
+	obj, err := g.Own.Get(ctx, ref)
+	if apierrors.IsNotFound(err) {
+		return nil, fmt.Errorf("waits for AccessPolicy %s: there is none of that name", access.Quote(name))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", ref.Key, err)
+	}
+	p, err := access.DecodePolicy(obj)
+	if err != nil {
+		return nil, err
+	}
+	return &p, nil
+}
+
+// refusal is an error of the request, which no other attempt mends.
+type refusal struct{ error }
+
+// look takes the snapshot of the role that is asked for.
+func (g *Grantor) look(ctx context.Context, r access.Request, rule access.RoleRule) (*access.Snapshot, error) {
+	ref := rbacRef("ClusterRole", "", r.Spec.Role)
+	obj, err := g.Acting.Get(ctx, ref)
+	if apierrors.IsNotFound(err) {
+		return nil, refusal{fmt.Errorf("there is no ClusterRole %s", r.Spec.Role)}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", ref.Key, err)
+	}
+	var role rbacv1.ClusterRole
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(obj.Object, &role); err != nil {
+		return nil, refusal{fmt.Errorf("read %s: %w", ref.Key, err)}
+	}
+	snapshot, err := access.Take(r.Spec.Role, role.Rules, access.Bounds{Accept: rule.Accept, ClusterWide: r.Spec.ClusterWide})
+	if err != nil {
+		return nil, refusal{err}
+	}
+	return &snapshot, nil
+}
+
+// forget deletes a request that is long over, with what was said about it.
+func (g *Grantor) forget(ctx context.Context, r access.Request, decisions []access.Decision) error {
+	if err := g.forgetDecisions(ctx, r, decisions); err != nil {
+		return err
+	}
+	return g.gone(ctx, g.Own, accessRef(access.RequestKind, r.Name))
+}
+
+func (g *Grantor) forgetDecisions(ctx context.Context, r access.Request, decisions []access.Decision) error {
+	for _, d := range decisions {
+		if d.Spec.Request.UID == r.UID {
+			if err := g.gone(ctx, g.Own, accessRef(access.DecisionKind, d.Name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// gone deletes an object that may not be there, or whose kind may not.
+func (g *Grantor) gone(ctx context.Context, w world.World, ref object.Ref) error {
+	err := w.Delete(ctx, world.Delete{Ref: ref})
+	if err == nil || apierrors.IsNotFound(err) || meta.IsNoMatchError(err) {
+		return nil
+	}
+	return fmt.Errorf("delete %s: %w", ref.Key, err)
+}
+
+func accessRef(kind, name string) object.Ref {
+	return object.Ref{Key: object.Key{Group: access.Group, Kind: kind, Name: name}, Version: access.Version}
+}
+
+func rbacRef(kind, namespace, name string) object.Ref {
+	return object.Ref{Key: object.Key{Group: rbacv1.GroupName, Kind: kind, Namespace: namespace, Name: name}, Version: "v1"}
+}
+
+var accountKind = schema.GroupVersionKind{Version: "v1", Kind: "ServiceAccount"}
+
+func accountRef(name string) object.Ref {
+	return object.Ref{Key: object.Key{Kind: accountKind.Kind, Namespace: access.Namespace, Name: name}, Version: accountKind.Version}
+}
+
+// get returns an object, or nil where there is none.
+func get(ctx context.Context, w world.Reader, ref object.Ref) (*unstructured.Unstructured, error) {
+	obj, err := w.Get(ctx, ref)
+	if apierrors.IsNotFound(err) || meta.IsNoMatchError(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", ref.Key, err)
+	}
+	return obj, nil
+}
