@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/leat-dev/leat/internal/carry"
 	"github.com/leat-dev/leat/internal/flow"
 	"github.com/leat-dev/leat/internal/forge"
 	"github.com/leat-dev/leat/internal/gate"
@@ -23,6 +24,7 @@ type EnvState struct {
 	Move      flow.Move  `json:"move,omitempty"`
 	Head      *EnvHead   `json:"head,omitempty"` // nil where the branch is not there
 	Waiting   *Waiting   `json:"waiting,omitempty"`
+	Fixes     *EnvFixes  `json:"fixes,omitempty"` // nil where main has all of it
 	Opening   EnvOpening `json:"opening"`
 	Pulls     []EnvPull  `json:"pullRequests,omitempty"`
 	Problem   string     `json:"problem,omitempty"`
@@ -46,6 +48,14 @@ type Waiting struct {
 	Own      int      `json:"own"`
 	Drifted  int      `json:"drifted"`
 	Subjects []string `json:"subjects,omitempty"` // of the newest commits
+}
+
+// EnvFixes are commits of an environment's branch that the main branch lacks.
+type EnvFixes struct {
+	Commits int       `json:"commits"`
+	Main    string    `json:"main"`
+	Since   time.Time `json:"since"` // when the oldest came
+	Authors []string  `json:"authors"`
 }
 
 // EnvOpening tells whether changes may reach an environment now.
@@ -120,6 +130,9 @@ func (f *FlowRepo) fill(ctx context.Context, e flow.Environment, s *EnvState) er
 	if err != nil {
 		return err
 	}
+	if s.Fixes, err = f.fixes(ctx, h, e); err != nil {
+		return err
+	}
 	s.Head = &EnvHead{Commit: last.ID.String(), Subject: last.Subject(), Author: last.Author.Name, When: last.Committer.When.UTC(), Local: h.Local}
 	before, ok := f.Flow.Environment(e.Follows)
 	if !ok {
@@ -143,6 +156,28 @@ func (f *FlowRepo) fill(ctx context.Context, e flow.Environment, s *EnvState) er
 	}
 	s.Waiting = &w
 	return nil
+}
+
+// fixes are what an environment that is a branch has and main lacks.
+func (f *FlowRepo) fixes(ctx context.Context, h Head, e flow.Environment) (*EnvFixes, error) {
+	main := f.Repo.DefaultBranch()
+	if main == "" || main == e.Branch || e.Copied() {
+		return nil, nil
+	}
+	found, err := carry.MissingFixes(ctx, f.Repo, h.Commit.ID, main)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	out := &EnvFixes{Commits: len(found), Main: main, Since: found[0].Since}
+	for _, c := range found {
+		if c.Since.Before(out.Since) {
+			out.Since = c.Since
+		}
+		if !slices.Contains(out.Authors, c.Author.Name) {
+			out.Authors = append(out.Authors, c.Author.Name)
+		}
+	}
+	return out, nil
 }
 
 // maxSubjects is how many of the commits that wait are named; maxLog how many are

@@ -48,6 +48,7 @@ func Matrix(ctx context.Context, cfg MatrixConfig) (MatrixResult, error) {
 	}
 	defer previews.Close()
 	m := &matrixReader{cfg: cfg, f: f, previews: previews, there: newThere(previews)}
+	defer m.there.Close()
 	environments, err := f.chosen(cfg.Environments)
 	if err != nil {
 		return MatrixResult{}, err
@@ -218,6 +219,7 @@ func (m *matrixReader) column(ctx context.Context, c *columnReader, components m
 			m.note("", "%s: what there is beside %s is not known: %v", p.Component, p.Value, err)
 		case slices.Contains(values, p.Value) || p.Kind == flow.ChartPin && flow.IsRange(p.Value):
 			fact.Exists, fact.There = flow.Yes, values
+			m.fixes(ctx, p, component, fact)
 		default:
 			fact.Exists, fact.There = flow.No, values
 			fact.Why = with(fact.Why, flow.Dangling, p.Kind.Dangles(values))
@@ -227,6 +229,20 @@ func (m *matrixReader) column(ctx context.Context, c *columnReader, components m
 		}
 	}
 	return flow.Column{Environment: c.env, Pins: c.pins, Facts: c.facts}
+}
+
+// fixes says whether a pinned branch has fixes that its main line lacks.
+func (m *matrixReader) fixes(ctx context.Context, p flow.Pin, c flow.Component, fact *flow.Fact) {
+	if p.Kind != flow.BranchPin {
+		return
+	}
+	found, err := m.there.fixes(ctx, p.Value, c)
+	if err != nil {
+		m.note("", "%s: whether %s has fixes that its main branch lacks is not known: %v", p.Component, p.Value, err)
+	}
+	if fact.Fixes = len(found); fact.Fixes > 0 {
+		fact.Why = with(fact.Why, flow.HotFix, fmt.Sprintf("its main branch lacks %d of its commits, the last is «%s» of %s", fact.Fixes, found[0].Subject(), found[0].Author.Name))
+	}
 }
 
 func with(why map[flow.State]string, state flow.State, text string) map[flow.State]string {

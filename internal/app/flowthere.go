@@ -1,18 +1,22 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/leat-dev/leat/internal/carry"
 	"github.com/leat-dev/leat/internal/chart"
 	"github.com/leat-dev/leat/internal/engine"
 	"github.com/leat-dev/leat/internal/flow"
 	"github.com/leat-dev/leat/internal/mirror"
+	"github.com/leat-dev/leat/internal/repo"
 	"github.com/leat-dev/leat/internal/source/git"
 )
 
@@ -23,6 +27,12 @@ type there struct {
 	p     *Previews
 	local *LocalSources
 	known map[string]listing
+	open  map[string]opened // copies of repositories, with their history
+}
+
+type opened struct {
+	repo *repo.Repo
+	err  error
 }
 
 type listing struct {
@@ -31,7 +41,16 @@ type listing struct {
 }
 
 func newThere(p *Previews) *there {
-	return &there{p: p, local: &LocalSources{Mirrors: p.cfg.Mirrors, Pool: p.pool}, known: map[string]listing{}}
+	return &there{p: p, local: &LocalSources{Mirrors: p.cfg.Mirrors, Pool: p.pool}, known: map[string]listing{}, open: map[string]opened{}}
+}
+
+// Close lets go of the repositories that were read.
+func (t *there) Close() {
+	for _, o := range t.open {
+		if o.repo != nil {
+			_ = o.repo.Close() // it was only read
+		}
+	}
 }
 
 // of lists what a pin could be, written as the pin is.
@@ -123,6 +142,44 @@ func (t *there) repository(url string) (*git.Remote, []string, error) {
 		return nil, mirror.Branches(folders), nil
 	}
 	return nil, nil, fmt.Errorf("the mirror of %s is one state of it, without branches", url)
+}
+
+// fixes are the commits that a branch of a component's repository has and its main
+// branch lacks. A folder that stands for a repository has no history to tell them.
+func (t *there) fixes(ctx context.Context, branch string, c flow.Component) ([]carry.Fix, error) {
+	r, err := t.history(ctx, c.Repository)
+	if err != nil || r == nil {
+		return nil, err
+	}
+	main := cmp.Or(c.Branch, r.DefaultBranch())
+	if main == "" || main == branch {
+		return nil, nil
+	}
+	head, err := r.Branch(branch)
+	if err != nil {
+		return nil, err
+	}
+	return carry.MissingFixes(ctx, r, head, main)
+}
+
+// history is a copy of a repository; nil where there is none to be had.
+func (t *there) history(ctx context.Context, url string) (*repo.Repo, error) {
+	at := url
+	if m, rest, ok := mirror.Find(t.p.cfg.Mirrors, url); ok {
+		dir, err := mirrored(m, rest)
+		if err != nil || !isRepository(dir) {
+			return nil, err
+		}
+		at = dir
+	} else if !t.p.cfg.Fetch {
+		return nil, nil
+	}
+	if have, ok := t.open[at]; ok {
+		return have.repo, have.err
+	}
+	r, err := repo.Clone(ctx, at, repo.Options{Dir: filepath.Join(t.p.cfg.CacheDir, "flow")})
+	t.open[at] = opened{r, err}
+	return r, err
 }
 
 func (t *there) charts(ctx context.Context, c flow.ChartRef) ([]string, error) {

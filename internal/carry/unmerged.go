@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/leat-dev/leat/internal/flow"
 	"github.com/leat-dev/leat/internal/repo"
 )
 
@@ -59,7 +58,7 @@ func (in Fixing) Status(ctx context.Context) ([]Unmerged, error) {
 	seen := map[[2]string]int{}
 	for _, e := range in.Flow.Environments {
 		for _, component := range append([]string{""}, in.components()...) {
-			if component == "" && in.copied(e) {
+			if component == "" && e.Copied() {
 				continue
 			}
 			in.Environment, in.Component = e.Name, component
@@ -102,10 +101,6 @@ func byAge(a, b time.Time) int {
 	}
 	return a.Compare(b)
 }
-
-// copied tells that changes come into an environment by copies: its branch has commits
-// of its own for each of them, and none goes to main as it is.
-func (in Fixing) copied(e flow.Environment) bool { return e.Directory != "" && e.Move != flow.Merge }
 
 // MissingFixes are the commits of a head that a branch of its repository lacks, the
 // newest first, without those that only a flow makes: promotions and rollbacks.

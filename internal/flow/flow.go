@@ -92,6 +92,10 @@ type Environment struct {
 	Move Move `json:"move" want:"enum=copy|merge|pins"`
 }
 
+// Copied tells that changes come into it by copies: its branch has commits of its own for
+// each of them, and none of these goes to another branch as it is.
+func (e Environment) Copied() bool { return e.Directory != "" && e.Move != Merge }
+
 // Move is how changes come from one environment into the next.
 type Move string
 

@@ -14,10 +14,15 @@ type Env struct {
 	Local                            bool
 	Commits, Files, Own, Drifted     int
 	Subjects                         []string
-	Closed                           string // why nothing may reach it; empty where it is open
-	Next                             time.Time
-	Pulls                            []Pull
-	Problem                          string
+	// Fixes are commits here that Main lacks, the oldest since so long, by Who.
+	Fixes   int
+	Main    string
+	Since   time.Duration
+	Who     []string
+	Closed  string // why nothing may reach it; empty where it is open
+	Next    time.Time
+	Pulls   []Pull
+	Problem string
 }
 
 // Pull is an open pull request.
@@ -45,10 +50,7 @@ func (all Envs) Text(s Style) string {
 }
 
 func (e Env) lines(s Style) []string {
-	place := e.Branch
-	if e.Directory != "" {
-		place += ", " + e.Directory
-	}
+	place := e.place()
 	if e.Follows != "" {
 		place += ", follows " + e.Follows
 	}
@@ -69,6 +71,9 @@ func (e Env) lines(s Style) []string {
 	if e.Drifted > 0 || e.Own > 0 {
 		add("35", "! changed here alone: %s", e.alone())
 	}
+	if e.Fixes > 0 {
+		add("31", "! %s", e.unmerged())
+	}
 	switch {
 	case e.Files > 0:
 		add("36", "↓ waiting in %s: %s, %s", e.Follows, count(e.Commits, "commit"), count(e.Files, "file"))
@@ -84,11 +89,7 @@ func (e Env) lines(s Style) []string {
 		}
 	}
 	if e.Closed != "" {
-		until := ""
-		if !e.Next.IsZero() {
-			until = ", opens " + e.Next.Format("2006-01-02 15:04 MST")
-		}
-		add("33", "closed: %s%s", e.Closed, until)
+		add("33", "%s", e.closed())
 	}
 	for _, p := range e.Pulls {
 		add("", "pull request %d: %s %s", p.Number, p.Title, p.URL)
@@ -105,6 +106,39 @@ func (e Env) alone() string {
 		parts = append(parts, count(e.Drifted, "file"))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// unmerged says what the main branch lacks.
+func (e Env) unmerged() string {
+	return fmt.Sprintf("%s lacks %s, the oldest for %s (%s)", e.Main, count(e.Fixes, "commit"), Age(e.Since), strings.Join(e.Who, ", "))
+}
+
+// closed says why nothing may reach it, and until when.
+func (e Env) closed() string {
+	until := ""
+	if !e.Next.IsZero() {
+		until = ", opens " + e.Next.Format("2006-01-02 15:04 MST")
+	}
+	return "closed: " + e.Closed + until
+}
+
+// waits says what waits in the environment before.
+func (e Env) waits() string {
+	switch {
+	case e.Files > 0:
+		return fmt.Sprintf("%s, %s", count(e.Commits, "commit"), count(e.Files, "file"))
+	case e.Follows != "" && e.Problem == "":
+		return "nothing"
+	}
+	return ""
+}
+
+// place is where an environment is written.
+func (e Env) place() string {
+	if e.Directory != "" {
+		return e.Branch + ", " + e.Directory
+	}
+	return e.Branch
 }
 
 // Age is a length of time as people say it.

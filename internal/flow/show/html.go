@@ -1,7 +1,7 @@
 package show
 
 import (
-	_ "embed"
+	"embed"
 	"fmt"
 	"html/template"
 	"io"
@@ -10,10 +10,10 @@ import (
 	"github.com/leat-dev/leat/internal/flow"
 )
 
-//go:embed matrix.gohtml
-var matrixPage string
+//go:embed *.gohtml
+var pageFiles embed.FS
 
-var page = template.Must(template.New("matrix").Parse(matrixPage))
+var pages = template.Must(template.ParseFS(pageFiles, "*.gohtml"))
 
 type pageData struct {
 	Verdict      string
@@ -60,7 +60,7 @@ func (m Matrix) HTML(w io.Writer) error {
 	for _, s := range []flow.State{flow.Dangling, flow.Orphan, flow.NotLive, flow.HotFix, flow.Ahead, flow.Differs, flow.Behind, flow.Alone, flow.Missing, flow.Same} {
 		d.Legend = append(d.Legend, signData{signs[s].sign, signs[s].class, string(s), signs[s].words})
 	}
-	return page.Execute(w, d)
+	return pages.ExecuteTemplate(w, "matrix.gohtml", d)
 }
 
 // counts says how many looks there are of each state.

@@ -263,5 +263,5 @@ func (m Matrix) Markdown() string {
 
 // escape keeps text from being markdown.
 func escape(text string) string {
-	return strings.NewReplacer("|", `\|`, "*", `\*`, "_", `\_`, "<", "&lt;", "`", "\\`", "~", `\~`, "[", `\[`, "@", "&#64;", "\n", " ").Replace(text)
+	return strings.NewReplacer("|", `\|`, "*", `\*`, "_", `\_`, "<", "&lt;", "`", "\\`", "~", `\~`, "[", `\[`, "@", "&#64;").Replace(printable(strings.ReplaceAll(text, "\n", " ")))
 }
