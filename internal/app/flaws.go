@@ -94,7 +94,10 @@ func (v *Preview) judge(ctx context.Context, u fleet.Unit, out *verdict) {
 	})
 	for _, w := range written(u, out.built) {
 		if u.Cluster != "" || engine.Provided(object.RefOf(w.Object), w.Object.GetLabels()) == "" {
-			out.flaws = append(out.flaws, out.check.Flaws(ctx, w)...)
+			for _, flaw := range out.check.Flaws(ctx, w) {
+				flaw.Object = flaw.Object.In(u.Cluster)
+				out.flaws = append(out.flaws, flaw)
+			}
 		}
 	}
 }

@@ -134,8 +134,13 @@ func (p *Previews) compared(ctx context.Context, sides [2]rendering) (present.En
 
 // render brings one side to rest. A side that does not have the cluster is empty.
 func (p *Previews) render(ctx context.Context, o entry.Options, r Revision) rendering {
+	return p.renderAfter(ctx, o, r, nil)
+}
+
+// renderAfter is render of what is compared with what the fleet was before.
+func (p *Previews) renderAfter(ctx context.Context, o entry.Options, r Revision, before *fleet.Rendered) rendering {
 	began := time.Now()
-	v, err := p.Open(ctx, r.Snapshot, o)
+	v, err := p.open(ctx, r.Snapshot, o, before)
 	if err != nil {
 		return unrendered(r, err)
 	}

@@ -149,9 +149,17 @@ var standing = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Open makes the world of a revision and lets it come to rest.
 func (p *Previews) Open(ctx context.Context, snap worktree.Snapshot, o entry.Options) (*Preview, error) {
+	return p.open(ctx, snap, o, nil)
+}
+
+// open is Open of what is compared with what the fleet was before; that may be nil.
+func (p *Previews) open(ctx context.Context, snap worktree.Snapshot, o entry.Options, before *fleet.Rendered) (*Preview, error) {
 	v, err := p.stage(snap, o, nil)
 	if err != nil {
 		return nil, err
+	}
+	if before != nil {
+		v.Fleet.Follows(*before)
 	}
 	if err = v.ground.lay(ctx); err == nil {
 		err = v.Fleet.Settle(ctx)

@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/leat-dev/leat/internal/entry"
+	"github.com/leat-dev/leat/internal/fleet"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/present"
 	"github.com/leat-dev/leat/internal/preview"
@@ -175,19 +176,21 @@ type draft struct {
 
 // drafts renders both sides apart from each other.
 func (p *Previews) drafts(ctx context.Context, o entry.Options, sides [2]Revision) (out [2]draft) {
+	var before *fleet.Rendered
 	for i, r := range sides {
 		if i == 1 && r.Tree.Hash() == sides[0].Tree.Hash() {
 			out[1] = out[0] // both render the same
 			return out
 		}
-		out[i] = p.draft(ctx, o, r)
+		out[i] = p.draft(ctx, o, r, before)
+		before = &out[i].fleet
 	}
 	return out
 }
 
-func (p *Previews) draft(ctx context.Context, o entry.Options, r Revision) (out draft) {
+func (p *Previews) draft(ctx context.Context, o entry.Options, r Revision, before *fleet.Rendered) (out draft) {
 	began := time.Now()
-	v, err := p.Open(ctx, r.Snapshot, o)
+	v, err := p.open(ctx, r.Snapshot, o, before)
 	if err != nil {
 		return draft{rendering: unrendered(r, err)}
 	}

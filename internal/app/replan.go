@@ -82,7 +82,7 @@ func (r *replanned) at(ctx context.Context, snap worktree.Snapshot) (present.Ent
 	head := rendering{}
 	switch {
 	case r.head == nil:
-		r.head, head.err = r.previews.Open(ctx, snap, r.entry)
+		r.head, head.err = r.previews.open(ctx, snap, r.entry, &r.base.fleet)
 	default:
 		if head.err = r.head.Update(ctx, snap); head.err != nil {
 			r.close() // the next one begins anew

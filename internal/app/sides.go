@@ -23,7 +23,7 @@ func (p *Previews) sides(ctx context.Context, o entry.Options, base, head Revisi
 	if passage == preview.Whole {
 		return [2]rendering{from, to}
 	}
-	fresh := p.render(ctx, o, head)
+	fresh := p.renderAfter(ctx, o, head, &from.fleet)
 	if passage == preview.Refused && fresh.err == nil {
 		fresh.fleet = preview.Merge(from.fleet, to.fleet, fresh.fleet)
 	}
@@ -38,6 +38,7 @@ func (v *Preview) pass(ctx context.Context, from rendering, to Revision) (render
 	if err != nil || !reflect.DeepEqual(e, v.Entry) {
 		return rendering{}, preview.Apart
 	}
+	v.Fleet.Follows(from.fleet)
 	if err := v.Update(ctx, to.Snapshot); err != nil {
 		return rendering{}, preview.Apart
 	}

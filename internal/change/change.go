@@ -109,6 +109,7 @@ const (
 // Unit is what happens to one unit.
 type Unit struct {
 	Key, Parent object.Key
+	Cluster     string // other than the fleet's own, that it works in; see fleet.Unit
 	Op          Op
 	// Why says more of a unit that is orphaned, or of which nothing is known.
 	Why  string

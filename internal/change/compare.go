@@ -89,7 +89,7 @@ func (s *side) ownersOf(key object.Key) []*fleet.Unit {
 // unit compares a unit of head with what it was; b is nil for a new one. The
 // second result is false where nothing of it changes.
 func (c *comparison) unit(b, h *fleet.Unit) (Unit, bool) {
-	u := Unit{Key: h.Key, Parent: h.Parent, Op: Create, Order: h.Order, Origin: h.Origin, Warnings: h.Warnings}
+	u := Unit{Key: h.Key, Parent: h.Parent, Cluster: h.Cluster, Op: Create, Order: h.Order, Origin: h.Origin, Warnings: h.Warnings}
 	touched := true
 	if b == nil {
 		b = &fleet.Unit{Key: h.Key}
@@ -145,7 +145,7 @@ func (c *comparison) compare(u *Unit, b, h *fleet.Unit) bool {
 // gone is a unit that head does not have.
 func (c *comparison) gone(b *fleet.Unit) Unit {
 	f := c.fate(b)
-	u := Unit{Key: b.Key, Parent: b.Parent, Op: f.op, Why: f.why, Before: c.standing(b), Order: b.Order, Origin: b.Origin}
+	u := Unit{Key: b.Key, Parent: b.Parent, Cluster: b.Cluster, Op: f.op, Why: f.why, Before: c.standing(b), Order: b.Order, Origin: b.Origin}
 	if f.op == Delete {
 		u.Objects, u.Release = c.leftovers(b), c.release(b, nil)
 	}

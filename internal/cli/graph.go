@@ -31,12 +31,14 @@ what makes each, what it builds from, and what it waits for.`,
 
 // node is a unit of a graph.
 type node struct {
-	Cluster   string   `json:"cluster"`
-	Unit      string   `json:"unit"`
-	State     string   `json:"state"`
-	Parent    string   `json:"parent,omitempty"`
-	Source    string   `json:"source,omitempty"`
-	DependsOn []string `json:"dependsOn,omitempty"`
+	Cluster string `json:"cluster"`
+	Unit    string `json:"unit"`
+	State   string `json:"state"`
+	// KubeConfig names what leads to the other cluster that the unit works in.
+	KubeConfig string   `json:"kubeConfig,omitempty"`
+	Parent     string   `json:"parent,omitempty"`
+	Source     string   `json:"source,omitempty"`
+	DependsOn  []string `json:"dependsOn,omitempty"`
 }
 
 func runGraph(ctx context.Context, env Env, f *renderFlags, given []string) error {
@@ -66,7 +68,7 @@ func runGraph(ctx context.Context, env Env, f *renderFlags, given []string) erro
 }
 
 func nodeOf(cluster string, u fleet.Unit) node {
-	n := node{Cluster: cluster, Unit: u.Key.String(), State: string(u.State), Parent: named(u.Parent), Source: named(u.Source)}
+	n := node{Cluster: cluster, Unit: u.Key.String(), State: string(u.State), KubeConfig: u.Cluster, Parent: named(u.Parent), Source: named(u.Source)}
 	for _, key := range u.DependsOn {
 		n.DependsOn = append(n.DependsOn, key.String())
 	}
@@ -94,7 +96,7 @@ func printGraph(out io.Writer, nodes []node) error {
 			line += " (" + n.State + ")"
 		}
 		for _, part := range []struct{ word, text string }{
-			{"made by", n.Parent}, {"from", n.Source}, {"after", strings.Join(n.DependsOn, ", ")},
+			{"works in", n.KubeConfig}, {"made by", n.Parent}, {"from", n.Source}, {"after", strings.Join(n.DependsOn, ", ")},
 		} {
 			if part.text != "" {
 				line += "\n      " + part.word + " " + part.text

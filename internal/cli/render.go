@@ -81,7 +81,7 @@ func runBuild(ctx context.Context, env Env, f *buildFlags, given []string) error
 	if err != nil {
 		return err
 	}
-	var objects []any
+	var objects []shownObject
 	for _, r := range all {
 		units := r.Fleet.Units
 		if f.unit != "" {
@@ -98,27 +98,41 @@ func runBuild(ctx context.Context, env Env, f *buildFlags, given []string) error
 	return printObjects(env.Out, objects, f.output)
 }
 
+// shownObject is an object as it may be shown.
+type shownObject struct {
+	value   map[string]any
+	cluster string // another one than the fleet's own
+}
+
 // shown are the objects of a unit as they may be shown.
-func shown(u fleet.Unit, mask plan.Mask) []any {
-	var out []any
+func shown(u fleet.Unit, mask plan.Mask) []shownObject {
+	var out []shownObject
 	for _, o := range u.Objects {
 		if !o.Provided && o.Value != nil {
-			out = append(out, mask.Object(o.Value).Object)
+			out = append(out, shownObject{mask.Object(o.Value).Object, u.Cluster})
 		}
 	}
 	return out
 }
 
-func printObjects(out io.Writer, list []any, format string) error {
+func printObjects(out io.Writer, list []shownObject, format string) error {
 	if format == "json" {
-		return printJSON(out, map[string]any{"apiVersion": "v1", "kind": "List", "items": list})
+		items := make([]any, len(list))
+		for i, item := range list {
+			items[i] = item.value
+		}
+		return printJSON(out, map[string]any{"apiVersion": "v1", "kind": "List", "items": items})
 	}
 	for _, item := range list {
-		text, err := yaml.Marshal(item)
+		text, err := yaml.Marshal(item.value)
 		if err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintf(out, "---\n%s", text); err != nil {
+		in := ""
+		if item.cluster != "" {
+			in = "# in the cluster of " + item.cluster + "\n"
+		}
+		if _, err := fmt.Fprintf(out, "---\n%s%s", in, text); err != nil {
 			return err
 		}
 	}

@@ -78,11 +78,12 @@ func runWhy(ctx context.Context, env Env, f *renderFlags, given []string) error 
 func becauseOf(ctx context.Context, r app.Rendering, u fleet.Unit) because {
 	b := because{node: nodeOf(r.Path, u), Reason: u.Reason, Message: u.Message, On: u.On, Path: u.Path, Files: u.Files}
 	for _, read := range u.Reads {
-		key, ok := engine.KeyOfSubject(read.Key)
+		cluster, subject := engine.SiteOf(read.Key)
+		key, ok := engine.KeyOfSubject(subject)
 		if read.Space != record.Object || !ok {
 			continue
 		}
-		text := key.String()
+		text := key.In(cluster).String()
 		if read.Answer == record.Miss {
 			text += " (not there when it looked)"
 		}
@@ -101,7 +102,7 @@ func (b because) text() string {
 		word  string
 		items []string
 	}{
-		{"cluster", one(b.Cluster)}, {"made by", one(b.Parent)}, {"from", one(strings.TrimSpace(b.Source + " " + b.Path))},
+		{"cluster", one(b.Cluster)}, {"works in", one(b.KubeConfig)}, {"made by", one(b.Parent)}, {"from", one(strings.TrimSpace(b.Source + " " + b.Path))},
 		{"after", b.DependsOn}, {"waits for", b.On}, {"rebuilt", b.Rebuilt}, {"looked at", b.Objects}, {"read", b.Files},
 	} {
 		for i, item := range part.items {

@@ -94,7 +94,7 @@ func autoscaled(r fleet.Rendered) map[object.Key]bool {
 			}
 			kind := cmp.Or(textAt(o.Value, "spec", "scaleTargetRef", "kind"), "Deployment")
 			name := textAt(o.Value, "spec", "scaleTargetRef", "name")
-			out[object.Key{Group: "apps", Kind: kind, Namespace: o.Ref.Namespace, Name: name}] = true
+			out[object.Key{Group: "apps", Kind: kind, Namespace: o.Ref.Namespace, Name: name, Cluster: o.Ref.Cluster}] = true
 		}
 	}
 	return out
@@ -111,7 +111,7 @@ func budgetRemoved(o *change.Object) []Finding {
 
 func budgetBlocks(r fleet.Rendered) []Finding {
 	var out []Finding
-	var running map[string][]workload
+	var running map[space][]workload
 	for i := range r.Units {
 		for o := range made(&r.Units[i]) {
 			if !is(o.Ref, budget) {
@@ -120,7 +120,7 @@ func budgetBlocks(r fleet.Rendered) []Finding {
 			if running == nil {
 				running = workloads(r)
 			}
-			for _, f := range blocks(running[o.Ref.Namespace], o) {
+			for _, f := range blocks(running[spaceOf(o.Ref)], o) {
 				out = append(out, f.of(&r.Units[i], o))
 			}
 		}
@@ -135,15 +135,20 @@ type workload struct {
 	replicas int64
 }
 
+// space is a namespace of a cluster.
+type space struct{ cluster, namespace string }
+
+func spaceOf(ref object.Ref) space { return space{ref.Cluster, ref.Namespace} }
+
 // workloads are those of a fleet, by namespace, but for those that autoscalers
 // scale.
-func workloads(r fleet.Rendered) map[string][]workload {
-	out, auto := map[string][]workload{}, autoscaled(r)
+func workloads(r fleet.Rendered) map[space][]workload {
+	out, auto := map[space][]workload{}, autoscaled(r)
 	for i := range r.Units {
 		for o := range made(&r.Units[i]) {
 			if (is(o.Ref, "apps/Deployment") || is(o.Ref, "apps/StatefulSet")) && !auto[o.Ref.Key] {
 				pods, _, _ := unstructured.NestedStringMap(o.Value.Object, "spec", "template", "metadata", "labels")
-				out[o.Ref.Namespace] = append(out[o.Ref.Namespace], workload{o.Ref, pods, replicas(o.Value)})
+				out[spaceOf(o.Ref)] = append(out[spaceOf(o.Ref)], workload{o.Ref, pods, replicas(o.Value)})
 			}
 		}
 	}

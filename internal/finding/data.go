@@ -99,7 +99,7 @@ func definitionRemoved(set change.Set) []Finding {
 		n := 0
 		for i := range set.Before.Units {
 			for made := range made(&set.Before.Units[i]) {
-				if made.Ref.Group == group && made.Ref.Kind == kind {
+				if made.Ref.Cluster == o.Ref.Cluster && made.Ref.Group == group && made.Ref.Kind == kind {
 					n++
 				}
 			}
@@ -113,20 +113,20 @@ func namespaceRemoved(set change.Set) []Finding {
 		if !is(o.Ref, "Namespace") || !goes(o) {
 			return nil
 		}
-		return found("everything in the namespace is deleted; the fleet wants %s there after the change", count(inNamespace(set.After, o.Ref.Name), "object"))
+		return found("everything in the namespace is deleted; the fleet wants %s there after the change", count(inNamespace(set.After, space{o.Ref.Cluster, o.Ref.Name}), "object"))
 	})(set)
 }
 
-func inNamespace(r fleet.Rendered, name string) int {
+func inNamespace(r fleet.Rendered, in space) int {
 	there := map[object.Key]bool{}
 	for i := range r.Units {
 		for o := range made(&r.Units[i]) {
-			if o.Ref.Namespace == name {
+			if spaceOf(o.Ref) == in {
 				there[o.Ref.Key] = true
 			}
 		}
 		for _, ref := range r.Units[i].Wanted {
-			if ref.Namespace == name {
+			if spaceOf(ref) == in {
 				there[ref.Key] = true
 			}
 		}

@@ -177,8 +177,8 @@ func healthCheckMissing(r fleet.Rendered) []Finding {
 			if there == nil {
 				there = objectsOf(r)
 			}
-			key := checkOf(asMap(item), u.Key.Namespace)
-			if there[key] || there[object.Key{Group: key.Group, Kind: key.Kind, Name: key.Name}] {
+			key := checkOf(asMap(item), u.Key.Namespace).In(u.Cluster)
+			if there[key] || there[object.Key{Group: key.Group, Kind: key.Kind, Name: key.Name, Cluster: u.Cluster}] {
 				continue
 			}
 			f := ofUnit(u, "it waits for the health of %s, which nothing creates", key)

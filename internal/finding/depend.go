@@ -85,7 +85,7 @@ func undeclared(r fleet.Rendered) []Finding {
 		told := map[object.Key]bool{}
 		var earlier before
 		for o := range made(u) {
-			by, custom := brings[[2]string{o.Ref.Group, o.Ref.Kind}]
+			by, custom := brings[definition{o.Ref.Cluster, o.Ref.Group, o.Ref.Kind}]
 			if !custom || by == u.Key || told[by] {
 				continue
 			}
@@ -100,13 +100,16 @@ func undeclared(r fleet.Rendered) []Finding {
 	return out
 }
 
-// definitions tells which unit brings which kind, by group and kind.
-func definitions(r fleet.Rendered) map[[2]string]object.Key {
-	out := map[[2]string]object.Key{}
+// definition is a kind in a cluster.
+type definition struct{ cluster, group, kind string }
+
+// definitions tells which unit brings which kind.
+func definitions(r fleet.Rendered) map[definition]object.Key {
+	out := map[definition]object.Key{}
 	for i := range r.Units {
 		for o := range made(&r.Units[i]) {
 			if is(o.Ref, "apiextensions.k8s.io/CustomResourceDefinition") {
-				out[[2]string{textAt(o.Value, "spec", "group"), textAt(o.Value, "spec", "names", "kind")}] = r.Units[i].Key
+				out[definition{o.Ref.Cluster, textAt(o.Value, "spec", "group"), textAt(o.Value, "spec", "names", "kind")}] = r.Units[i].Key
 			}
 		}
 	}

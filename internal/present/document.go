@@ -5,6 +5,7 @@ import (
 
 	"github.com/leat-dev/leat/internal/change"
 	"github.com/leat-dev/leat/internal/fleet"
+	"github.com/leat-dev/leat/internal/object"
 )
 
 // Version names the format of a Document. Fields are only ever added to it; one
@@ -78,17 +79,23 @@ type Ref struct {
 	Kind       string `json:"kind"`
 	Namespace  string `json:"namespace,omitempty"`
 	Name       string `json:"name"`
+	// KubeConfig names what leads to the other cluster that an object is in, or that a
+	// unit works in: Secret/flux-system/edge, Secret/flux-system/clusters/KEY.
+	KubeConfig string `json:"kubeConfig,omitempty"`
 }
 
-// String is Kind/namespace/name.
+// String is Kind/namespace/name, and in which other cluster.
 func (r Ref) String() string {
-	switch {
-	case r == Ref{}:
+	if r == (Ref{}) {
 		return ""
-	case r.Namespace == "":
-		return r.Kind + "/" + r.Name
 	}
-	return r.Kind + "/" + r.Namespace + "/" + r.Name
+	return object.Key{Kind: r.Kind, Namespace: r.Namespace, Name: r.Name, Cluster: r.KubeConfig}.String()
+}
+
+// here is the same as seen from inside its cluster.
+func (r Ref) here() Ref {
+	r.KubeConfig = ""
+	return r
 }
 
 // Finding is one thing found.
@@ -152,6 +159,12 @@ type Unit struct {
 	Warnings []string  `json:"warnings,omitempty"`
 	Origin
 }
+
+// String is Kind/namespace/name: the unit itself is an object of the fleet's own cluster.
+func (u Unit) String() string { return u.here().String() }
+
+// String is Kind/namespace/name: in which cluster, its unit tells.
+func (o Object) String() string { return o.here().String() }
 
 // Standing is how a unit stands at one side.
 type Standing struct {

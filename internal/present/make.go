@@ -61,6 +61,7 @@ func unitOf(u change.Unit) Unit {
 		Before: standing(u.Before), After: standing(u.After),
 		Spec: fieldsOf(u.Spec, nil, nil), Release: releaseOf(u.Release),
 	}
+	out.KubeConfig = u.Cluster
 	for _, o := range u.Objects {
 		out.Objects = append(out.Objects, objectOf(o))
 	}
@@ -205,7 +206,7 @@ func refOf(r object.Ref) Ref {
 	if r.IsZero() {
 		return Ref{}
 	}
-	return Ref{APIVersion: r.APIVersion(), Kind: r.Kind, Namespace: r.Namespace, Name: r.Name}
+	return Ref{APIVersion: r.APIVersion(), Kind: r.Kind, Namespace: r.Namespace, Name: r.Name, KubeConfig: r.Cluster}
 }
 
 // keyOf names a unit: its API group is known by its kind.

@@ -49,6 +49,9 @@ func (u *Unit) summary() string {
 			}
 		}
 	}
+	if u.KubeConfig != "" {
+		words += " in the cluster of " + u.KubeConfig
+	}
 	if u.Why != "" {
 		words += " (" + u.Why + ")"
 	}

@@ -31,8 +31,8 @@ type Inputs struct {
 // placeholder is an object that was made up.
 type placeholder struct {
 	data map[string]string
-	kind gvks.GroupKind      // of which it is the definition; zero for a ConfigMap or Secret
-	by   map[object.Key]bool // who could not do without that kind
+	kind gvks.GroupKind      // of which it is the definition; zero for anything else
+	by   map[object.Key]bool // who could not do without that kind, or namespace
 }
 
 // manager is the field manager of what is made up.

@@ -84,6 +84,7 @@ type Fleet struct {
 	rested  map[object.Key]int           // when a unit first was ready
 	made    map[object.Key]*placeholder
 	lost    map[object.Key]bool // out of reach, and taken as ready
+	before  *former             // nil where nothing is known of it
 	written map[object.Key]bool // the world told of a change
 	count   int                 // of runs
 	ahead   ahead

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	gvks "k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/leat-dev/leat/internal/engine"
 	"github.com/leat-dev/leat/internal/fleet"
@@ -250,10 +249,10 @@ func (f *Fleet) placeholders() []fleet.Placeholder {
 // name it, of a kind those that have an object of it, or asked for it and are not
 // ready yet.
 func (f *Fleet) users() map[object.Key][]object.Key {
-	kinds := map[gvks.GroupKind]object.Key{}
+	kinds := map[defined]object.Key{}
 	for key, p := range f.made {
 		if !p.kind.Empty() {
-			kinds[p.kind] = key
+			kinds[defined{cluster: key.Cluster, kind: p.kind}] = key
 		}
 	}
 	out := map[object.Key][]object.Key{}
@@ -265,9 +264,11 @@ func (f *Fleet) users() map[object.Key][]object.Key {
 		}
 		refs, _ := inventoryOf(obj) // what this engine wrote can be read
 		for _, ref := range refs {
-			if made, ok := kinds[ref.GroupKind()]; ok {
+			if made, ok := kinds[defined{cluster: unit.Elsewhere(obj), kind: ref.GroupKind()}]; ok {
 				used[made] = true
 			}
+			space := object.Key{Kind: "Namespace", Name: ref.Namespace, Cluster: unit.Elsewhere(obj)}
+			used[space] = used[space] || f.made[space] != nil
 		}
 		for _, made := range kinds {
 			used[made] = used[made] || f.made[made].by[key] && f.runs[key].Ready != "True"

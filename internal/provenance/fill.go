@@ -219,7 +219,7 @@ func (f *finder) manifest(ctx context.Context, unit, key object.Key) fleet.Origi
 	if err != nil || r == nil {
 		return fleet.Origin{}
 	}
-	file := r.templates[key]
+	file := r.templates[key.In("")]
 	if file == "" {
 		return fleet.Origin{}
 	}

@@ -102,6 +102,7 @@ func (s *site) lineOfLeaf(l *leaf) int {
 // find returns the object of the build that a reference means; a namespace that
 // the manifest leaves out is the server's to add.
 func (s *site) find(key object.Key) (int, bool) {
+	key = key.In("") // a build knows of no cluster
 	bare := key
 	bare.Namespace = ""
 	at := -1
