@@ -167,13 +167,17 @@ type RequestRef struct {
 // DecodeRequest reads an AccessRequest.
 func DecodeRequest(u *unstructured.Unstructured) (Request, error) {
 	var r Request
-	return r, decode(u, &r)
+	err := decode(u, &r)
+	r.ManagedFields = nil
+	return r, err
 }
 
 // DecodeDecision reads an AccessDecision.
 func DecodeDecision(u *unstructured.Unstructured) (Decision, error) {
 	var d Decision
-	return d, decode(u, &d)
+	err := decode(u, &d)
+	d.ManagedFields = nil
+	return d, err
 }
 
 func decode(u *unstructured.Unstructured, out any) error {
@@ -186,6 +190,16 @@ func decode(u *unstructured.Unstructured, out any) error {
 // Encode returns a value as the fields of an object.
 func Encode(v any) (map[string]any, error) {
 	return runtime.DefaultUnstructuredConverter.ToUnstructured(v)
+}
+
+// Why says in words where a request stands.
+func (r Request) Why() string {
+	for _, c := range r.Status.Conditions {
+		if c.Type == "Granted" {
+			return c.Message
+		}
+	}
+	return "nobody has looked at it yet"
 }
 
 // Account is the name of the ServiceAccount, ClusterRole and bindings of a

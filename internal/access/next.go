@@ -151,7 +151,7 @@ func (c Case) decisions(verdict Verdict) []Decision {
 func (c Case) stopped() (by, why string) {
 	for _, d := range c.decisions(Stop) {
 		own := d.Spec.By.Username == c.Request.Spec.Requester.Username
-		if own || c.Policy != nil && c.Policy.decides(d.Spec.By, c.Request.Spec.Requester) {
+		if own || c.Policy != nil && c.Policy.Decides(d.Spec.By, c.Request.Spec.Requester) {
 			return d.Spec.By.Username, because(d)
 		}
 	}
@@ -160,7 +160,7 @@ func (c Case) stopped() (by, why string) {
 
 func (c Case) denied() (by, why string) {
 	for _, d := range c.decisions(Deny) {
-		if c.Policy.decides(d.Spec.By, c.Request.Spec.Requester) {
+		if c.Policy.Decides(d.Spec.By, c.Request.Spec.Requester) {
 			return d.Spec.By.Username, because(d)
 		}
 	}
@@ -180,7 +180,7 @@ func (c Case) approvedBy(deadline time.Time) []string {
 	var out []string
 	for _, d := range c.decisions(Approve) {
 		who := c.Policy.person(d.Spec.By.Username)
-		if c.Policy.decides(d.Spec.By, c.Request.Spec.Requester) && d.CreationTimestamp.Time.Before(deadline) &&
+		if c.Policy.Decides(d.Spec.By, c.Request.Spec.Requester) && d.CreationTimestamp.Time.Before(deadline) &&
 			d.Spec.Request.Digest == c.Request.Status.Snapshot.Digest && !slices.Contains(out, who) {
 			out = append(out, who)
 		}
@@ -188,13 +188,17 @@ func (c Case) approvedBy(deadline time.Time) []string {
 	return out
 }
 
+// Where says where the role is asked for.
+func (s RequestSpec) Where() string {
+	if s.ClusterWide {
+		return "the whole cluster"
+	}
+	return strings.Join(s.Namespaces, ", ")
+}
+
 // what words what is asked for.
 func (s RequestSpec) what() string {
-	where := "the whole cluster"
-	if !s.ClusterWide {
-		where = strings.Join(s.Namespaces, ", ")
-	}
-	return fmt.Sprintf("%s in %s for %s", s.Role, where, s.For.Duration)
+	return fmt.Sprintf("%s in %s for %s", Quote(s.Role), s.Where(), s.For.Duration)
 }
 
 // String words a request for people.

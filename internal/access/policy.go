@@ -197,8 +197,8 @@ func (p *Policy) person(username string) string {
 	return username
 }
 
-// decides tells whether somebody may approve or deny a request: one of the
+// Decides tells whether somebody may approve or deny a request: one of the
 // approvers, who is not the requester under another name.
-func (p *Policy) decides(who, requester Person) bool {
+func (p *Policy) Decides(who, requester Person) bool {
 	return p.Spec.Approvers.has(who) && p.person(who.Username) != p.person(requester.Username)
 }

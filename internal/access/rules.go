@@ -40,7 +40,7 @@ func Take(role string, rules []rbacv1.PolicyRule, b Bounds) (Snapshot, error) {
 	t := taking{Bounds: b}
 	for i, rule := range rules {
 		if err := t.take(rule); err != nil {
-			return Snapshot{}, fmt.Errorf("ClusterRole %s, rule %d (%s): %w", role, i+1, describe(rule), err)
+			return Snapshot{}, fmt.Errorf("ClusterRole %s, rule %d (%s): %w", role, i+1, RuleText(rule), err)
 		}
 	}
 	if len(t.rules) == 0 {
@@ -202,12 +202,20 @@ func (d danger) String() string {
 	return part{d.group, resource}.String()
 }
 
-func describe(rule rbacv1.PolicyRule) string {
+// RuleText words a rule in a line.
+func RuleText(rule rbacv1.PolicyRule) string {
+	if len(rule.NonResourceURLs) > 0 {
+		return fmt.Sprintf("%s on %s", strings.Join(rule.Verbs, ","), strings.Join(rule.NonResourceURLs, ","))
+	}
 	groups := slices.Clone(rule.APIGroups)
 	for i, g := range groups {
 		if g == "" {
 			groups[i] = `""`
 		}
 	}
-	return fmt.Sprintf("%s on %s of %s", strings.Join(rule.Verbs, ","), strings.Join(rule.Resources, ","), strings.Join(groups, ","))
+	text := fmt.Sprintf("%s on %s of %s", strings.Join(rule.Verbs, ","), strings.Join(rule.Resources, ","), strings.Join(groups, ","))
+	if len(rule.ResourceNames) > 0 {
+		text += " named " + strings.Join(rule.ResourceNames, ",")
+	}
+	return text
 }

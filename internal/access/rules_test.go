@@ -28,7 +28,7 @@ func split(text string) []string {
 func words(rules []rbacv1.PolicyRule) []string {
 	var out []string
 	for _, r := range rules {
-		out = append(out, describe(r))
+		out = append(out, RuleText(r))
 	}
 	return out
 }
@@ -138,7 +138,7 @@ func TestGrantsAreWithinTheirRoleAndHarmless(t *testing.T) {
 		}
 		for _, r := range got.Rules {
 			if sets.New(r.Verbs...).HasAny("*", "bind", "escalate", "impersonate") {
-				t.Fatalf("%s is granted of %v", describe(r), words(role))
+				t.Fatalf("%s is granted of %v", RuleText(r), words(role))
 			}
 			for _, verb := range everyVerb {
 				for _, group := range groups[2:] {

@@ -29,6 +29,8 @@ const (
 var unscripted = map[string]string{
 	"leat up happy":         "embedded/fleettest and embedded/kubetest bring fleets up",
 	"leat up json":          "embedded/fleettest reads it of every fleet",
+	"leat access happy":     "embedded/accesstest plays it whole",
+	"leat access json":      "embedded/accesstest reads it",
 	"leat controller happy": "embedded/installtest runs it with the rights that install prints",
 	"leat drift happy":      "embedded/e2e, driftverb_test.go",
 	"leat drift json":       "embedded/e2e, driftverb_test.go",
