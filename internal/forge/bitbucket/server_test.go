@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -32,7 +33,7 @@ const repo = core + "/projects/TEAM/repos/fleet"
 func newStage(t *testing.T) *stage {
 	s := &stage{World: forgetest.NewWorld(), versions: map[int]int{}}
 	srv := &forgetest.Strict{
-		World: s.World, PerPage: 25, MaxPerPage: 100, SizeParam: "limit",
+		World: s.World, PerPage: 25, MaxPerPage: 100, SizeParam: "limit", Published: published(t),
 		Token: func(r *http.Request) string { return strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ") },
 		Refusal: func(m string) any {
 			return object{"errors": []any{object{"context": nil, "message": m, "exceptionName": nil}}}
@@ -43,6 +44,36 @@ func newStage(t *testing.T) *stage {
 	s.sayRoutes(srv)
 	s.url = srv.Start(t)
 	return s
+}
+
+// published is of the newest version, and writes latest for the number of each API.
+func published(t *testing.T) *forgetest.Published {
+	p := forgetest.ReadPublished(t, "testdata/published.json", unpublished)
+	number := regexp.MustCompile(`^/rest/([a-z-]+)/[0-9.]+/`)
+	p.Path = func(path string) string { return number.ReplaceAllString(path, "/$1/latest/") }
+	return p
+}
+
+// unpublished is what Atlassian's document lacks, by the examples of its own pages and
+// by what 8.19 answers (developer.atlassian.com/server/bitbucket/how-tos/webhooks has
+// most of these objects).
+var unpublished = forgetest.Unpublished{
+	"definitions > RestPullRequest > properties > author":                                                                             "who opened it, in every answer",
+	"definitions > RestPullRequest > properties > properties":                                                                         "mergeResult and mergeCommit",
+	"definitions > RestPullRequestActivity > properties > comment":                                                                    "what COMMENTED is about",
+	"definitions > RestPullRequestActivity > properties > commentAction":                                                              "whether it was added",
+	"definitions > RestPullRequestActivity > properties > fromHash":                                                                   "the head after RESCOPED",
+	"definitions > RestPullRequestActivity > properties > previousFromHash":                                                           "the head before it",
+	"definitions > RestRepositoryPullRequestSettings > properties > requiredApprovers > properties > enable":                          "whether the number counts",
+	"definitions > RestBuildStatus > properties > dateAdded":                                                                          "API build-status 1.0; newer ones say createdDate",
+	"definitions > RestErrorMessage > properties > context":                                                                           "null where it is about no field",
+	"definitions > RestErrorMessage > properties > exceptionName":                                                                     "null for some",
+	"definitions > RestErrorMessage > properties > conflicted":                                                                        "of a merge that is refused",
+	"definitions > RestErrorMessage > properties > vetoes":                                                                            "of a merge that is refused",
+	"operations > GET /api/latest/projects/{projectKey}/repos/{repositorySlug}/pull-requests/{pullRequestId}/changes > answers > 200": "a page, not one change",
+	"operations > GET /api/latest/users > answers > 200":                                                                              "a page, not one user",
+	"operations > GET /api/latest/users > query > limit":                                                                              "it is paged",
+	"operations > GET /api/latest/users > query > start":                                                                              "it is paged",
 }
 
 // page cuts a page out as Bitbucket does.

@@ -2,6 +2,7 @@ package forgetest
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -29,6 +30,9 @@ type Strict struct {
 	SizeParam string
 	// Check looks at every request, for headers that must be there; nil for nothing.
 	Check func(*http.Request) error
+	// Published is what the service publishes: every request and answer is held to it.
+	// nil where nothing could be had.
+	Published *Published
 
 	t   *testing.T
 	mux *http.ServeMux
@@ -94,7 +98,30 @@ func (s *Strict) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.t.Errorf("%s %s: %v", r.Method, r.URL, err)
 		}
 	}
+	if s.Published != nil {
+		o, err := s.Published.Request(r)
+		if err != nil {
+			s.t.Errorf("%s %s: %v", r.Method, r.URL, err)
+		}
+		r = r.WithContext(context.WithValue(r.Context(), operationKey{}, o))
+	}
 	s.mux.ServeHTTP(w, r)
+}
+
+// operationKey is under what the published operation of a request is kept.
+type operationKey struct{}
+
+// held holds an answer to what is published.
+func (s *Strict) held(r *http.Request, status int, body []byte) []byte {
+	o, _ := r.Context().Value(operationKey{}).(*Operation)
+	if o == nil {
+		return body
+	}
+	out, err := o.Answer(status, body)
+	if err != nil {
+		s.t.Errorf("%s %s: %v\n%.300s", r.Method, r.URL, err, body)
+	}
+	return out
 }
 
 // read collects the body's fields, and checks them and the query.
@@ -144,6 +171,7 @@ func (s *Strict) write(w http.ResponseWriter, r *http.Request, a Answer) {
 		a.Body = s.page(w, r, list)
 	}
 	if a.Body == nil {
+		s.held(r, a.Status, nil)
 		w.WriteHeader(a.Status)
 		return
 	}
@@ -151,6 +179,7 @@ func (s *Strict) write(w http.ResponseWriter, r *http.Request, a Answer) {
 	if err != nil {
 		s.t.Error(err)
 	}
+	b = s.held(r, a.Status, b)
 	etag := fmt.Sprintf(`"%x"`, sha256.Sum256(b))
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	if r.Method == http.MethodGet && a.Status == http.StatusOK {

@@ -178,7 +178,10 @@ const (
 // computes and for a real conflict.
 func (f *Forge) Merge(ctx context.Context, number int, m forge.Merge) error {
 	how := map[forge.Method]string{"": "merge", forge.MergeCommit: "merge", forge.Squash: "squash", forge.Rebase: "rebase"}[m.Method]
-	body := map[string]any{"Do": how, "head_commit_id": m.Commit, "MergeTitleField": m.Title, "MergeMessageField": m.Message, "delete_branch_after_merge": m.Delete}
+	body := map[string]any{
+		"do": how, "merge_title_field": m.Title, "merge_message_field": m.Message, "head_commit_id": m.Commit, "delete_branch_after_merge": m.Delete,
+		"Do": how, "MergeTitleField": m.Title, "MergeMessageField": m.Message, // before 1.26, and in Forgejo
+	}
 	var err error
 	pause := mergePause
 	for range mergeTries {

@@ -60,13 +60,29 @@ func newStage(t *testing.T) *stage {
 }
 
 // Forge implements forgetest.Stage.
+// published is what this version of Gitea publishes; the server is held to it, and so
+// is what we send.
+func published(t *testing.T) *forgetest.Published {
+	p := forgetest.ReadPublished(t, "testdata/published.json", unpublished)
+	p.Swagger2 = true
+	p.Path = func(path string) string { return strings.TrimPrefix(path, "/api/v1") }
+	return p
+}
+
+var unpublished = forgetest.Unpublished{
+	"definitions > User > properties > username":                            "login, as it was called before",
+	"definitions > MergePullRequestOption > properties > Do":                "as it was called before 1.26, and in Forgejo",
+	"definitions > MergePullRequestOption > properties > MergeTitleField":   "as it was called before 1.26, and in Forgejo",
+	"definitions > MergePullRequestOption > properties > MergeMessageField": "as it was called before 1.26, and in Forgejo",
+}
+
 func (s *stage) Forge(t *testing.T, who string, wrap func(http.RoundTripper) http.RoundTripper) forge.Forge {
 	t.Helper()
 	token, known := s.tokens[who]
 	if !known {
 		token = secret.Of("0123456789abcdef0123456789abcdef01234567")
 	}
-	f, err := New(forge.Config{URL: s.URL + "/team/fleet.git", Token: token, Transport: wrap(http.DefaultTransport)})
+	f, err := New(forge.Config{URL: s.URL + "/team/fleet.git", Token: token, Transport: wrap(published(t).Watch(t, http.DefaultTransport))})
 	if err != nil {
 		t.Fatal(err)
 	}

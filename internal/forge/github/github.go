@@ -46,7 +46,7 @@ func New(c forge.Config) (*Forge, error) {
 	}
 	f := &Forge{conf: c, at: at}
 	f.Talk = hub.Talk{
-		Repo: "/repos/" + rest.Escape(at.Owner) + "/" + rest.Escape(at.Name), Page: pages(), User: f.user,
+		Repo: "/repos/" + rest.Escape(at.Owner) + "/" + rest.Escape(at.Name), Page: pages(), Said: pages(), User: f.user,
 		Rest: &rest.Client{Base: api, Transport: c.Transport, Now: c.Now, Class: classOf, Authorize: func(r *http.Request) {
 			r.Header.Set("Accept", "application/vnd.github+json")
 			r.Header.Set("X-Github-Api-Version", apiVersion)

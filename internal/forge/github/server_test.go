@@ -30,7 +30,7 @@ type object = forgetest.Object
 func newStage(t *testing.T) *stage {
 	s := &stage{World: forgetest.NewWorld()}
 	srv := &forgetest.Strict{
-		World: s.World, PerPage: 30, MaxPerPage: 100,
+		World: s.World, PerPage: 30, MaxPerPage: 100, Published: forgetest.ReadPublished(t, "testdata/published.json", nil),
 		Token:   func(r *http.Request) string { return strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ") },
 		Refusal: func(m string) any { return object{"message": m, "documentation_url": "https://docs.github.com/rest"} },
 		Check: func(r *http.Request) error {
@@ -104,7 +104,7 @@ func (s *stage) routes(srv *forgetest.Strict) {
 	})
 }
 
-func (s *stage) pull(p *forgetest.Pull) any {
+func (s *stage) pull(p *forgetest.Pull) object {
 	state, mergedAt := "open", (*time.Time)(nil)
 	if p.State != forge.Open {
 		state = "closed"
@@ -124,6 +124,13 @@ func (s *stage) pull(p *forgetest.Pull) any {
 		"labels": labels, "head": end(p.Head, p.HeadAt), "base": end(p.Base, s.Branches[p.Base]), "created_at": p.Created, "updated_at": p.Updated}
 }
 
+// listed is a pull request as a list has it.
+func (s *stage) listed(p *forgetest.Pull) any {
+	out := s.pull(p)
+	delete(out, "mergeable")
+	return out
+}
+
 func (s *stage) pullRoutes(srv *forgetest.Strict) {
 	srv.Handle("GET "+repo+"/pulls", []string{"state", "head", "base", "sort", "direction"}, func(r forgetest.Request, _ map[string]any) forgetest.Answer {
 		q := r.URL.Query()
@@ -131,7 +138,7 @@ func (s *stage) pullRoutes(srv *forgetest.Strict) {
 		for _, p := range slices.Backward(s.Pulls) {
 			open := p.State == forge.Open
 			if (q.Get("state") == "all" || open == (q.Get("state") == "open")) && (!q.Has("base") || q.Get("base") == p.Base) && (!q.Has("head") || q.Get("head") == "team:"+p.Head) {
-				out = append(out, s.pull(p))
+				out = append(out, s.listed(p))
 			}
 		}
 		return forgetest.OK(out)

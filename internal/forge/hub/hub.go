@@ -70,6 +70,7 @@ type Talk struct {
 	Rest *rest.Client
 	Repo string                    // path of the repository below the API
 	Page url.Values                // the longest page
+	Said url.Values                // the longest page of comments
 	User func(*Account) forge.User // of the service
 }
 
@@ -149,7 +150,7 @@ func (t Talk) comment(number int, c comment) forge.Comment {
 
 // Comments implements forge.Comments. Gitea gives all in one answer.
 func (t Talk) Comments(ctx context.Context, number int) ([]forge.Comment, error) {
-	list, err := rest.All[comment](ctx, t.Rest, t.Issue(number, "/comments"), t.Page)
+	list, err := rest.All[comment](ctx, t.Rest, t.Issue(number, "/comments"), t.Said)
 	var out []forge.Comment
 	for _, c := range list {
 		out = append(out, t.comment(number, c))
