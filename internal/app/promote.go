@@ -184,13 +184,17 @@ func (cfg PromoteConfig) plan(ctx context.Context, to flow.Environment, p carry.
 
 // planBetween plans an environment from one commit of the fleet to another.
 func planBetween(ctx context.Context, cfg PlanConfig, of flow.Environment, sides [2]repo.Hash) (string, error) {
-	cfg.Revisions.Base, cfg.Revisions.Head = sides[0].String(), sides[1].String()
-	cfg.Entries = []entry.Options{{Path: cmp.Or(of.Cluster, of.Directory, ".")}}
-	plan, err := Plan(ctx, cfg)
+	plan, err := planOf(ctx, cfg, of, sides)
 	if err != nil {
 		return "", err
 	}
 	return lasting(plan), nil
+}
+
+func planOf(ctx context.Context, cfg PlanConfig, of flow.Environment, sides [2]repo.Hash) (present.Plan, error) {
+	cfg.Revisions.Base, cfg.Revisions.Head = sides[0].String(), sides[1].String()
+	cfg.Entries = []entry.Options{{Path: cmp.Or(of.Cluster, of.Directory, ".")}}
+	return Plan(ctx, cfg)
 }
 
 // lasting is a plan as a pull request keeps it: without times, so that the same plan is

@@ -5,17 +5,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"path"
 	"slices"
 	"strings"
 
 	"github.com/leat-dev/leat/internal/carry"
+	"github.com/leat-dev/leat/internal/change"
 	"github.com/leat-dev/leat/internal/entry"
 	"github.com/leat-dev/leat/internal/fleet"
 	"github.com/leat-dev/leat/internal/flow"
 	"github.com/leat-dev/leat/internal/forge"
 	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/present"
 	"github.com/leat-dev/leat/internal/provenance"
 	"github.com/leat-dev/leat/internal/repo"
+	"github.com/leat-dev/leat/internal/words"
 )
 
 // RetireConfig says what to take out of an environment.
@@ -36,6 +41,10 @@ type Retired struct {
 	Unit   object.Key
 	// Prunes tells that the cluster follows; else a person deletes there.
 	Prunes bool
+	// V1 is what Flux v1 delivers; nil where Flux v2 does.
+	V1 *carry.ManifestV1
+	// Then is what a person does once it is merged; empty for nothing.
+	Then []string
 	// Plan is what it does to the environment, as Markdown.
 	Plan string
 }
@@ -64,19 +73,68 @@ func Retire(ctx context.Context, cfg RetireConfig) (out Retired, err error) {
 			return out, err
 		}
 	}
-	out.Retirement, err = carry.Retire(ctx, in, f, func(r carry.Retirement) string { return cfg.body(ctx, &out, r, e) })
-	if err == nil && cfg.DryRun {
-		cfg.body(ctx, &out, out.Retirement, e)
-	}
+	out.Retirement, err = carry.Retire(ctx, in, f, func(r carry.Retirement) (string, error) {
+		if err := cfg.alone(ctx, c.Flow, e, r); err != nil {
+			return "", err
+		}
+		return cfg.body(ctx, &out, r, e), nil
+	})
 	return out, err
 }
 
-// find renders the environment and finds where the object is written.
+// alone refuses what another environment would lose too: a file that they share.
+func (cfg RetireConfig) alone(ctx context.Context, f flow.Flow, e flow.Environment, r carry.Retirement) error {
+	var others []string
+	for _, other := range f.Environments {
+		if other.Name == e.Name || other.Branch != e.Branch || cmp.Or(other.Cluster, other.Directory) == cmp.Or(e.Cluster, e.Directory) {
+			continue
+		}
+		plan, err := planOf(ctx, PlanConfig{Previews: cfg.Previews, Revisions: Revisions{Dir: cfg.Dir}}, other, [2]repo.Hash{r.Target, r.Commit})
+		if err == nil && touches(plan) { // what cannot be rendered has no say
+			others = append(others, other.Name)
+		}
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s would change too: they share %s; take it out of %s alone, with a patch in its own directory", strings.Join(others, ", "), words.Some(slices.Sorted(maps.Keys(r.Files))), e.Name)
+}
+
+// touches tells whether a plan changes any object.
+func touches(p present.Plan) bool {
+	return slices.ContainsFunc(p.Entries, func(e present.Entry) bool {
+		return slices.ContainsFunc(e.Set.Units, func(u change.Unit) bool { return len(u.Objects) > 0 || u.Before.State != u.After.State })
+	})
+}
+
+// find finds where the object is written: in a fleet of Flux v1 by reading its files.
 func (cfg RetireConfig) find(ctx context.Context, c *Carrying, in *carry.Retiring, out *Retired) error {
 	head, err := c.Head(ctx, in.Environment.Branch)
 	if err != nil {
 		return err
 	}
+	if dir := cmp.Or(in.Environment.Directory, in.Environment.Cluster); carry.FluxV1(head.Tree, dir) {
+		return cfg.findV1(head, dir, in, out)
+	}
+	return cfg.findRendered(ctx, head, in, out)
+}
+
+func (cfg RetireConfig) findV1(head Head, dir string, in *carry.Retiring, out *Retired) error {
+	found, err := carry.FindV1(head.Tree, dir, cfg.Object)
+	if err != nil {
+		return err
+	}
+	in.Object, in.File, in.Line, in.Patches = found.Object, found.File, found.Line, found.Patches
+	if cfg.Keep {
+		in.Keep = found.Ignore
+	}
+	out.Object, out.At, out.V1 = found.Object, fmt.Sprintf("%s:%d", found.File, found.Line), &found
+	out.Then = thenV1(found, in.Environment, cfg.Keep)
+	return nil
+}
+
+// findRendered renders the environment and finds the line that its object comes from.
+func (cfg RetireConfig) findRendered(ctx context.Context, head Head, in *carry.Retiring, out *Retired) error {
 	previews, err := NewPreviews(cfg.Previews)
 	if err != nil {
 		return err
@@ -141,8 +199,12 @@ func theObject(r fleet.Rendered, name string) (*fleet.Unit, fleet.Object, error)
 // body is what the pull request says, with what will be deleted first.
 func (cfg RetireConfig) body(ctx context.Context, out *Retired, r carry.Retirement, e flow.Environment) string {
 	text := fmt.Sprintf("%s (%s) goes out of %s.\n", out.Object, out.At, e.Name)
+	if out.V1 != nil {
+		return text + strings.Join(out.Then, "\n") + "\n"
+	}
 	if !out.Prunes {
-		text += fmt.Sprintf("%s does not prune: delete it in the cluster once this is merged.\n", out.Unit)
+		out.Then = []string{fmt.Sprintf("%s does not prune: delete it in the cluster once this is merged.", out.Unit)}
+		text += out.Then[0] + "\n"
 	}
 	plan, err := planBetween(ctx, PlanConfig{Previews: cfg.Previews, Revisions: Revisions{Dir: cfg.Dir}}, e, [2]repo.Hash{r.Target, r.Commit})
 	if err != nil {
@@ -150,4 +212,37 @@ func (cfg RetireConfig) body(ctx context.Context, out *Retired, r carry.Retireme
 	}
 	out.Plan = plan
 	return text + "\n" + plan
+}
+
+// thenV1 is what becomes of it in the cluster, and what a person does there (seed 3): an
+// object that is ignored is neither applied nor deleted any more, and one that is gone
+// from Git is deleted by Flux v1 only where it was told to collect garbage.
+func thenV1(m carry.ManifestV1, e flow.Environment, keep bool) []string {
+	at := "kubectl"
+	if e.Context != "" {
+		at += " --context " + e.Context
+	}
+	ns := cmp.Or(m.Object.Namespace, "default")
+	out := []string{"What will be deleted: " + m.Object.String() + "."}
+	if m.Release != "" {
+		out = append(out, fmt.Sprintf("With it the Helm operator uninstalls the release %s, and all that it installed.", m.Release))
+	}
+	why := "Flux v1 deletes it by itself only where it runs with --sync-garbage-collection"
+	if keep {
+		why = "Flux v1 leaves alone what says " + m.Ignore
+	}
+	out = append(out, fmt.Sprintf("Once this is merged and synced: %s -n %s delete %s %s (%s; before, it would make it anew).",
+		at, ns, resourceV1(m), m.Object.Name, why))
+	for _, file := range m.Generators {
+		out = append(out, fmt.Sprintf("%s names %s in its commands: look whether they still hold.", file, path.Base(m.File)))
+	}
+	return out
+}
+
+// resourceV1 is a kind as kubectl takes it, without doubt about its group.
+func resourceV1(m carry.ManifestV1) string {
+	if m.Object.Group == "" {
+		return strings.ToLower(m.Object.Kind)
+	}
+	return strings.ToLower(m.Object.Kind) + "." + m.Object.Group
 }

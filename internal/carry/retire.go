@@ -38,8 +38,10 @@ type Retiring struct {
 	File        string // that holds its manifest, from the fleet's root
 	Line        int    // in its document
 	// Keep is the annotation that leaves it in Git; empty removes it there too.
-	Keep   string
-	DryRun bool
+	Keep string
+	// Patches are files with patches of it that go when it goes.
+	Patches []string
+	DryRun  bool
 }
 
 // Retirement is what a retirement does.
@@ -51,7 +53,9 @@ type Retirement struct {
 
 // Retire commits the edit to a branch of its own and proposes it; the cluster follows
 // when it is merged, where the unit prunes.
-func Retire(ctx context.Context, in Retiring, f forge.Forge, body func(Retirement) string) (Retirement, error) {
+//
+// What the pull request says, body, may refuse: nothing is pushed before.
+func Retire(ctx context.Context, in Retiring, f forge.Forge, body func(Retirement) (string, error)) (Retirement, error) {
 	var out Retirement
 	var err error
 	if out.Target, err = in.Fleet.Repo.Branch(in.Environment.Branch); err != nil {
@@ -79,13 +83,17 @@ func Retire(ctx context.Context, in Retiring, f forge.Forge, body func(Retiremen
 		return out, err
 	}
 	out.Proposed = Proposed{Head: RetireBranch + in.branch(), Base: in.Environment.Branch}
-	if out.Commit, err = in.Fleet.made(out.Head, out.Commit); err != nil || in.DryRun {
+	if out.Commit, err = in.Fleet.made(out.Head, out.Commit); err != nil {
+		return out, err
+	}
+	said, err := body(out)
+	if err != nil || in.DryRun {
 		return out, err
 	}
 	if err := in.Fleet.push(ctx, out.Head, out.Commit, out.Target); err != nil {
 		return out, err
 	}
-	proposed, err := propose(ctx, in.Fleet.Repo, f, request{out.Head, out.Base, title, body(out)})
+	proposed, err := propose(ctx, in.Fleet.Repo, f, request{out.Head, out.Base, title, said})
 	if err == nil {
 		out.Proposed = proposed
 	}
@@ -131,7 +139,10 @@ func (in Retiring) manifest(text []byte) (int, error) {
 		Kind     string
 		Metadata struct{ Name string }
 	}
-	if len(documents) > 0 && documents[at].Decode(&is) == nil && is.Kind == in.Object.Kind && is.Metadata.Name == in.Object.Name {
+	if len(documents) == 0 {
+		return 0, fmt.Errorf("%s: it is empty", in.File)
+	}
+	if documents[at].Decode(&is) == nil && is.Kind == in.Object.Kind && is.Metadata.Name == in.Object.Name {
 		return at + 1, nil
 	}
 	return 0, fmt.Errorf("%s:%d is not its manifest, it is made from it: change that instead", in.File, in.Line)
@@ -152,38 +163,71 @@ func (in Retiring) kept(text []byte, document int) (map[string]*tree.Blob, error
 	return map[string]*tree.Blob{in.File: tree.BlobOf(after)}, nil
 }
 
-// removed takes the document out of its file; a file that held nothing else goes, and
-// with it its line in the kustomization beside it.
+// removed takes the document out of its file, and its patches; a file that held nothing
+// else goes, and with it its line in every kustomization that has it.
 func (in Retiring) removed(files tree.Tree, text []byte) (map[string]*tree.Blob, error) {
-	rest := WithoutDocument(text, in.Line)
-	if rest != nil {
-		return map[string]*tree.Blob{in.File: tree.BlobOf(rest)}, nil
-	}
-	out := map[string]*tree.Blob{in.File: nil}
-	for _, name := range []string{"kustomization.yaml", "kustomization.yml", "Kustomization"} {
-		at := path.Join(path.Dir(in.File), name)
-		text, err := files.ReadFile(at)
+	out := map[string]*tree.Blob{}
+	for _, name := range in.Patches {
+		patches, err := files.ReadFile(name)
 		if err != nil {
-			continue
+			continue // there are none
 		}
-		after, err := unlisted(text, path.Base(in.File))
+		after, err := in.unpatched(patches)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", at, err)
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		out[at] = tree.BlobOf(after)
+		if !bytes.Equal(after, patches) {
+			out[name] = blobOf(after)
+		}
 	}
-	return out, nil
+	if rest := WithoutDocument(text, in.Line); rest != nil {
+		out[in.File] = tree.BlobOf(rest)
+		return out, nil
+	}
+	out[in.File] = nil
+	return out, files.Walk(func(name string, blob *tree.Blob) error {
+		if !slices.Contains([]string{"kustomization.yaml", "kustomization.yml", "Kustomization"}, path.Base(name)) || blob.Size > tree.MaxFileBytes {
+			return nil
+		}
+		text, err := blob.Read()
+		if err != nil {
+			return err
+		}
+		after, err := unlisted(text, path.Dir(name), in.File)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if !bytes.Equal(after, text) {
+			out[name] = tree.BlobOf(after)
+		}
+		return nil
+	})
 }
 
-// unlisted takes a file out of the lists of a kustomization.
-func unlisted(text []byte, name string) ([]byte, error) {
+// blobOf is a file; nil of nothing.
+func blobOf(text []byte) *tree.Blob {
+	if text == nil {
+		return nil
+	}
+	return tree.BlobOf(text)
+}
+
+// unlisted takes a file out of the lists of a kustomization in a directory.
+func unlisted(text []byte, dir, file string) ([]byte, error) {
+	documents, err := edit.Documents(text)
+	if err != nil || len(documents) != 1 {
+		return text, nil //nolint:nilerr // what kustomize cannot read lists nothing
+	}
 	for _, list := range []string{"resources", "components", "bases"} {
-		for _, entry := range []string{name, "./" + name} {
-			at := edit.Path{Steps: []edit.Step{{Key: list}, {Item: true, Field: ".", Value: entry}}}
-			if found, err := edit.Get(text, at); err != nil || len(found) == 0 {
+		entries := edit.Child(documents[0], list)
+		if entries == nil {
+			continue
+		}
+		for _, entry := range entries.Content {
+			if path.Join(dir, entry.Value) != file {
 				continue
 			}
-			var err error
+			at := edit.Path{Steps: []edit.Step{{Key: list}, {Item: true, Field: ".", Value: entry.Value}}}
 			if text, err = edit.Remove(text, at); err != nil {
 				return nil, err
 			}

@@ -39,7 +39,7 @@ func TestRetire(t *testing.T) {
 		return Retire(t.Context(), Retiring{
 			Fleet: Onto{Repo: o.open("fleet"), Author: bot}, Environment: flow.Environment{Name: "prod", Branch: "main", Directory: "prod"},
 			Object: object.Key{Kind: "ConfigMap", Namespace: "x", Name: name}, File: file, Line: line, Keep: keep,
-		}, nil, func(Retirement) string { return "" })
+		}, nil, func(Retirement) (string, error) { return "", nil })
 	}
 	out, err := retire("b", "prod/both.yaml", LocalConfig, 6)
 	o.must(err)

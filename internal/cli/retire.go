@@ -30,7 +30,9 @@ func newRetire(env Env) *cobra.Command {
 --keep-in-git its manifest stays and says so (` + `config.kubernetes.io/local-config: "true"` + `,
 which kustomize leaves out of what it builds), with --remove it goes too. The pull
 request holds the plan, so that what will be deleted is seen first; the cluster follows
-when it is merged. OBJECT is Kind/namespace/name, or as much of the end as is clear.`,
+when it is merged, where it prunes. In a fleet of Flux v1 the manifest says
+fluxcd.io/ignore: "true", or goes with its patches, and what a person then deletes in the
+cluster is shown. What another environment shares is refused. OBJECT is Kind/namespace/name, or as much of the end as is clear.`,
 		Example: `  leat retire Deployment/web --env dev --keep-in-git --dry-run
   leat retire HelmRelease/monitoring/grafana --env prod --remove`,
 		Args: args(cobra.ExactArgs(1)),
@@ -74,14 +76,26 @@ func runRetire(ctx context.Context, env Env, f *retireFlags, name string) error 
 	if err != nil {
 		return err
 	}
+	return printRetired(env, out, f.output)
+}
+
+func printRetired(env Env, out app.Retired, output string) error {
 	files := slices.Sorted(maps.Keys(out.Files))
-	if f.output == "json" {
+	if output == "json" {
+		unit, release := out.Unit.String(), ""
+		if out.V1 != nil {
+			unit, release = "", out.V1.Release
+		}
 		return printJSON(env.Out, map[string]any{
-			"object": out.Object.String(), "at": out.At, "unit": out.Unit.String(), "prunes": out.Prunes, "files": files, "plan": out.Plan,
+			"object": out.Object.String(), "at": out.At, "unit": unit, "prunes": out.Prunes, "release": release, "then": out.Then, "files": files, "plan": out.Plan,
 			"branch": out.Head, "base": out.Base, "pullRequest": out.Request.URL, "outcome": out.Outcome, "instead": out.Instead,
 		})
 	}
-	fmt.Fprintf(env.Out, "%s of %s, written at %s\n", out.Object, out.Unit, out.At)
+	by := out.Unit.String()
+	if out.V1 != nil {
+		by = "Flux v1"
+	}
+	fmt.Fprintf(env.Out, "%s of %s, written at %s\n", out.Object, by, out.At)
 	for _, file := range files {
 		what := "changes"
 		if out.Files[file] == nil {
@@ -89,8 +103,8 @@ func runRetire(ctx context.Context, env Env, f *retireFlags, name string) error 
 		}
 		fmt.Fprintf(env.Out, "  %-8s %s\n", what, file)
 	}
-	if !out.Prunes {
-		fmt.Fprintf(env.Out, "%s does not prune: delete it in the cluster once this is merged.\n", out.Unit)
+	for _, line := range out.Then {
+		fmt.Fprintln(env.Out, line)
 	}
 	if out.Plan != "" {
 		fmt.Fprintf(env.Out, "\n%s\n", out.Plan)
