@@ -136,18 +136,20 @@ func (l *localWriter) Push(ctx context.Context, p wire.Push) error {
 	if err != nil {
 		return err
 	}
+	var pack io.ReadCloser
 	if slices.ContainsFunc(p.Updates, func(u wire.Update) bool { return !u.New.IsZero() }) {
-		pack, err := p.Pack(have)
-		if err != nil {
+		if pack, err = p.Pack(have); err != nil {
 			return err
 		}
 		defer pack.Close()
+	}
+	l.st.mu.Lock() // go-git's storage serves one at a time
+	defer l.st.mu.Unlock()
+	if pack != nil {
 		if _, err := l.st.ingestInto(ctx, l.dir, pack); err != nil {
 			return err
 		}
 	}
-	l.st.mu.Lock()
-	defer l.st.mu.Unlock()
 	return l.move(p.Updates)
 }
 
