@@ -39,15 +39,15 @@ func Check(ctx context.Context, cfg CheckConfig) (check.Report, error) {
 	if err != nil {
 		return check.Report{}, err
 	}
-	rules, err := rulesOf(into.Branch, into.Tree)
+	rules, err := check.RulesOf(into.Branch, into.Tree)
 	if err != nil {
 		return check.Report{}, err
 	}
-	environments, err := checked(rules.flow, into.Branch, cfg.Environments)
+	environments, err := checked(rules.Flow, into.Branch, cfg.Environments)
 	if err != nil {
 		return check.Report{}, err
 	}
-	seal := rules.seal()
+	seal := rules.Seal()
 	cfg.Previews.Saved, cfg.Previews.Options.Approvals.Seal = "", &seal
 	previews, err := NewPreviews(cfg.Previews)
 	if err != nil {
@@ -58,20 +58,20 @@ func Check(ctx context.Context, cfg CheckConfig) (check.Report, error) {
 	if err != nil {
 		return check.Report{}, err
 	}
-	files, err := filesOf(base.Tree, head.Tree)
+	files, err := check.FilesOf(base.Tree, head.Tree)
 	if err != nil {
 		return check.Report{}, err
 	}
-	out := check.Report{Branch: into.Branch, Base: base.Commit, Head: head.Commit, Notes: notesOn(files, into.Branch)}
+	out := check.Report{Branch: into.Branch, Base: base.Commit, Head: head.Commit, Notes: files.Notes(into.Branch)}
 	all := make([]check.Facts, len(environments))
 	each(len(environments), func(i int) { all[i] = previews.facts(ctx, environments[i], base, head, rules, cfg.Now) })
 	for i, e := range environments {
-		if !check.Touches(rules.flow, e, files, all[i]) {
+		if !check.Touches(rules.Flow, e, files, all[i]) {
 			out.Untouched = append(out.Untouched, e.Name)
 			continue
 		}
 		out.Environments = append(out.Environments, check.Judge(all[i], check.Case{
-			Gates: check.Gates(rules.flow, e.Name, files), Opening: rules.flow.Opening(e.Name, cfg.Now),
+			Gates: check.Gates(rules.Flow, e.Name, files), Opening: rules.Flow.Opening(e.Name, cfg.Now), Problem: files.Problem,
 		}))
 	}
 	return out.Sum(), nil
@@ -160,15 +160,4 @@ func checked(declared flow.Flow, branch string, named []string) ([]flow.Environm
 		}
 	}
 	return out, nil
-}
-
-// notesOn tell of what is judged by the old rules.
-func notesOn(files check.Files, branch string) []string {
-	var out []string
-	for _, name := range check.Guards {
-		if _, changed := files.Guards[name]; changed {
-			out = append(out, fmt.Sprintf("%s is changed: the change is judged by that of %s, and concerns every environment of it", name, branch))
-		}
-	}
-	return out
 }

@@ -42,6 +42,8 @@ type Facts struct {
 type Case struct {
 	Gates   []flow.Gate // those that hold, see Gates
 	Opening gate.Opened
+	// Problem is that of the change's Files.
+	Problem string
 	People  gate.People
 	// Change is what people approve, and Reviews what they said; a nil Change was
 	// asked of nobody.
@@ -96,6 +98,9 @@ type Override struct {
 
 // Judge decides about one environment.
 func Judge(f Facts, c Case) Environment {
+	if c.Problem != "" && f.Error == "" {
+		f.Error, f.Broken = c.Problem, true
+	}
 	out := Environment{
 		Name: f.Environment, Before: f.Before, After: f.After, Checks: checks(f, c.Gates), Opening: c.Opening, Asked: c.Change != nil,
 		Error: f.Error, Plan: f.Plan,
@@ -107,10 +112,9 @@ func Judge(f Facts, c Case) Environment {
 		if g.Approvals == nil {
 			continue
 		}
-		rule := gate.Rule{Count: g.Approvals.Count, Users: g.Approvals.Users, Groups: g.Approvals.Groups}
-		a := Approval{Count: rule.Count}
+		a := Approval{Count: g.Approvals.Count}
 		if c.Change != nil {
-			a.Verdict = gate.Approvals(rule, *c.Change, c.Reviews, c.People)
+			a.Verdict = gate.Approvals(ruleOf(g.Approvals, a.Count), *c.Change, c.Reviews, c.People)
 		}
 		out.Approvals = append(out.Approvals, a)
 	}

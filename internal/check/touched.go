@@ -20,6 +20,8 @@ type Files struct {
 	Changed []string
 	// Guards are those of Guards that it changes, with their new text.
 	Guards map[string]string
+	// Problem says why what guards changes could not be read after this one.
+	Problem string
 }
 
 // Gates are those of a flow that hold for a change in an environment: those that
