@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/leat-dev/leat/internal/fleet"
 	"github.com/leat-dev/leat/internal/gate"
@@ -58,7 +59,7 @@ func approvable(r fleet.Rendered, digest func(object.Key) gate.Digest) Approvabl
 		if u.Key.Kind != unit.KustomizationKind && u.Key.Kind != unit.HelmReleaseKind || u.State == fleet.Suspended {
 			continue
 		}
-		found, why := digest(u.Key), invented(r, u.Key)
+		found, why := digest(u.Key), invented(r, u)
 		switch {
 		case found == "":
 			out.Unknown = append(out.Unknown, Unknown{u.Key, u.Key.String(), u.Message})
@@ -71,12 +72,21 @@ func approvable(r fleet.Rendered, digest func(object.Key) gate.Digest) Approvabl
 	return out
 }
 
-// invented says what a unit reads that was made up here; empty for nothing.
-func invented(r fleet.Rendered, key object.Key) string {
+// invented says what a unit is made from that was made up here; empty for nothing. Kinds,
+// and what it finds in another cluster or goes there by, are no part of it.
+func invented(r fleet.Rendered, u fleet.Unit) string {
 	for _, p := range r.Placeholders {
-		if slices.Contains(p.By, key) {
+		if slices.Contains(inputKinds, p.Object.Kind) && slices.Contains(p.By, u.Key) && !(leads(p.Object.Key, u) && !slices.Contains(secretsOf(u.Object), p.Object.Key)) {
 			return fmt.Sprintf("it reads %s, which lives outside Git: pass it with --input", p.Object.Key)
 		}
 	}
 	return ""
+}
+
+// inputKinds are what variables and values come from.
+var inputKinds = []string{"ConfigMap", "Secret"}
+
+// leads tells whether an object leads to the cluster that a unit works in.
+func leads(key object.Key, u fleet.Unit) bool {
+	return u.Cluster == key.String() || strings.HasPrefix(u.Cluster, key.String()+"/")
 }

@@ -130,7 +130,7 @@ func (c *planning) plan(ctx context.Context, head Revision) (present.Entry, erro
 	if err != nil {
 		return present.Entry{}, err
 	}
-	return present.Entry{Set: set, Findings: found, Took: present.Took{Base: base.took, Head: after.took}}, nil
+	return present.Entry{Set: set, Findings: found, Took: present.Took{Base: base.took, Head: after.took}, Notes: unasked(after.fleet)}, nil
 }
 
 // base is the cluster as it stands.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -85,23 +86,32 @@ func (o *others) keep() ([]savedOther, error) {
 	return out, nil
 }
 
-// elsewhere tells of the units that work in other clusters, and what is known of
-// those.
+// elsewhere tells in which other clusters units work, and what is known of those.
 func elsewhere(r fleet.Rendered) []string {
-	units := map[string][]string{}
+	clusters := map[string]bool{}
 	for _, u := range r.Units {
 		if u.Cluster != "" {
-			units[u.Cluster] = append(units[u.Cluster], u.Key.String())
+			clusters[u.Cluster] = true
+		}
+	}
+	if len(clusters) == 0 {
+		return nil
+	}
+	return []string{"units with spec.kubeConfig are planned in the clusters of " + words.Some(slices.Sorted(maps.Keys(clusters))) +
+		", each taken to hold what this fleet puts there and nothing else"}
+}
+
+// unasked names the units that stand as they are, because they work in clusters that
+// were not asked.
+func unasked(r fleet.Rendered) []string {
+	var units []string
+	for _, u := range r.Units {
+		if u.Cluster != "" {
+			units = append(units, u.Key.String())
 		}
 	}
 	if len(units) == 0 {
 		return nil
 	}
-	var names []string
-	for name := range units {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return []string{"units with spec.kubeConfig are planned in the clusters of " + words.Some(names) +
-		", each taken to hold what this fleet puts there and nothing else"}
+	return []string{"not planned, because other clusters are not asked (spec.kubeConfig): " + words.Some(units)}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/leat-dev/leat/internal/gate"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/report"
+	"github.com/leat-dev/leat/internal/unit"
 )
 
 // Approvals says which units wait for people. The zero value asks for nobody but
@@ -131,7 +132,7 @@ func (e *Engine) Digest(key object.Key) gate.Digest {
 	return ""
 }
 
-// becomes is the digest of what a Kustomization was built to.
+// becomes is the digest of what a Kustomization was built to, and in which cluster.
 func (c *kustomizing) becomes(seal gate.Seal) (gate.Digest, error) {
 	objs := make([]*unstructured.Unstructured, 0, len(c.built.Objects))
 	for _, o := range c.built.Objects {
@@ -141,7 +142,8 @@ func (c *kustomizing) becomes(seal gate.Seal) (gate.Digest, error) {
 		}
 		objs = append(objs, obj)
 	}
-	return seal.Unit(objs)
+	digest, err := seal.Unit(objs)
+	return digest.In(unit.Elsewhere(c.raw)), err
 }
 
 // becomes is the digest of what a HelmRelease is to be installed from: its spec, the

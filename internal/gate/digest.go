@@ -107,6 +107,15 @@ func (s Seal) Parts(texts map[string]string) Digest {
 	return sum(lines)
 }
 
+// In is the digest of a unit that works in another cluster, by the name of what leads
+// there (unit.Elsewhere); empty is the environment's own.
+func (d Digest) In(cluster string) Digest {
+	if cluster == "" {
+		return d
+	}
+	return sum([]string{"in " + cluster, string(d)})
+}
+
 // Environment is the digest of all its units.
 func Environment(units map[object.Key]Digest) Digest {
 	lines := make([]string, 0, len(units))

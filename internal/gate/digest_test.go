@@ -52,6 +52,7 @@ func TestDigestVectors(t *testing.T) {
 		{"no object", unitDigest(t, repo), "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
 		{"a ConfigMap", a, "sha256:522ef57dcf0638e6da4fdbb32ed16ac0e4590713156950d0952f90c50657eeec"},
 		{"and a Secret", s, "sha256:7cc2aa85ab377594585d2ac12c591c3724dbfcf967b3e5603cf2553fdfdc33ae"},
+		{"in another cluster", a.In("Secret/flux-system/edge"), "sha256:13b2776f9ff3b69198c3707f3c92e3874eebbf1741a62aba6c8946d0ec6d47da"},
 		{"an environment", Environment(map[object.Key]Digest{{Group: "kustomize.toolkit.fluxcd.io", Kind: "Kustomization", Namespace: "flux-system", Name: "apps"}: a}), "sha256:047480c69513d418c106d2307e74f07c2d706b8330254d2e190d1795ef683688"},
 	} {
 		if v.got != v.want {

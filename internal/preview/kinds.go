@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	gvks "k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -62,7 +63,11 @@ type missingKind struct {
 	by      object.Key
 }
 
-func (k missingKind) plural() string { return strings.ToLower(k.Kind) + "s" }
+// plural is how the resource is most likely called.
+func (k missingKind) plural() string {
+	resource, _ := apimeta.UnsafeGuessKindToResource(k.GroupVersionKind)
+	return resource.Resource
+}
 
 // key is that of the definition.
 func (k missingKind) key() object.Key {

@@ -86,7 +86,7 @@ func (m merging) drafted() (out [2]map[object.Key]bool) {
 }
 
 // beyond are the units of a side that could not be rehearsed: those that say so of
-// themselves or could not be drafted either, what waits for them, and what they
+// themselves, work in another cluster or could not be drafted either, what waits for them, and what they
 // would make.
 func (m merging) beyond(side int) map[object.Key]bool {
 	out, names := map[object.Key]bool{}, map[string]bool{}
@@ -100,7 +100,7 @@ func (m merging) beyond(side int) map[object.Key]bool {
 			}
 		}
 		for key, u := range m.draft[side] {
-			if u.State == fleet.NotRendered || m.real[side][key] == nil && out[u.Parent] {
+			if u.State == fleet.NotRendered || u.Cluster != "" || m.real[side][key] == nil && out[u.Parent] {
 				mark(key)
 			}
 		}
