@@ -23,11 +23,25 @@ type WatchConfig struct {
 	Commit  repo.Hash
 	// Connect opens the cluster of an environment.
 	Connect func(flow.Environment) (world.Reader, error)
-	// Every is how often clusters are asked.
-	Every time.Duration
+	// Every is how often clusters are asked, Within how long it may take. Each is asked
+	// once in any case.
+	Every, Within time.Duration
+	// Clock is nil for this machine's.
+	Clock Clock
 	// Tell is called when something has moved.
 	Tell func(Watched)
 }
+
+// Clock is what a watch goes by.
+type Clock interface {
+	Now() time.Time
+	After(time.Duration) <-chan time.Time
+}
+
+type machineClock struct{}
+
+func (machineClock) Now() time.Time                         { return time.Now() }
+func (machineClock) After(d time.Duration) <-chan time.Time { return time.After(d) }
 
 // Watched is an environment on its way.
 type Watched struct {
@@ -42,42 +56,51 @@ type Watched struct {
 func (w Watched) Done() bool { return w.Err == "" && w.Stage == carry.Healthy }
 
 // WatchDelivery asks the clusters of all environments that follow a branch until each
-// runs the commit and is healthy, or ctx ends. It returns how each stands then.
+// runs the commit and is healthy, the time is over, or ctx ends. It returns how each
+// stands then.
 func WatchDelivery(ctx context.Context, cfg WatchConfig) []Watched {
-	began := time.Now()
-	out := make([]Watched, len(cfg.Running.Followers))
-	worlds := make([]world.Reader, len(out))
-	for i, e := range cfg.Running.Followers {
-		out[i].Environment = e.Name
-		var err error
-		if worlds[i], err = cfg.Connect(e); err != nil {
-			out[i].Err = err.Error()
-		}
+	if cfg.Clock == nil {
+		cfg.Clock = machineClock{}
 	}
-	tick := time.NewTicker(cfg.Every)
-	defer tick.Stop()
+	began := cfg.Clock.Now()
+	out, worlds := cfg.open()
 	for {
+		took := cfg.Clock.Now().Sub(began)
 		waiting := false
 		for i, w := range worlds {
 			if w == nil || out[i].Done() {
 				continue
 			}
 			was := out[i]
-			out[i] = cfg.look(ctx, w, out[i], time.Since(began))
+			out[i] = cfg.look(ctx, w, was, took)
 			if moved := was.Stage != out[i].Stage || was.Why != out[i].Why || was.Err != out[i].Err; moved && cfg.Tell != nil && ctx.Err() == nil {
 				cfg.Tell(out[i])
 			}
 			waiting = waiting || !out[i].Done()
 		}
-		if !waiting {
+		if !waiting || took >= cfg.Within {
 			return out
 		}
 		select {
 		case <-ctx.Done():
 			return out
-		case <-tick.C:
+		case <-cfg.Clock.After(min(cfg.Every, cfg.Within-took)):
 		}
 	}
+}
+
+// open connects with the clusters; nil stands for one that cannot be asked.
+func (cfg WatchConfig) open() ([]Watched, []world.Reader) {
+	out := make([]Watched, len(cfg.Running.Followers))
+	worlds := make([]world.Reader, len(out))
+	for i, e := range cfg.Running.Followers {
+		out[i].Environment = e.Name
+		var err error
+		if worlds[i], err = cfg.Connect(e); err != nil {
+			worlds[i], out[i].Err = nil, err.Error()
+		}
+	}
+	return out, worlds
 }
 
 // look asks one cluster once. What it cannot say now it may say later.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/leat-dev/leat/internal/app"
 	"github.com/leat-dev/leat/internal/fluxcli"
 )
 
@@ -26,6 +27,8 @@ type Env struct {
 	Program string
 	// ControlPlane starts the embedded Kubernetes; nil in a build without it.
 	ControlPlane StartControlPlane
+	// Clock is what verbs that watch go by; nil is the machine's.
+	Clock app.Clock
 }
 
 // ControlPlane is a running embedded Kubernetes.

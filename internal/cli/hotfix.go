@@ -31,6 +31,7 @@ type hotfixFlags struct {
 	into                       string
 	kubeconfig                 string
 	timeout                    time.Duration
+	fetch                      bool
 }
 
 func newHotfix(env Env) *cobra.Command {
@@ -202,7 +203,7 @@ func git(ctx context.Context, dir string, what ...string) (string, error) {
 
 func newHotfixSubmit(env Env) *cobra.Command {
 	f := &hotfixFlags{carryFlags: carryFlags{also: "markdown"}} // as the pull request says it
-	return f.withKey(f.withID(hotfixVerb(told{"submit", "Open the pull request into the branch that the environment runs", "submit keda --env prod --id 123"}, f,
+	cmd := f.withKey(f.withID(hotfixVerb(told{"submit", "Open the pull request into the branch that the environment runs", "submit keda --env prod --id 123"}, f,
 		func(ctx context.Context, c *app.Carrying, in carry.Fixing) error {
 			at, err := in.Find(ctx)
 			if err != nil {
@@ -226,6 +227,8 @@ func newHotfixSubmit(env Env) *cobra.Command {
 			}
 			return f.proposed(env, at, out)
 		})))
+	cmd.Flags().BoolVar(&f.fetch, "fetch", false, "allow the network for what the plan reads and no mirror has")
+	return cmd
 }
 
 // planOf says what the fix does to every environment that follows the branch.
@@ -236,7 +239,7 @@ func (f *hotfixFlags) planOf(ctx context.Context, c *app.Carrying, at carry.Runn
 	}
 	previews := &previewFlags{}
 	previews.register(pflag.NewFlagSet("", pflag.ContinueOnError)) // what flags are by default
-	previews.mirrors, previews.cacheDir = f.mirrors, f.cacheDir
+	previews.mirrors, previews.cacheDir, previews.fetch = f.mirrors, f.cacheDir, f.fetch
 	cfg, err := previews.config()
 	if err != nil {
 		return "", err

@@ -28,8 +28,6 @@ func newHotfixWatch(env Env) *cobra.Command {
 			if timeout == 0 {
 				timeout = time.Duration(cmp.Or(c.Flow.Promise, flow.DefaultPromise))
 			}
-			ctx, cancel := context.WithTimeout(ctx, timeout)
-			defer cancel()
 			return f.watch(ctx, env, at, timeout)
 		})
 	cmd.Flags().StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig with the contexts of leat.yaml (default: $KUBECONFIG, else that of kubectl)")
@@ -41,7 +39,7 @@ func newHotfixWatch(env Env) *cobra.Command {
 const watchEvery = time.Second
 
 func (f *hotfixFlags) watch(ctx context.Context, env Env, at carry.Running, timeout time.Duration) error {
-	cfg := app.WatchConfig{Running: at, Commit: at.Head, Every: watchEvery, Connect: f.reach}
+	cfg := app.WatchConfig{Running: at, Commit: at.Head, Every: watchEvery, Within: timeout, Clock: env.Clock, Connect: f.reach}
 	if f.output == "text" {
 		fmt.Fprintf(env.Out, "%s of %s at %s\n", at.Branch, at.Repo.URL(), at.Head.String()[:10])
 		cfg.Tell = func(w app.Watched) {
