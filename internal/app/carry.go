@@ -46,6 +46,9 @@ func Carry(ctx context.Context, cfg CarryConfig) (*Carrying, error) {
 	if err != nil {
 		return nil, err
 	}
+	if f.Repo.Shallow() {
+		return nil, errors.Join(errShallow, f.Close())
+	}
 	c := &Carrying{FlowRepo: f, cfg: cfg, open: map[string]*repo.Repo{}}
 	if err := f.Repo.Fetch(ctx); err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -63,6 +66,10 @@ func Carry(ctx context.Context, cfg CarryConfig) (*Carrying, error) {
 	}
 	return c, nil
 }
+
+// errShallow refuses a clone without its history: what was promoted, rolled back and fixed
+// stands there, and a verb that does not see it would do it again, or undo it.
+var errShallow = errors.New("this clone is shallow, and history says what was promoted, rolled back and fixed: run git fetch --unshallow (in CI: fetch the whole history)")
 
 // Repository implements carry.Repositories: a copy that is kept from one time to the
 // next, fetched once.

@@ -39,6 +39,9 @@ func EnvDiff(ctx context.Context, cfg EnvDiffConfig) (EnvDifference, error) {
 	if err != nil {
 		return out, err
 	}
+	if f.Repo.Shallow() {
+		return out, errShallow
+	}
 	way, err := f.Way(ctx, both[0], both[1])
 	if err != nil {
 		return out, err

@@ -138,6 +138,9 @@ func (f *FlowRepo) fill(ctx context.Context, e flow.Environment, s *EnvState) er
 	if !ok {
 		return nil
 	}
+	if f.Repo.Shallow() {
+		return fmt.Errorf("what waits is not known: %w", errShallow)
+	}
 	way, err := f.Way(ctx, before, e)
 	if err != nil {
 		return err

@@ -277,11 +277,10 @@ type RefusedError struct{ Refusals []promote.Refusal }
 
 // Error implements error.
 func (e *RefusedError) Error() string {
-	lines := make([]string, len(e.Refusals))
-	for i, r := range e.Refusals {
-		lines[i] = "  " + r.String()
+	if len(e.Refusals) == 1 {
+		return "a decision is needed; --take or --keep it by its name:" + places(e.Refusals)
 	}
-	return fmt.Sprintf("%d decisions are needed; --take or --keep each by its name:\n%s", len(lines), strings.Join(lines, "\n"))
+	return fmt.Sprintf("%d decisions are needed; --take or --keep each by its name:%s", len(e.Refusals), places(e.Refusals))
 }
 
 // push puts a commit on a branch of ours, which may hold an older one of the kind, or

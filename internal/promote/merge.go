@@ -298,6 +298,13 @@ func (w *work) finish(m *merge, source []byte) {
 		return
 	}
 	after, err := w.edited(m, source)
+	if err != nil && w.take() { // the whole file is asked for
+		if after, err := w.carried(w.sides.source); err == nil {
+			w.f.After = after
+			w.is(Changed, "copied whole, as asked")
+			return
+		}
+	}
 	if err != nil {
 		w.refuse(err)
 		return
@@ -329,11 +336,32 @@ func (w *work) edited(m *merge, source []byte) ([]byte, error) {
 		case len(c.path.Steps) == 0:
 			out, err = appended(out, source, c.path.Document)
 		default:
-			out, err = edit.Graft(out, c.path, source, c.path)
+			out, err = grafted(out, c.path, source)
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
 	return w.restored(out)
+}
+
+// grafted is a text with a piece of a source; a single value that is new goes where the
+// piece does not fit as it is, between brackets.
+func grafted(text []byte, path edit.Path, source []byte) ([]byte, error) {
+	out, wrong := edit.Graft(text, path, source, path)
+	if wrong == nil {
+		return out, nil
+	}
+	from, err := edit.Get(source, path)
+	if there, is := edit.Get(text, path); err != nil || len(from) != 1 || is == nil && len(there) > 0 {
+		return nil, wrong
+	}
+	made, _, err := edit.Apply(text, edit.Change{Path: path, Value: from[0].Text, Create: true})
+	if err != nil {
+		return nil, wrong
+	}
+	if out, err = edit.Graft(made, path, source, path); err != nil { // as it is written there
+		return nil, wrong
+	}
+	return out, nil
 }
