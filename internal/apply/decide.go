@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -251,6 +252,26 @@ func (e *Refusal) Error() string {
 		return fmt.Sprintf("%s dry-run failed (%s): %s", e.Ref.Key, reason, e.Text)
 	}
 	return fmt.Sprintf("%s dry-run failed: %s", e.Ref.Key, e.Text)
+}
+
+// dryRunFailed stands between an object and what the API said of it.
+const dryRunFailed = " dry-run failed"
+
+// RefusedIn reads out of the message of a unit what the API said of each object, by
+// the name of its key; see Refusal.Error.
+func RefusedIn(message string) map[string]string {
+	out, last := map[string]string{}, ""
+	for line := range strings.SplitSeq(message, "\n") {
+		name, text, found := strings.Cut(line, dryRunFailed)
+		switch {
+		case found && !strings.Contains(name, " "):
+			last = name
+			out[name] = strings.TrimPrefix(strings.TrimSpace(text), ": ")
+		case last != "":
+			out[last] += " " + strings.TrimSpace(line)
+		}
+	}
+	return out
 }
 
 // NoKind tells whether the kind is not there at all.

@@ -91,7 +91,8 @@ const (
 	Delete Op = "delete"
 	// Replace deletes and creates: an immutable field changes, with force.
 	Replace Op = "replace"
-	// Refuse is a change of an immutable field without force: it will fail.
+	// Refuse is a change of an immutable field without force, which will fail, or
+	// what an API server has refused.
 	Refuse Op = "refuse"
 	// Orphan leaves an object in the cluster that nobody manages any more: prune
 	// is off, or the object says so.
@@ -139,6 +140,8 @@ type Object struct {
 	Fields []Field
 	// Why says more: which field is immutable, to which unit it moves.
 	Why string
+	// ByServer tells that an API server refused it, in the words of Why.
+	ByServer bool
 	// Before and After are masked; nil where it does not exist.
 	Before, After *unstructured.Unstructured
 	Origin        fleet.Origin

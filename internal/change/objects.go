@@ -66,6 +66,15 @@ func (c *comparison) object(h *fleet.Unit, before, after *fleet.Object) (Object,
 	if before != nil && sameObject(before.Value, after.Value) {
 		return Object{}, false
 	}
+	o, changes := c.becomes(h, before, after)
+	if changes && after.Refused != "" && o.Op != Refuse {
+		o.Op, o.ByServer, o.Why = Refuse, true, c.secrets.mask(h.Key).Text(after.Refused)
+	}
+	return o, changes
+}
+
+// becomes is object of two that differ.
+func (c *comparison) becomes(h *fleet.Unit, before, after *fleet.Object) (Object, bool) {
 	mask := c.secrets.mask(h.Key)
 	if before != nil {
 		return c.changed(h, before, after, mask)

@@ -155,8 +155,8 @@ var immutableRules = []Rule{
 		Doc: "A field changes that the API never changes. The apply fails, and everything behind it in the unit waits. Give the object another name, or set " +
 			"`kustomize.toolkit.fluxcd.io/force: enabled` on it to have it deleted and made anew.",
 		Check: perChange(func(o *change.Object) []Finding {
-			if o.Op != change.Refuse {
-				return nil
+			if o.Op != change.Refuse || o.ByServer {
+				return nil // what was refused for another reason, its unit tells
 			}
 			return foundAt(frozen(o), "the API will refuse the change: %s", o.Why)
 		}),

@@ -84,6 +84,9 @@ type Object struct {
 	// its schema knows, and without what only a server sets (uid, versions,
 	// managed fields, status).
 	Value *unstructured.Unstructured
+	// Refused says why an API server would not have it; empty where none was asked, or
+	// took it.
+	Refused string
 	// Assumed tells that its health is taken for granted: no controller ran.
 	Assumed bool
 	// Provided objects are the engine's and are not applied (the CRDs and

@@ -94,10 +94,10 @@ func objectOf(o change.Object) Object {
 		Ref: refOf(o.Ref), Op: o.Op, Why: o.Why, Origin: originOf(&o.Origin),
 		Fields: fieldsOf(o.Fields, o.Before, o.After),
 	}
-	switch o.Op {
-	case change.Create:
+	switch {
+	case o.Op == change.Create, o.Op == change.Refuse && o.Before == nil:
 		out.Manifest = manifest(o.After)
-	case change.Delete, change.Orphan:
+	case o.Op == change.Delete, o.Op == change.Orphan:
 		out.Manifest = manifest(o.Before)
 	}
 	return out

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/leat-dev/leat/internal/apply"
 	"github.com/leat-dev/leat/internal/change"
 	"github.com/leat-dev/leat/internal/fleet"
 	"github.com/leat-dev/leat/internal/object"
@@ -122,9 +123,22 @@ func (m merging) unit(side int, key object.Key) *fleet.Unit {
 	u := *seen
 	u.Order, u.Reads, u.Files = drafted.Order, drafted.Reads, drafted.Files
 	if !m.holds(key) {
-		u.Objects, u.Release, u.Wanted = drafted.Objects, drafted.Release, wantedOf(drafted)
+		u.Objects, u.Release, u.Wanted = refused(drafted.Objects, seen.Message), drafted.Release, wantedOf(drafted)
 	}
 	return &u
+}
+
+// refused are objects of a draft, with what a server said against them.
+func refused(drafted []fleet.Object, message string) []fleet.Object {
+	why := apply.RefusedIn(message)
+	if len(why) == 0 {
+		return drafted
+	}
+	out := slices.Clone(drafted)
+	for i := range out {
+		out[i].Refused = why[out[i].Ref.Key.String()]
+	}
+	return out
 }
 
 // seenReally is a unit whose health no longer rests on assumptions, unless it was

@@ -30,12 +30,14 @@ func TestRehearsed(t *testing.T) {
 	after.On = []string{key("lost").String()}
 	waits := unit("waits", fleet.Waiting)
 	waits.Reason = report.ReasonProgressing
+	refused := holding(unit("refused", fleet.Failed), "old")
+	refused.Message = "ConfigMap/a/drafted dry-run failed (Forbidden): exceeded quota:\nfew"
 	drafted := fleet.Rendered{Units: []fleet.Unit{
 		holding(unit("fine", fleet.Ready), "drafted"), holding(unit("refused", fleet.Ready), "drafted"), holding(unit("waits", fleet.Ready), "drafted"),
 		unit("lost", fleet.NotRendered), child, holding(unit("after", fleet.Ready), "drafted"), unit("unmade", fleet.Ready),
 	}}
 	real := fleet.Rendered{Units: []fleet.Unit{
-		holding(unit("fine", fleet.Ready), "seen"), holding(unit("refused", fleet.Failed), "old"), holding(waits, "seen"), lost, after, holding(unit("own", fleet.Ready), "seen"),
+		holding(unit("fine", fleet.Ready), "seen"), refused, holding(waits, "seen"), lost, after, holding(unit("own", fleet.Ready), "seen"),
 	}}
 	got, kept := preview.Rehearsed(preview.Sides{drafted, drafted}, preview.Sides{real, real})
 	if want := []object.Key{key("after"), key("child"), key("lost")}; !reflect.DeepEqual(kept, want) {
@@ -59,6 +61,12 @@ func TestRehearsed(t *testing.T) {
 	}
 	if !reflect.DeepEqual(rows, want) {
 		t.Errorf("got %v, want %v", rows, want)
+	}
+	if why := got[1].Unit(key("refused")).Objects[0].Refused; why != "(Forbidden): exceeded quota: few" {
+		t.Errorf("what was refused says %q", why)
+	}
+	if why := got[1].Unit(key("fine")).Objects[0].Refused; why != "" {
+		t.Errorf("what was taken says %q", why)
 	}
 	if got[1].Fidelity != world.PartlyRehearsed {
 		t.Errorf("fidelity %q, want %q", got[1].Fidelity, world.PartlyRehearsed)

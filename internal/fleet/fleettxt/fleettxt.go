@@ -12,7 +12,8 @@
 // head, both/web.yaml at both. The unit's own manifest comes first; without one
 // it is the Kustomization flux-system/web, which prunes and waits. The field
 // `render` of the manifest says how the unit stands; see Standing. An object with
-// `provided: true` is the engine's. The objects of inputs.yaml belong to no unit.
+// `provided: true` is the engine's, one with `refused: TEXT` is what a server would not
+// have. A unit with spec.kubeConfig, and its objects, are in that cluster. The objects of inputs.yaml belong to no unit.
 //
 // It must never be imported but by tests.
 package fleettxt
@@ -116,11 +117,14 @@ func add(r *fleet.Rendered, f txtar.File) error {
 			objs, lines = objs[1:], lines[1:]
 		}
 	}
+	u.Cluster = unit.Elsewhere(u.Object)
 	for i, obj := range objs {
 		provided := obj.Object["provided"] == true
+		refused, _ := obj.Object["refused"].(string)
 		delete(obj.Object, "provided")
+		delete(obj.Object, "refused")
 		u.Objects = append(u.Objects, fleet.Object{
-			Ref: object.RefOf(obj), Value: obj, Provided: provided, Origin: fleet.Origin{File: path.Base(f.Name), Line: lines[i]},
+			Ref: object.RefOf(obj).In(u.Cluster), Value: obj, Provided: provided, Refused: refused, Origin: fleet.Origin{File: path.Base(f.Name), Line: lines[i]},
 		})
 	}
 	if err := stand(&u); err != nil {
