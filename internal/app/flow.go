@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/leat-dev/leat/internal/flow"
 	"github.com/leat-dev/leat/internal/repo"
@@ -27,7 +29,8 @@ type FlowRepo struct {
 
 // OpenFlow opens the repository in which a directory lies, and reads the leat.yaml
 // that stands in the directory or nearest above it. The work tree's file counts:
-// nothing here guards anything.
+// nothing here guards anything. Where the branch that is checked out has none, as that
+// of an environment may, the default branch's does.
 func OpenFlow(dir string) (*FlowRepo, error) {
 	f, err := OpenFlowRepo(dir)
 	if err != nil {
@@ -35,7 +38,7 @@ func OpenFlow(dir string) (*FlowRepo, error) {
 	}
 	data, err := os.ReadFile(f.File)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("there is no %s in %s; leat init proposes one", flow.FileName, filepath.Dir(f.File))
+		data, err = f.elsewhere()
 	}
 	if err == nil {
 		f.Flow, err = flow.Parse(f.File, data)
@@ -44,6 +47,30 @@ func OpenFlow(dir string) (*FlowRepo, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
+}
+
+// elsewhere reads leat.yaml from the head of the default branch, of the same directory
+// or the nearest above it.
+func (f *FlowRepo) elsewhere() ([]byte, error) {
+	missing := fmt.Errorf("there is no %s in %s; leat init proposes one", flow.FileName, filepath.Dir(f.File))
+	head, err := f.Repo.Branch(f.Repo.DefaultBranch())
+	if err != nil {
+		return nil, missing
+	}
+	all, err := f.Repo.Tree(context.Background(), head, "")
+	if err != nil {
+		return nil, err
+	}
+	top := strings.TrimSuffix(filepath.Dir(f.File), filepath.FromSlash(f.rest))
+	for at := f.rest; ; at = path.Dir(at) {
+		if data, err := all.ReadFile(path.Join(at, flow.FileName)); err == nil {
+			f.rest, f.File = at, filepath.Join(top, at, flow.FileName)
+			return data, nil
+		}
+		if at == "." {
+			return nil, missing
+		}
+	}
 }
 
 // OpenFlowRepo opens the repository of a fleet that need not have a leat.yaml.

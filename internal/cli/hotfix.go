@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -122,12 +123,14 @@ func newHotfixStart(env Env) *cobra.Command {
 			} else {
 				fmt.Fprintf(env.Out, "%s runs %s of %s\n", in.Environment, at.Branch, at.Repo.URL())
 			}
-			fmt.Fprintf(env.Out, "and so do: %s\n", strings.Join(names(at.Followers), ", "))
+			if others := slices.DeleteFunc(names(at.Followers), func(name string) bool { return name == in.Environment }); len(others) > 0 {
+				fmt.Fprintf(env.Out, "and so do: %s\n", strings.Join(others, ", "))
+			}
 			fmt.Fprintln(env.Out, stepLine(step))
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(env.Out, "Checked out in %s. Commit and push there, then:\n  leat hotfix submit %s --env %s --id %s\n", where, in.Component, in.Environment, in.ID)
+			fmt.Fprintf(env.Out, "It is checked out in %s. Commit and push there, then:\n  %s --id %s\n", whereTo(where), hotfixLine("submit", in), in.ID)
 			return nil
 		}))
 	cmd.Flags().StringVar(&f.into, "into", "", "where to check it out (default: a directory named as the repository; for the fleet's own repository this clone)")
@@ -274,7 +277,20 @@ func fixBody(in carry.Fixing, at carry.Running) string {
 	if at.Pin.File != "" {
 		text += fmt.Sprintf("Pinned at `%s` of the fleet.\n", at.Pin.At())
 	}
-	return text + fmt.Sprintf("\nOnce it is merged: `leat hotfix watch %s --env %s`\n", in.Component, in.Environment)
+	return text + fmt.Sprintf("\nOnce it is merged: `%s`\n", hotfixLine("watch", in))
+}
+
+// hotfixLine is the command that goes on with a fix.
+func hotfixLine(verb string, in carry.Fixing) string {
+	return strings.Join(strings.Fields(fmt.Sprintf("leat hotfix %s %s --env %s", verb, in.Component, in.Environment)), " ")
+}
+
+// whereTo is a directory for people.
+func whereTo(dir string) string {
+	if dir == "." {
+		return "this directory"
+	}
+	return dir
 }
 
 func (f *hotfixFlags) proposed(env Env, at carry.Running, out carry.Proposed) error {

@@ -43,7 +43,8 @@ func (f *hotfixFlags) watch(ctx context.Context, env Env, at carry.Running, time
 	if f.output == "text" {
 		fmt.Fprintf(env.Out, "%s of %s at %s\n", at.Branch, at.Repo.URL(), at.Head.String()[:10])
 		cfg.Tell = func(w app.Watched) {
-			fmt.Fprintf(env.Out, "%6s  %-12s  %-8s %s%s\n", w.Took.Round(100*time.Millisecond), w.Environment, w.Stage, w.Why, w.Err)
+			line := fmt.Sprintf("%6s  %-12s  %-8s %s%s", w.Took.Round(100*time.Millisecond), w.Environment, w.Stage, w.Why, w.Err)
+			fmt.Fprintln(env.Out, strings.TrimRight(line, " "))
 		}
 	}
 	all := app.WatchDelivery(ctx, cfg)
