@@ -117,6 +117,10 @@ func bringUp(t *testing.T) *bed {
 	c := kubetest.Shared(t)
 	f := &bed{T: t, dir: filepath.Join(t.TempDir(), "fleet")}
 	f.must(os.CopyFS(f.dir, os.DirFS("../../examples/platform")))
+	var err error
+	f.world, err = cluster.New(c.Config, cluster.Options{})
+	f.must(err)
+	f.never()
 	f.edit("apps/base/web/kustomization.yaml", "resources:\n", "resources:\n  - secret.yaml\n")
 	f.edit("clusters/dev/apps.yaml", "    substituteFrom:\n", "    substituteFrom:\n      - kind: Secret\n        name: vars\n")
 	f.edit("apps/base/web/deployment.yaml", "value: ${log_level:=info}", "value: ${token}")
@@ -127,8 +131,6 @@ func bringUp(t *testing.T) *bed {
 	input := filepath.Join(t.TempDir(), "vars.yaml")
 	f.other()
 	f.must(os.WriteFile(input, []byte("apiVersion: v1\nkind: Secret\nmetadata: {name: vars, namespace: flux-system}\nstringData: {token: "+canary+"-vars}\n"), 0o600))
-	f.world, err = cluster.New(c.Config, cluster.Options{})
-	f.must(err)
 	up, err := app.Prepare(t.Context(), app.UpConfig{
 		Dir: f.dir, DataDir: data, Mirrors: []mirror.Mirror{other}, Inputs: []string{input}, CreateNamespaces: true, Log: slog.New(slog.DiscardHandler), Say: func(string, ...any) {},
 	})
@@ -143,6 +145,20 @@ func bringUp(t *testing.T) *bed {
 	f.must(<-done)
 	f.serve(filepath.Join(data, "artifacts"))
 	return f
+}
+
+// never sees that a cluster that never had the fleet is told all of it.
+func (f *bed) never() {
+	f.Helper()
+	code, text := f.verb("diff", "--path", "clusters/dev")
+	for _, want := range []string{"it never had this fleet", "+ Kustomization/flux-system/flux-system", "+ Kustomization/flux-system/apps", "Deployment/apps/web", "7 of 7 units change"} {
+		if !strings.Contains(text, want) {
+			f.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if code != 2 || strings.Contains(text, "never-ready") {
+		f.Errorf("exit %d, want 2, and every unit ready:\n%s", code, text)
+	}
 }
 
 // other gives the fleet a unit from a repository that plans cannot reach: they

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/fluxcd/pkg/apis/meta"
@@ -61,6 +62,7 @@ func PlanCluster(ctx context.Context, cfg ClusterPlanConfig) (present.Plan, erro
 		return present.Plan{}, err
 	}
 	defer c.close()
+	c.entry, c.tree = e, head.Tree
 	c.local = &LocalSources{Own: []string{e.URL()}, Fleet: &fixed{head.Snapshot}, Mirrors: cfg.Previews.Mirrors, Pool: previews.pool}
 	found, err := c.plan(ctx, head)
 	found.Path = e.Path
@@ -75,6 +77,9 @@ type planning struct {
 	dir      string // of artifacts
 	store    *artifact.Store
 	local    *LocalSources
+	entry    entry.Entry
+	tree     tree.Tree // of the head
+	fresh    bool      // the cluster never had the fleet
 	now      time.Time
 	standing preview.Standing
 	inputs   []*unstructured.Unstructured // Secrets that units read
@@ -130,7 +135,7 @@ func (c *planning) plan(ctx context.Context, head Revision) (present.Entry, erro
 	if err != nil {
 		return present.Entry{}, err
 	}
-	return present.Entry{Set: set, Findings: found, Took: present.Took{Base: base.took, Head: after.took}, Notes: unasked(after.fleet)}, nil
+	return present.Entry{Set: set, Findings: found, Took: present.Took{Base: base.took, Head: after.took}, Notes: slices.Concat(c.neverHad(), unasked(after.fleet))}, nil
 }
 
 // base is the cluster as it stands.
@@ -143,7 +148,7 @@ func (c *planning) base(ctx context.Context) (out rendering, err error) {
 	if err != nil {
 		return out, err
 	}
-	f, _, err := c.fleet()
+	f, _, err := c.fleetIn(c.copy())
 	if err != nil {
 		return out, err
 	}
@@ -157,11 +162,17 @@ func (c *planning) base(ctx context.Context) (out rendering, err error) {
 // head is what the cluster would become.
 func (c *planning) head(ctx context.Context, r Revision) (out rendering, err error) {
 	began := time.Now()
-	f, from, err := c.fleet()
+	w := c.copy()
+	f, from, err := c.fleetIn(w)
 	if err != nil {
 		return out, err
 	}
 	defer f.Close()
+	if c.fresh {
+		if err := c.begin(ctx, w, from); err != nil {
+			return out, fmt.Errorf("plan for a cluster that never had the fleet: %w", err)
+		}
+	}
 	if err := f.Continue(ctx, preview.Start{Standing: c.standing, Idle: c.idle}); err != nil {
 		return out, fmt.Errorf("plan for the cluster: %w", err)
 	}
@@ -185,7 +196,30 @@ func (c *planning) delivered() (string, error) {
 		}
 		return "", nil
 	}
-	return "", fmt.Errorf("no GitRepository of the cluster has the address %s, which the directory is of; is this its cluster?", shown(c.local.Own[0]))
+	c.fresh = true
+	return "", nil
+}
+
+// neverHad says so of a cluster that never had the fleet.
+func (c *planning) neverHad() []string {
+	if !c.fresh {
+		return nil
+	}
+	return []string{fmt.Sprintf("no GitRepository of the cluster has the address %s: it never had this fleet, and everything is as it would be after an install; if it is another one's cluster, pass --context",
+		shown(c.local.Own[0]))}
+}
+
+// begin puts what delivers a fleet into a copy of a cluster that never had it: the
+// kinds of Flux, the ground and the entry.
+func (c *planning) begin(ctx context.Context, w world.World, from *origins) error {
+	if _, err := InstallDefinitions(ctx, w); err != nil {
+		return err
+	}
+	g := ground{
+		world: w, entry: c.entry, tree: c.tree, bases: c.bases(c.local), builds: from.builds, options: c.cfg.Options,
+		createNamespaces: true, say: func(string, ...any) {},
+	}
+	return g.lay(ctx)
 }
 
 func (c *planning) own(obj *unstructured.Unstructured) bool {
@@ -197,10 +231,14 @@ func address(obj *unstructured.Unstructured) string {
 	return url
 }
 
-// fleet makes a copy of the cluster and an engine that works in it.
-func (c *planning) fleet() (*preview.Fleet, *origins, error) {
+// copy is a copy of the cluster.
+func (c *planning) copy() *overlay.World {
+	return overlay.New(c.world, overlay.Options{Now: func() time.Time { return c.now }})
+}
+
+// fleetIn makes an engine that works in a copy of the cluster.
+func (c *planning) fleetIn(w *overlay.World) (*preview.Fleet, *origins, error) {
 	from := &origins{builds: provenance.Trace(c.builds)}
-	w := overlay.New(c.world, overlay.Options{Now: func() time.Time { return c.now }})
 	eng, err := c.engine(stage{world: w, kube: c.kube, from: from, local: c.local})
 	if err != nil {
 		return nil, nil, err

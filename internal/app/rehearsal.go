@@ -182,7 +182,7 @@ func (r *rehearsal) seen(ctx context.Context, side Revision) (fleet.Rendered, er
 	}
 	standing = standing.Undriven(controllers...)
 	standing.Runs = r.news.Runs()
-	f, _, err := r.fleet()
+	f, _, err := r.fleetIn(r.copy())
 	if err != nil {
 		return fleet.Rendered{}, err
 	}

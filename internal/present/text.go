@@ -221,7 +221,7 @@ func (s *sheet) cluster(c folded) {
 
 // revisions says what is compared.
 func (c *Cluster) revisions() string {
-	base, head := screen.ShortRevision(c.Base), screen.ShortRevision(c.Head)
+	base, head := cmp.Or(screen.ShortRevision(c.Base), "nothing"), screen.ShortRevision(c.Head)
 	if base == head {
 		return head
 	}

@@ -156,7 +156,7 @@ func (f *Fleet) Continue(ctx context.Context, s Start) error {
 			return err
 		}
 	}
-	return nil
+	return f.Settle(ctx) // what came without standing before
 }
 
 // wakeStanding takes a unit in as the world has it by now; one that is gone, or was
