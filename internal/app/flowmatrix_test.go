@@ -9,6 +9,7 @@ import (
 
 	"github.com/leat-dev/leat/internal/flow"
 	"github.com/leat-dev/leat/internal/repo/repotest"
+	"github.com/leat-dev/leat/internal/world"
 )
 
 // The core repository of seed 1, a branch per folder: its file is proposed, and the
@@ -28,7 +29,21 @@ func TestMatrixOfTheCoreRepository(t *testing.T) {
 	if err != nil || i.Write() != nil {
 		t.Fatal(err)
 	}
-	m, err := Matrix(t.Context(), MatrixConfig{Dir: up.Work, Previews: p.cfg})
+	text, err := os.ReadFile(filepath.Join(up.Work, flow.FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = []byte(strings.Replace(string(text), "    branch: prod\n", "    branch: prod\n    context: prod\n", 1))
+	if err := os.WriteFile(filepath.Join(up.Work, flow.FileName), text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	live := emptied(t)
+	stored(t, live, map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": "lscsde-config"}}, nil)
+	stored(t, live, map[string]any{
+		"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository", "metadata": map[string]any{"name": "keda", "namespace": "lscsde-config"},
+		"spec": map[string]any{"url": "https://github.com/lsc-sde/iac-flux-keda", "interval": "1m", "ref": map[string]any{"branch": "release/0.1.41"}},
+	}, map[string]any{"artifact": artifactAt("release/0.1.41@sha1:" + strings.Repeat("0", 40))})
+	m, err := Matrix(t.Context(), MatrixConfig{Dir: up.Work, Previews: p.cfg, Live: func(string) (world.Reader, error) { return live, nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,6 +57,7 @@ func TestMatrixOfTheCoreRepository(t *testing.T) {
 		{"observability-metrics", flow.BranchPin, "main", flow.Orphan}, {"observability-metrics", flow.BranchPin, "dev", flow.Orphan},
 		{"cr8tor_publish_service", flow.ImagePin, "prod", flow.Orphan}, {"keda", flow.BranchPin, "dev", flow.Same}, {"keda", flow.BranchPin, "prod", flow.Behind},
 		{"lscsde-flux", flow.ChartPin, "prod", flow.Ahead}, {"tobiko", flow.BranchPin, "dev", flow.Alone},
+		{"keda", flow.BranchPin, "prod", flow.NotLive}, {"keda", flow.BranchPin, "prod", flow.Dangling},
 	} {
 		if got := states(m, want.component, want.kind, want.environment); !slices.Contains(got, want.state) {
 			t.Errorf("%s %s in %s: got %v, want %s among them", want.component, want.kind, want.environment, got, want.state)
