@@ -57,7 +57,7 @@ func (w verdict) of(o verdict) bool {
 	if (w.built == nil) != (o.built == nil) || w.built != nil && !same(w.built.Objects, o.built.Objects) {
 		return false
 	}
-	return reflect.DeepEqual(w.objects, o.objects)
+	return alias(w.objects, o.objects) || reflect.DeepEqual(w.objects, o.objects)
 }
 
 // same tells whether two results are one, from memory.

@@ -18,7 +18,7 @@ func judge(ctx context.Context, set *change.Set, base, head rendering) ([]findin
 		return nil, err
 	}
 	found := finding.Check(*set, finding.Rules)
-	after, before := provenance.Read(sides.Head), provenance.Read(sides.Base)
+	after, before := head.from.places(sides.Head), base.from.places(sides.Base)
 	finding.Locate(found, func(unit, obj object.Key, field string) string {
 		target := provenance.Target{Unit: unit, Object: obj, Pointer: field}
 		if at := after.Of(target).At(); at != "" {

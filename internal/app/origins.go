@@ -19,6 +19,15 @@ import (
 type origins struct {
 	builds *provenance.Traced
 	helm   *tracedHelm
+	read   *provenance.Memory // of files; nil begins anew
+}
+
+// places are where things stand in a fleet, by reading.
+func (o origins) places(side provenance.Fleet) *provenance.Places {
+	if o.read == nil {
+		return provenance.Read(side)
+	}
+	return o.read.Read(side)
 }
 
 // at answers for a fleet that was rendered; the zero value knows nothing.
@@ -36,7 +45,7 @@ func (o origins) frozen() origins {
 	helm := &tracedHelm{
 		Helm: o.helm.Helm, cluster: o.helm.cluster, others: maps.Clone(o.helm.others), last: maps.Clone(o.helm.last), engine: o.helm.engine, before: o.helm.before, earlier: o.helm.earlier,
 	}
-	return origins{builds: o.builds.Copy(), helm: helm}
+	return origins{builds: o.builds.Copy(), helm: helm, read: o.read}
 }
 
 // tracedHelm is a Helm that remembers the last action on each release.

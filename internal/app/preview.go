@@ -67,6 +67,7 @@ type Previews struct {
 	bare     func() (*memory.World, error) // another cluster's; to be copied
 	saved    *saved.Dir                    // nil keeps nothing
 	saves    *sync.WaitGroup
+	read     *provenance.Memory
 }
 
 // previewMemory bounds what builds of previews keep, in bytes: two revisions of a
@@ -76,7 +77,7 @@ const previewMemory = 256 << 20
 // NewPreviews opens what previews share.
 func NewPreviews(cfg PreviewConfig) (*Previews, error) {
 	p := &Previews{
-		saves: &sync.WaitGroup{}, empty: sync.OnceValues(emptyWorld), bare: sync.OnceValues(bareWorld), renders: &helm.Renders{},
+		saves: &sync.WaitGroup{}, read: &provenance.Memory{}, empty: sync.OnceValues(emptyWorld), bare: sync.OnceValues(bareWorld), renders: &helm.Renders{},
 		cfg: cfg, images: oci.NewPool(oci.Options{}), builds: build.NewCache(build.Limits{Bytes: previewMemory}), store: preview.NewStore(),
 		charts: charts.NewPool(charts.Options{MaxIndex: cfg.Options.MaxIndex, MaxChart: cfg.Options.ChartLimits.Packed}),
 	}
@@ -179,7 +180,7 @@ func (p *Previews) stage(snap worktree.Snapshot, o entry.Options, was *savedBase
 		return nil, err
 	}
 	v := &Preview{Entry: e, options: o, previews: p, source: &fixed{snap}, noted: build.Note(p.builds)}
-	v.from.builds = provenance.Trace(v.noted)
+	v.from.builds, v.from.read = provenance.Trace(v.noted), p.read
 	if v.World, err = p.world(); err != nil {
 		return nil, err
 	}

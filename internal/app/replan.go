@@ -74,6 +74,7 @@ type replanned struct {
 	entry    entry.Options
 	base     rendering
 	head     *Preview // nil until it could be rendered
+	twins    twins    // of head, in base
 }
 
 // at plans a revision: from where the last one left off, if there is one.
@@ -92,6 +93,7 @@ func (r *replanned) at(ctx context.Context, snap worktree.Snapshot) (present.Ent
 		head.fleet.Revision = snap.Revision()
 	} else {
 		head = r.head.rendering(ctx, began)
+		head.fleet = r.twins.share(r.base.fleet, head.fleet)
 	}
 	return r.previews.compared(ctx, [2]rendering{r.base, head})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -101,6 +102,15 @@ func RepositoriesSubject(namespace string) string { return "chart repositories o
 
 // HealthSubject names the health of a managed object.
 func HealthSubject(key object.Key) string { return "health" + Subject(key) }
+
+// KeyOfHealth reads what HealthSubject writes; false for other subjects.
+func KeyOfHealth(s string) (object.Key, bool) {
+	rest, ok := strings.CutPrefix(s, "health")
+	if !ok {
+		return object.Key{}, false
+	}
+	return KeyOfSubject(rest)
+}
 
 // KindSubject names the kinds that an API group has.
 func KindSubject(group string) string { return "kinds of " + group }

@@ -50,7 +50,7 @@ func (f *Fleet) provide(ctx context.Context) (bool, error) {
 		if f.runs[key].Ready == "True" {
 			continue
 		}
-		for _, in := range inputsOf(obj) {
+		for _, in := range f.factsOf(obj).inputs {
 			if f.need(in) {
 				changed[in.object] = true
 			}
@@ -136,6 +136,9 @@ func (f *Fleet) value(key, sample string) string {
 func (f *Fleet) variables(ctx context.Context) (bool, error) {
 	f.listen()
 	changed := map[object.Key]bool{}
+	if len(f.made) == 0 {
+		return false, nil
+	}
 	for _, obj := range f.all() {
 		p, key := f.madeFor(obj)
 		if p == nil {
@@ -157,7 +160,7 @@ func (f *Fleet) madeFor(obj *unstructured.Unstructured) (*placeholder, object.Ke
 	if obj.GetKind() != unit.KustomizationKind {
 		return nil, object.Key{}
 	}
-	for _, in := range slices.Backward(inputsOf(obj)) {
+	for _, in := range slices.Backward(f.factsOf(obj).inputs) {
 		if p := f.made[in.object]; p != nil && in.key == "" {
 			return p, in.object
 		}

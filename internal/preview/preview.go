@@ -23,6 +23,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fluxcd/pkg/apis/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/leat-dev/leat/internal/commit"
@@ -87,7 +88,12 @@ type Fleet struct {
 	before  *former             // nil where nothing is known of it
 	written map[object.Key]bool // the world told of a change
 	count   int                 // of runs
-	ahead   ahead
+	// behind are units that follow their source without a run, and where it is.
+	behind map[object.Key]*meta.Artifact
+	drawn  map[object.Key]drawn // as last rendered
+	said   map[object.Key]facts // what units say of themselves, as far as anybody asked
+	sorted []object.Key         // of units; what comes or goes ends it
+	ahead  ahead
 
 	mu    sync.Mutex
 	heard []heard
@@ -123,7 +129,8 @@ func New(cfg Config) *Fleet {
 		units: map[object.Key]*unstructured.Unstructured{}, objects: map[object.Key]*unstructured.Unstructured{},
 		runs: map[object.Key]screen.Run{}, reads: map[object.Key]report.Report{}, soft: map[object.Key]softStatus{},
 		rested: map[object.Key]int{}, made: map[object.Key]*placeholder{}, ended: map[object.Key]string{}, lost: map[object.Key]bool{},
-		written: map[object.Key]bool{}, others: map[string]*other{},
+		written: map[object.Key]bool{}, others: map[string]*other{}, behind: map[object.Key]*meta.Artifact{}, drawn: map[object.Key]drawn{},
+		said: map[object.Key]facts{},
 	}
 	eng := cfg.Engine
 	f.live = f.table(cfg.World, func(m live.Move) { f.step(engine.NewsOfManaged(m)...) })
@@ -236,15 +243,6 @@ func (f *Fleet) told(ctx context.Context) bool {
 
 // Units returns the units in order; they are shared and must not be changed.
 func (f *Fleet) Units() []*unstructured.Unstructured { return f.all() }
-
-// all returns the units in order.
-func (f *Fleet) all() []*unstructured.Unstructured {
-	out := make([]*unstructured.Unstructured, 0, len(f.units))
-	for _, key := range slices.SortedFunc(maps.Keys(f.units), object.Compare) {
-		out = append(out, f.units[key])
-	}
-	return out
-}
 
 // The classes of units: of one, one runs at a time.
 const one, together = "one", "together"

@@ -78,8 +78,11 @@ func (f *Fleet) unrendered(key object.Key, obj *unstructured.Unstructured) bool 
 // another cluster, or what it is made from cannot be had.
 func (f *Fleet) unreachable(key object.Key, obj *unstructured.Unstructured) bool {
 	run := f.runs[key]
+	if run.Ready == "True" {
+		return false
+	}
 	s, err := unit.StatusOf(obj)
-	if err != nil || run.Ready == "True" || s.Artifact != nil || s.LastAppliedRevision != "" {
+	if err != nil || s.Artifact != nil || s.LastAppliedRevision != "" {
 		return false
 	}
 	k, _ := kindOf(key)

@@ -16,30 +16,46 @@ import (
 	"github.com/leat-dev/leat/internal/unit"
 )
 
-// Rendered is the fleet as it stands. Its values share what the world holds.
+// Rendered is the fleet as it stands. Its values share what the world holds, and
+// what the last rendering has of units that stand as they did then.
 func (f *Fleet) Rendered(ctx context.Context, revision string) fleet.Rendered {
 	out := fleet.Rendered{Revision: revision, Placeholders: f.placeholders()}
 	objs := f.all()
-	order := f.order(objs)
-	for _, row := range screen.Make(objs, f.runs).Rows {
-		obj := f.units[row.Key]
-		u := fleet.Unit{
-			Key: row.Key, Parent: row.Parent, Object: shown(obj, keepStatus), State: stateOf(row.State),
-			Reason: row.Reason, Message: row.Message, On: row.On, Missing: row.Missing || f.absent(row.Key, row.On),
-			Cluster: unit.Elsewhere(obj), Revision: row.Revision, Order: order[row.Key], Warnings: row.Warnings, Reads: f.readsOf(row.Key),
+	order, among := f.order(objs), screen.Among(objs)
+	out.Units = make([]fleet.Unit, 0, len(objs))
+	for _, obj := range objs {
+		key := object.KeyOf(obj)
+		u, known := f.drawnBefore(key, obj)
+		if !known {
+			u = f.draw(ctx, obj, among)
+			f.keepDrawn(u, obj)
 		}
-		if f.unrendered(row.Key, obj) {
-			u.State = fleet.NotRendered
-			if at := unit.Elsewhere(obj); at != "" {
-				u.Message = "it works in the cluster of " + at + ", which is not planned"
-			}
-		}
-		u.Files = files(u.Reads)
-		f.describe(ctx, &u, obj)
+		f.follow(&u, obj)
+		u.Order = order[key]
 		out.Units = append(out.Units, u)
 	}
 	out.Fidelity = f.fidelity(out.Units)
 	return out
+}
+
+// draw renders one unit, among the others.
+func (f *Fleet) draw(ctx context.Context, obj *unstructured.Unstructured, among screen.Others) fleet.Unit {
+	key := object.KeyOf(obj)
+	row := among.Row(obj, f.runs[key])
+	u := fleet.Unit{
+		Key: key, Parent: row.Parent, Object: shown(obj, keepStatus), State: stateOf(row.State),
+		Reason: row.Reason, Message: row.Message, On: row.On, Missing: row.Missing || f.absent(key, row.On),
+		Cluster: unit.Elsewhere(obj), Revision: row.Revision, Warnings: row.Warnings, Reads: f.readsOf(key),
+	}
+	if f.unrendered(key, obj) {
+		u.State = fleet.NotRendered
+		if at := unit.Elsewhere(obj); at != "" {
+			u.Message = "it works in the cluster of " + at + ", which is not planned"
+		}
+	}
+	u.Files = files(u.Reads)
+	f.describe(ctx, &u, obj)
+	return u
 }
 
 // stateOf is a state of a board for a fleet at rest: what is on its way there
@@ -175,11 +191,9 @@ func (f *Fleet) applied(obj *unstructured.Unstructured) []fleet.Object {
 
 func (f *Fleet) object(ref object.Ref) fleet.Object {
 	o := fleet.Object{Ref: ref}
-	live, judge := f.objects[ref.Key], engine.Assumed
+	live, judge := f.standing(ref.Key), engine.Assumed
 	if ref.Cluster != "" {
 		judge = engine.AssumedElsewhere
-	} else if live == nil {
-		live = f.units[ref.Key]
 	}
 	switch {
 	case live == nil || ref.Cluster == "" && engine.Provided(ref, live.GetLabels()) != "":
@@ -233,6 +247,9 @@ func shown(u *unstructured.Unstructured, s status) *unstructured.Unstructured {
 
 // placeholders tells what was made up and has users, in order.
 func (f *Fleet) placeholders() []fleet.Placeholder {
+	if len(f.made) == 0 {
+		return nil
+	}
 	users := f.users()
 	var out []fleet.Placeholder
 	for _, key := range slices.SortedFunc(maps.Keys(f.made), object.Compare) {
@@ -259,11 +276,11 @@ func (f *Fleet) users() map[object.Key][]object.Key {
 	for _, obj := range f.all() {
 		key := object.KeyOf(obj)
 		used := map[object.Key]bool{}
-		for _, in := range inputsOf(obj) {
+		said := f.factsOf(obj)
+		for _, in := range said.inputs {
 			used[in.object] = f.made[in.object] != nil
 		}
-		refs, _ := inventoryOf(obj) // what this engine wrote can be read
-		for _, ref := range refs {
+		for _, ref := range said.applied {
 			if made, ok := kinds[defined{cluster: unit.Elsewhere(obj), kind: ref.GroupKind()}]; ok {
 				used[made] = true
 			}

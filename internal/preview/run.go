@@ -71,7 +71,7 @@ func (f *Fleet) unitChanged(k unit.Kind, key object.Key, e memory.Event) {
 	case now == nil:
 		f.forget(key)
 	default:
-		f.units[key] = now
+		f.took(key, now)
 	}
 	n := engine.NewsOf(k, old, now)
 	if now != nil && (old == nil || old.GetGeneration() != now.GetGeneration()) {
@@ -79,22 +79,7 @@ func (f *Fleet) unitChanged(k unit.Kind, key object.Key, e memory.Event) {
 	}
 	f.step(n.Events...)
 	if n.Arrived != nil {
-		f.arrived(key, n)
-	}
-}
-
-// arrived wakes those who build from a source that has a new artifact, first
-// those whose last build it touches.
-func (f *Fleet) arrived(source object.Key, n engine.News) {
-	ctx := context.Background()
-	t, err := f.cfg.Engine.Trees.Open(ctx, n.Arrived)
-	for _, key := range engine.Concerned(f.all(), source) {
-		w := sched.Wake{Unit: key, Priority: sched.Revision, Why: source.String() + " is at " + n.Arrived.Revision}
-		if !n.First && err == nil && !f.cfg.Engine.Touches(ctx, key, t) {
-			w.Priority = sched.Follow
-		}
-		f.step(w)
-		f.ahead.add(f.units[key])
+		f.arrived(key, old, n)
 	}
 }
 
@@ -106,6 +91,10 @@ func (f *Fleet) forget(key object.Key) {
 	delete(f.soft, key)
 	delete(f.rested, key)
 	delete(f.lost, key)
+	delete(f.behind, key)
+	delete(f.drawn, key)
+	delete(f.said, key)
+	f.sorted = nil
 }
 
 // run does the run that the scheduler began.
@@ -121,6 +110,7 @@ func (f *Fleet) run(ctx context.Context) error {
 		f.step(sched.Finished{Unit: r.Unit})
 		return nil
 	}
+	delete(f.behind, r.Unit)
 	rep, err := f.converge(ctx, obj.DeepCopy())
 	switch {
 	case ctx.Err() != nil:
@@ -132,12 +122,14 @@ func (f *Fleet) run(ctx context.Context) error {
 		return err
 	}
 	f.note(rep)
+	f.catchUp(obj, rep.Reads)
 	f.step(sched.Finished{Unit: r.Unit, Subjects: subjects(rep)})
 	return nil
 }
 
 // note keeps what a run said.
 func (f *Fleet) note(rep report.Report) {
+	delete(f.drawn, rep.Unit)
 	if rep.Summary.Ready == "" {
 		return
 	}

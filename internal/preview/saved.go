@@ -55,7 +55,7 @@ func (f *Fleet) Saved() (Saved, bool) {
 	f.mu.Lock()
 	ended := len(f.ended)
 	f.mu.Unlock()
-	if !rests || len(f.starts)+len(f.releases)+len(f.soft)+ended > 0 {
+	if !rests || len(f.starts)+len(f.releases)+len(f.soft)+len(f.behind)+ended > 0 {
 		return Saved{}, false
 	}
 	out := Saved{
@@ -89,7 +89,7 @@ func (f *Fleet) Restore(s Saved, objects map[string][]*unstructured.Unstructured
 		for _, obj := range objects[cluster] {
 			key := object.KeyOf(obj).In(cluster)
 			if _, ours := kindOf(key); ours && cluster == "" {
-				f.units[key] = obj
+				f.took(key, obj)
 			} else {
 				f.objects[key] = obj
 			}

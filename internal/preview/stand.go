@@ -117,7 +117,7 @@ func inventoryOf(obj *unstructured.Unstructured) (inventory.Inventory, error) {
 func (f *Fleet) Take(s Standing) {
 	f.know(s)
 	for _, obj := range s.Units {
-		f.units[object.KeyOf(obj)] = obj
+		f.took(object.KeyOf(obj), obj)
 	}
 }
 
@@ -173,7 +173,7 @@ func (f *Fleet) wakeStanding(ctx context.Context, obj *unstructured.Unstructured
 	if err != nil {
 		return fmt.Errorf("read %s: %w", key, err)
 	}
-	f.units[key] = now
+	f.took(key, now)
 	if k, _ := kindOf(key); k.Run && !idle(now) {
 		f.step(sched.Wake{Unit: key, Priority: sched.Revision, Why: "what it is made from may have changed"})
 	}

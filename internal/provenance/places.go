@@ -9,7 +9,6 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/leat-dev/leat/internal/fleet"
-	"github.com/leat-dev/leat/internal/hash"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/plan"
 )
@@ -29,14 +28,13 @@ import (
 // A field that a patch sets and the document does not have stands where the
 // document would have it, not in the patch: Fill finds the patch.
 type Places struct {
-	finder *finder
-	heads  map[hash.ID][]head // by content of a file
+	finder   *finder
+	memory   *Memory
+	catalogs map[object.Key]catalog // by unit
 }
 
 // Read returns the places of one side.
-func Read(side Fleet) *Places {
-	return &Places{newFinder(side, nil, &work{}), map[hash.ID][]head{}}
-}
+func Read(side Fleet) *Places { return new(Memory).Read(side) }
 
 // Of is where a field of an object stands; the object is the unit itself where
 // the target has none. It has no file where nothing is known.
@@ -85,14 +83,12 @@ func (p *Places) document(t Target) fleet.Origin {
 // none does.
 func (p *Places) best(s *site, ref object.Ref) (file string, found head, ok bool) {
 	most := 0
-	for _, f := range s.files {
-		for _, h := range p.headsOf(s, f) {
-			switch fit := h.fit(ref); {
-			case fit > most:
-				most, file, found, ok = fit, f, h, true
-			case fit == most:
-				ok = false
-			}
+	for _, at := range p.catalogOf(s).likely(ref) {
+		switch fit := at.fit(ref); {
+		case fit > most:
+			most, file, found, ok = fit, at.file, at.head, true
+		case fit == most:
+			ok = false
 		}
 	}
 	return file, found, ok && most > 0
@@ -105,20 +101,22 @@ func (p *Places) headsOf(s *site, file string) []head {
 		return nil
 	}
 	id := s.build.Tree.Lookup(file).ID
-	if have, ok := p.heads[id]; ok {
+	if have, ok := p.memory.of(id); ok && !kustomization {
 		return have
 	}
-	var out []head
-	if data, err := s.build.Tree.ReadFile(file); err == nil && len(data) <= maxText {
-		if kustomization {
-			for _, d := range s.docsOf(file, data) {
-				out = append(out, head{kind: d.kind, name: d.name, line: d.line, generated: true})
-			}
-		} else {
-			out = heads(data)
-		}
+	data, err := s.build.Tree.ReadFile(file)
+	if err != nil || len(data) > maxText {
+		return nil
 	}
-	p.heads[id] = out
+	if kustomization {
+		var out []head
+		for _, d := range s.docsOf(file, data) {
+			out = append(out, head{kind: d.kind, name: d.name, line: d.line, generated: true})
+		}
+		return out
+	}
+	out := heads(data)
+	p.memory.keep(id, out)
 	return out
 }
 

@@ -24,6 +24,7 @@ type site struct {
 	// the same there.
 	fresh   map[string]map[int]bool
 	files   []string
+	at      map[object.Key]int            // of an object of the build, as they are asked for
 	objects map[object.Key]map[string]any // decoded, as they are asked for
 	leaves  []*leaf
 	parsed  map[string]bool
@@ -103,18 +104,20 @@ func (s *site) lineOfLeaf(l *leaf) int {
 // the manifest leaves out is the server's to add.
 func (s *site) find(key object.Key) (int, bool) {
 	key = key.In("") // a build knows of no cluster
-	bare := key
-	bare.Namespace = ""
-	at := -1
-	for i, o := range s.build.Outcome.Result.Objects {
-		if o.Ref.Key == key {
-			return i, true
-		}
-		if o.Ref.Key == bare {
-			at = i
+	if s.at == nil {
+		s.at = make(map[object.Key]int, len(s.build.Outcome.Result.Objects))
+		for i, o := range s.build.Outcome.Result.Objects {
+			if _, twice := s.at[o.Ref.Key]; !twice {
+				s.at[o.Ref.Key] = i
+			}
 		}
 	}
-	return at, at >= 0
+	if i, ok := s.at[key]; ok {
+		return i, true
+	}
+	key.Namespace = ""
+	i, ok := s.at[key]
+	return i, ok
 }
 
 // object decodes an object of the build.

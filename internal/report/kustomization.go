@@ -68,7 +68,7 @@ func Kustomization(k *unit.Kustomization, run KustomizationRun, now time.Time) R
 }
 
 func succeed(k *unit.Kustomization, run KustomizationRun, next *kustomizev1.KustomizationStatus, conds *conditions, now time.Time) {
-	message := "Applied revision: " + run.Revision
+	message := FollowedMessage(run.Revision)
 	conds.drop(Reconciling, StalledCondition)
 	if run.Checked {
 		markHealthy(conds, run.HealthText)
@@ -175,7 +175,7 @@ func kustomizationEvents(k *unit.Kustomization, run KustomizationRun, reason str
 	}
 	switch p := problemOf(run.Err); {
 	case p == nil:
-		if before == nil || before.Status != "True" || before.Message != "Applied revision: "+run.Revision {
+		if before == nil || before.Status != "True" || before.Message != FollowedMessage(run.Revision) {
 			done := map[string]string{"commit_status": "update"}
 			for key, v := range meta {
 				done[key] = v

@@ -12,6 +12,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	swapi "github.com/fluxcd/source-watcher/api/v2/v1beta1"
@@ -98,19 +99,37 @@ type Board struct {
 
 // Make reads the rows of objects; runs may lack units.
 func Make(objects []*unstructured.Unstructured, runs map[object.Key]Run) Board {
-	rows, byUID := make([]Row, 0, len(objects)), make(map[string]object.Key, len(objects))
+	rows, among := make([]Row, 0, len(objects)), Among(objects)
 	for _, obj := range objects {
-		byUID[string(obj.GetUID())] = object.KeyOf(obj)
-	}
-	for _, obj := range objects {
-		r := row(obj, runs[object.KeyOf(obj)])
-		if r.Parent = parentOf(obj, byUID); r.Parent != (object.Key{}) {
-			r.Owner = r.Parent.String()
-		}
-		rows = append(rows, r)
+		rows = append(rows, among.Row(obj, runs[object.KeyOf(obj)]))
 	}
 	slices.SortFunc(rows, func(a, b Row) int { return object.Compare(a.Key, b.Key) })
 	return Board{Rows: rows}
+}
+
+// Others are the objects among which a unit stands: one of them may have made it.
+type Others struct{ byUID func() map[string]object.Key }
+
+// Among lets rows be read one by one, which Make does for all.
+//
+//	row := screen.Among(objects).Row(obj, run)
+func Among(objects []*unstructured.Unstructured) Others {
+	return Others{sync.OnceValue(func() map[string]object.Key {
+		out := make(map[string]object.Key, len(objects))
+		for _, obj := range objects {
+			out[string(obj.GetUID())] = object.KeyOf(obj)
+		}
+		return out
+	})}
+}
+
+// Row reads one object, with its last run.
+func (o Others) Row(obj *unstructured.Unstructured, run Run) Row {
+	r := row(obj, run)
+	if r.Parent = parentOf(obj, o); r.Parent != (object.Key{}) {
+		r.Owner = r.Parent.String()
+	}
+	return r
 }
 
 func row(obj *unstructured.Unstructured, run Run) Row {
@@ -130,12 +149,12 @@ func row(obj *unstructured.Unstructured, run Run) Row {
 
 // parentOf is the unit that made another one, by its labels: a Kustomization, a
 // HelmRelease (of which the HelmChart is too), or an ArtifactGenerator.
-func parentOf(obj *unstructured.Unstructured, byUID map[string]object.Key) object.Key {
+func parentOf(obj *unstructured.Unstructured, among Others) object.Key {
 	labels, key := obj.GetLabels(), object.KeyOf(obj)
 	var parent object.Key
 	switch {
 	case labels[swapi.ArtifactGeneratorLabel] != "":
-		parent = byUID[labels[swapi.ArtifactGeneratorLabel]]
+		parent = among.byUID()[labels[swapi.ArtifactGeneratorLabel]]
 	case labels[object.HelmOwnerName] != "":
 		parent = object.Key{Group: object.GroupHelm, Kind: unit.HelmReleaseKind, Namespace: labels[object.HelmOwnerNamespace], Name: labels[object.HelmOwnerName]}
 	case labels[object.OwnerName] != "":
