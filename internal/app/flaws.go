@@ -2,8 +2,8 @@ package app
 
 import (
 	"context"
-	"reflect"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	gvks "k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/leat-dev/leat/internal/build"
@@ -19,108 +19,95 @@ import (
 // flaws holds what the units of a preview make to the schemas of its world:
 // objects of Kustomizations as their build wrote them, those of releases as they
 // were applied. The notes say of which kinds no schema was known. What was held to
-// the same schemas before is not again.
+// the same schemas before is not again: of a unit that changed, each object that is
+// as it was.
 func (v *Preview) flaws(ctx context.Context, rendered fleet.Rendered) ([]change.Flaw, []string) {
 	all := validate.New(nil)
 	var out []change.Flaw
-	verdicts := make(map[object.Key]verdict, len(rendered.Units))
-	for _, u := range rendered.Units {
-		now, made := verdict{objects: u.Objects}, v.from.at(rendered)
-		if b, ok := made.Build(u.Key); ok {
-			now.built = &b.Outcome.Result
-		}
-		if was, ok := v.verdicts[u.Key]; ok && was.of(now) && v.served(ctx, u, was.kinds) {
+	verdicts, made := make(map[object.Key]verdict, len(rendered.Units)), v.from.at(rendered)
+	for i := range rendered.Units {
+		u := &rendered.Units[i]
+		now, was := unjudged(u, made), v.verdicts[u.Key]
+		if was.whole && was.of(now) && v.allServed(ctx, u, was) {
 			now = was
 		} else {
-			v.judge(ctx, u, &now)
+			v.judge(ctx, u, &now, was)
 		}
 		verdicts[u.Key] = now
-		all.Add(now.check)
-		out = append(out, now.flaws...)
+		for _, p := range now.parts {
+			all.Add(p.check)
+			out = append(out, p.flaws...)
+		}
 	}
 	v.verdicts = verdicts
 	return out, all.Schemaless()
 }
 
-// verdict is what schemas say against what a unit makes.
-type verdict struct {
-	built   *build.Result // nil where there is none
-	objects []fleet.Object
-	kinds   map[gvks.GroupVersionKind]*schema.Kind // that were asked for; nil: not served
-	check   *validate.Check
-	flaws   []change.Flaw
-}
-
-// of tells whether a verdict is about the same objects as another: of the same
-// build, where there is one.
-func (w verdict) of(o verdict) bool {
-	if (w.built == nil) != (o.built == nil) || w.built != nil && !same(w.built.Objects, o.built.Objects) {
-		return false
-	}
-	return alias(w.objects, o.objects) || reflect.DeepEqual(w.objects, o.objects)
-}
-
-// same tells whether two results are one, from memory.
-func same(a, b []build.Object) bool {
-	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
-}
-
-// served tells whether kinds are served as they were.
-func (v *Preview) served(ctx context.Context, u fleet.Unit, kinds map[gvks.GroupVersionKind]*schema.Kind) bool {
-	w := v.worldOf(u)
-	for gvk, was := range kinds {
-		if is, err := w.Schema(ctx, gvk); err != nil && was != nil || err == nil && is != was {
-			return false
-		}
-	}
-	return true
-}
-
 // worldOf is where a unit works.
-func (v *Preview) worldOf(u fleet.Unit) *memory.World {
+func (v *Preview) worldOf(u *fleet.Unit) *memory.World {
 	if w := v.others.worlds[u.Cluster]; w != nil {
 		return w
 	}
 	return v.World
 }
 
-// judge holds what a unit makes to the schemas.
-func (v *Preview) judge(ctx context.Context, u fleet.Unit, out *verdict) {
-	out.kinds = map[gvks.GroupVersionKind]*schema.Kind{}
-	out.check = validate.New(func(gvk gvks.GroupVersionKind) (*schema.Kind, error) {
-		kind, err := v.worldOf(u).Schema(ctx, gvk)
-		out.kinds[gvk] = kind
-		return kind, err
-	})
-	for _, w := range written(u, out.built) {
-		if u.Cluster != "" || engine.Provided(object.RefOf(w.Object), w.Object.GetLabels()) == "" {
-			for _, flaw := range out.check.Flaws(ctx, w) {
-				flaw.Object = flaw.Object.In(u.Cluster)
-				out.flaws = append(out.flaws, flaw)
-			}
+// judge holds what a unit makes to the schemas, as far as it was not before.
+func (v *Preview) judge(ctx context.Context, u *fleet.Unit, now *verdict, was verdict) {
+	before := make(map[object.Ref]part, len(was.parts))
+	for _, p := range was.parts {
+		before[p.ref] = p
+	}
+	now.whole = true
+	for _, s := range subjects(u, now.built) {
+		if p, known := before[s.ref]; known && p.same(s) && v.served(ctx, u, p.kinds) {
+			now.parts = append(now.parts, p)
+		} else {
+			now.parts = append(now.parts, v.hold(ctx, u, s))
 		}
 	}
 }
 
-// written are the objects of a unit before a server has read them, where that is
-// known: as they were built.
-func written(u fleet.Unit, built *build.Result) []validate.Written {
-	var out []validate.Written
-	origins := map[object.Key]fleet.Origin{}
-	for _, o := range u.Objects {
-		origins[o.Ref.In("").Key] = o.Origin
+// hold holds one object to the schemas.
+func (v *Preview) hold(ctx context.Context, u *fleet.Unit, s subject) part {
+	out := part{subject: s}
+	out.check = validate.New(func(gvk gvks.GroupVersionKind) (*schema.Kind, error) {
+		kind, err := v.worldOf(u).Schema(ctx, gvk)
+		out.kinds = append(out.kinds, askedKind{gvk, kind})
+		return kind, err
+	})
+	obj := s.value
+	if obj == nil {
+		obj = &unstructured.Unstructured{}
+		if err := obj.UnmarshalJSON(s.built.JSON); err != nil {
+			return out
+		}
 	}
+	if u.Cluster != "" || engine.Provided(object.RefOf(obj), obj.GetLabels()) == "" {
+		out.flaws = out.check.Flaws(ctx, validate.Written{Unit: u.Key, Object: obj, Origin: s.origin, Dropped: s.built.Dropped})
+	}
+	for i := range out.flaws {
+		out.flaws[i].Object = out.flaws[i].Object.In(u.Cluster)
+	}
+	return out
+}
+
+// subjects are the objects of a unit before a server has read them, where that is
+// known: as they were built.
+func subjects(u *fleet.Unit, built *build.Result) []subject {
+	var out []subject
 	if built != nil {
+		origins := map[object.Key]fleet.Origin{}
+		for _, o := range u.Objects {
+			origins[o.Ref.In("").Key] = o.Origin
+		}
 		for _, o := range built.Objects {
-			if obj, err := o.Decode(); err == nil {
-				out = append(out, validate.Written{Unit: u.Key, Object: obj, Origin: origins[o.Ref.Key], Dropped: o.Dropped})
-			}
+			out = append(out, subject{ref: o.Ref, built: o, origin: origins[o.Ref.Key]})
 		}
 		return out
 	}
 	for _, o := range u.Objects {
 		if !o.Provided {
-			out = append(out, validate.Written{Unit: u.Key, Object: o.Value, Origin: o.Origin})
+			out = append(out, subject{ref: object.RefOf(o.Value), value: o.Value, origin: o.Origin})
 		}
 	}
 	return out

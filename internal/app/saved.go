@@ -210,6 +210,7 @@ func (p *Previews) restore(ctx context.Context, o entry.Options, r Revision, id 
 		return nil, rendering{}, false
 	}
 	out := rendering{fleet: v.Rendered(ctx), from: v.from.frozen(), path: v.Entry.Path, flaws: s.Flaws, notes: s.Notes}
+	v.judged(ctx, out.fleet, out.flaws)
 	return v, out, true
 }
 
