@@ -66,7 +66,7 @@ type Previews struct {
 	empty    func() (*memory.World, error) // with the definitions of Flux's kinds; to be copied
 	bare     func() (*memory.World, error) // another cluster's; to be copied
 	saved    *saved.Dir                    // nil keeps nothing
-	saves    *sync.WaitGroup
+	saves    *sync.WaitGroup               // what goes on beside
 	read     *provenance.Memory
 }
 
@@ -91,6 +91,7 @@ func NewPreviews(cfg PreviewConfig) (*Previews, error) {
 	if cfg.Isolate != nil && isolate.Possible {
 		p.children = isolate.NewPool(*cfg.Isolate)
 	}
+	p.saves.Go(func() { _, _ = p.empty() }) // while sources are read
 	return p, nil
 }
 

@@ -231,6 +231,9 @@ func (v *Preview) resume(ctx context.Context, s savedBase) bool {
 			return false
 		}
 		options.Features = b.Features
+		if err := b.Remember(recipes[i]); err != nil {
+			return false
+		}
 		if err := v.previews.builds.Keep(recipes[i], options, b.Outcome); err != nil {
 			return false
 		}

@@ -20,6 +20,13 @@ func finish(docs []document, r Recipe, warnings []string) (Result, error) {
 	result := Result{Checksum: hash.Of(joined(docs)).String(), Warnings: warnings}
 	id := hash.New("build.result/v1")
 	for _, doc := range docs {
+		if doc.done != nil {
+			for _, o := range doc.done.objects {
+				result.Objects = append(result.Objects, o)
+				id.Bytes(o.JSON)
+			}
+			continue
+		}
 		found, err := doc.objects()
 		if err != nil {
 			return Result{}, err

@@ -172,8 +172,22 @@ func decode(data []byte) (err error) {
 			err = fmt.Errorf("recovered from panic: %v", v)
 		}
 	}()
-	_, err = factory.SliceFromBytes(data)
-	return err
+	texts, apart := cut(data)
+	if !apart || len(texts) == 1 {
+		_, err = factory.SliceFromBytes(data)
+		return err
+	}
+	for _, text := range texts {
+		id := hash.Of(text)
+		if decodes.has(id) {
+			continue
+		}
+		if _, err = factory.SliceFromBytes(text); err != nil {
+			return err
+		}
+		decodes.add(id)
+	}
+	return nil
 }
 
 // merge adds the recipe's fields to k.

@@ -29,6 +29,11 @@ func (p *port) attempt(dir string, r Recipe) (docs []document, err error) {
 			docs, err = nil, fmt.Errorf("kustomize build failed: recovered from kustomize build panic: %v", v)
 		}
 	}()
+	p.forgetReads()
+	if docs, ok := p.asPieces(dir, r); ok {
+		p.undefined = nil
+		return docs, nil
+	}
 	all, err := p.resources(dir)
 	if err != nil {
 		return nil, fmt.Errorf("kustomize build failed: %w", err)

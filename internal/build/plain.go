@@ -13,6 +13,7 @@ import (
 type document struct {
 	text   []byte
 	values map[string]any // nil where the text must be parsed
+	done   *piece         // what became of it, where that is known
 }
 
 // plain prints a resource exactly as resource.AsYAML would, and returns its
@@ -32,7 +33,7 @@ func plain(n *yaml.Node) (document, bool) {
 		return document{}, false
 	}
 	values, ok := w.mapping(n, 0)
-	return document{w.out, values}, ok
+	return document{text: w.out, values: values}, ok
 }
 
 type plainWriter struct{ out []byte }

@@ -16,6 +16,7 @@ type Saved struct {
 	Features string
 	Tree     hash.ID
 	Outcome  Outcome
+	Pieces   []SavedPiece // of the objects of the outcome, in their order; nil where they are few, or not known
 }
 
 // SavedOf makes a build plain data.
@@ -25,7 +26,7 @@ func SavedOf(t tree.Tree, r Recipe, features string, out Outcome) (Saved, error)
 		return Saved{}, fmt.Errorf("save recipe: %w", err)
 	}
 	out.Hit, out.Why = false, ""
-	return Saved{text, features, t.Hash(), out}, nil
+	return Saved{text, features, t.Hash(), out, pieces.of(out.Result)}, nil
 }
 
 // Decode returns the recipe.

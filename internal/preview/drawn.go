@@ -1,14 +1,18 @@
 package preview
 
 import (
+	"context"
 	"maps"
+	"runtime"
 	"slices"
+	"sync"
 
 	swapi "github.com/fluxcd/source-watcher/api/v2/v1beta1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/leat-dev/leat/internal/fleet"
 	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/screen"
 )
 
 // drawn is a unit as it was rendered, with what it was rendered from. Objects that the
@@ -18,6 +22,33 @@ type drawn struct {
 	unit    fleet.Unit // as of its last run
 	obj     *unstructured.Unstructured
 	objects []*unstructured.Unstructured // of its inventory, as they stood
+}
+
+// drawAll renders units, in their order: those that did not move since they were last
+// rendered are as they were then, the others are rendered on all processors.
+func (f *Fleet) drawAll(ctx context.Context, objs []*unstructured.Unstructured, among screen.Others) []fleet.Unit {
+	out := make([]fleet.Unit, len(objs))
+	var anew []int
+	for i, obj := range objs {
+		var known bool
+		if out[i], known = f.drawnBefore(object.KeyOf(obj), obj); !known {
+			anew = append(anew, i)
+		}
+	}
+	n := min(runtime.GOMAXPROCS(0), len(anew))
+	var all sync.WaitGroup
+	for w := range n {
+		all.Go(func() {
+			for j := w; j < len(anew); j += n {
+				out[anew[j]] = f.draw(ctx, objs[anew[j]], among)
+			}
+		})
+	}
+	all.Wait()
+	for _, i := range anew {
+		f.keepDrawn(out[i], objs[i])
+	}
+	return out
 }
 
 // drawnBefore is a unit as it was rendered last; false where something moved since.

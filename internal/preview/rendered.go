@@ -21,18 +21,11 @@ import (
 func (f *Fleet) Rendered(ctx context.Context, revision string) fleet.Rendered {
 	out := fleet.Rendered{Revision: revision, Placeholders: f.placeholders()}
 	objs := f.all()
-	order, among := f.order(objs), screen.Among(objs)
-	out.Units = make([]fleet.Unit, 0, len(objs))
-	for _, obj := range objs {
-		key := object.KeyOf(obj)
-		u, known := f.drawnBefore(key, obj)
-		if !known {
-			u = f.draw(ctx, obj, among)
-			f.keepDrawn(u, obj)
-		}
-		f.follow(&u, obj)
-		u.Order = order[key]
-		out.Units = append(out.Units, u)
+	order := f.order(objs)
+	out.Units = f.drawAll(ctx, objs, screen.Among(objs))
+	for i := range out.Units {
+		f.follow(&out.Units[i], objs[i])
+		out.Units[i].Order = order[out.Units[i].Key]
 	}
 	out.Fidelity = f.fidelity(out.Units)
 	return out
