@@ -130,8 +130,9 @@ func newRoot(env Env) *cobra.Command {
 		Long: `Leat delivers what Git says to Kubernetes. It serves every API that Flux ever
 had, in one program, and brings a whole fleet to life on a laptop.`,
 		Example: `  leat up examples/platform          a fleet on this machine, no cluster needed
-  leat controller                    the engine, in a cluster
-  leat version`,
+  leat plan examples/platform        what an edit there would do
+  leat init                          the environments of a fleet, and then leat matrix
+  leat get all -A                    what stands in a cluster, failing first`,
 		SilenceErrors: true, SilenceUsage: true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -149,6 +150,7 @@ had, in one program, and brings a whole fleet to life on a laptop.`,
 	root.AddCommand(newAccess(env))
 	root.AddCommand(flowVerbs(env)...)
 	root.AddCommand(fluxVerbs(env)...)
+	group(root)
 	return root
 }
 
