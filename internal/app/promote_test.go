@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -46,10 +47,15 @@ func (s rollout) cluster(t *testing.T, url string) world.Reader {
 	return w
 }
 
+var onceEmpty = sync.OnceValues(emptyWorld)
+
 func emptied(t *testing.T) world.World {
 	t.Helper()
-	w, err := emptyWorld()
+	w, err := onceEmpty()
 	if err != nil {
+		t.Fatal(err)
+	}
+	if w, err = w.Copy(); err != nil {
 		t.Fatal(err)
 	}
 	return w

@@ -124,7 +124,10 @@ func (of Of) builder(u *unstructured.Unstructured) Arrival {
 	case of.Has(attempted) && ready == "False":
 		a.Stage = Failed
 	case !of.Has(a.Revision):
-		a.Stage, a.Message = Fetched, cmp.Or(a.Message, "it runs "+cmp.Or(a.Revision, "nothing"))
+		a.Stage = Fetched
+		if ready == "True" || a.Message == "" { // of what it runs, which says nothing of the commit
+			a.Message = "it runs " + cmp.Or(a.Revision, "nothing")
+		}
 	case ready == "True":
 		a.Stage = Healthy
 	default:

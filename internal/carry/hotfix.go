@@ -68,6 +68,9 @@ func (in Fixing) Find(ctx context.Context) (Running, error) {
 		return out, err
 	}
 	out.Head, err = out.Repo.Branch(out.Branch)
+	if fault.ClassOf(err) == fault.NotFound && in.Component == "" {
+		return out, fmt.Errorf("%s follows the branch %s of the fleet, which does not exist: %w", e.Name, out.Branch, err)
+	}
 	if fault.ClassOf(err) == fault.NotFound {
 		return out, fmt.Errorf("%s runs the branch %s of %s (%s), which does not exist: %w", e.Name, out.Branch, in.Component, out.Pin.At(), err)
 	}

@@ -60,7 +60,15 @@ type Promotion struct {
 
 // Promote works out what the target becomes, commits it onto the target's branch under
 // a name of its own, and proposes it. Run again it updates what it proposed.
-func Promote(ctx context.Context, in Promoting, f forge.Forge) (Promotion, error) {
+func Promote(ctx context.Context, in Promoting, f forge.Forge) (out Promotion, err error) {
+	err = again(ctx, in.Fleet.Repo, func() error { // somebody else promotes, or has merged what was proposed
+		out, err = promoteOnce(ctx, in, f)
+		return err
+	})
+	return out, err
+}
+
+func promoteOnce(ctx context.Context, in Promoting, f forge.Forge) (Promotion, error) {
 	out, err := in.read(ctx)
 	if err != nil {
 		return out, err
@@ -166,7 +174,11 @@ const shownBrings = 10
 
 func (in Promoting) source() (repo.Hash, error) {
 	if in.Of != "" {
-		return in.Fleet.Repo.Resolve(in.Of)
+		id, err := in.Fleet.Repo.Resolve(in.Of)
+		if err != nil {
+			return id, fmt.Errorf("--of: %w", err)
+		}
+		return id, nil
 	}
 	id, err := in.Fleet.Repo.Branch(in.From.Branch)
 	if err != nil {

@@ -172,3 +172,33 @@ environments:
 		t.Errorf("got %v", err)
 	}
 }
+
+// Two at once, from clones that do not know of each other: both end at one proposal, and
+// who comes late with less looks again. A release branch that is gone is said.
+func TestTwoPromotionsAtOnce(t *testing.T) {
+	o := radix(t)
+	o.fixed("fleet", "master", map[string]string{"development-configs/operator.yaml": operator("master", "radixdev", "1.3.0")})
+	mine, theirs, late := o.promoting("development", "playground"), o.promoting("development", "playground"), o.promoting("development", "playground")
+	theirs.Fleet.Author.Name = "somebody else"
+	out, err := Promote(t.Context(), theirs, nil)
+	o.must(err)
+	again, err := Promote(t.Context(), mine, nil)
+	if err != nil || again.Commit != out.Commit || again.Head != out.Head {
+		t.Errorf("the second proposed %s on %s, the first %s: %v", again.Commit, again.Head, out.Commit, err)
+	}
+	o.fixed("fleet", "master", map[string]string{"development-configs/operator.yaml": operator("master", "radixdev", "1.4.0")})
+	_, err = Promote(t.Context(), late, nil)
+	o.must(err)
+	o.shows("fleet", operator("release", "radixprod", "1.4.0"), "show", "promote/playground:playground-configs/operator.yaml")
+
+	gone := o.promoting("development", "playground")
+	gone.Of = "release/0.1.2"
+	if _, err := Promote(t.Context(), gone, nil); err == nil || !strings.Contains(err.Error(), `--of: "release/0.1.2" is no branch, tag or commit`) {
+		t.Errorf("got %v", err)
+	}
+	gone = o.promoting("development", "playground")
+	gone.To.Branch = "gone"
+	if _, err := Promote(t.Context(), gone, nil); err == nil || err.Error() != `environment playground: there is no branch "gone"` {
+		t.Errorf("got %v", err)
+	}
+}

@@ -51,7 +51,7 @@ func Rollback(ctx context.Context, in Rolling, f forge.Forge, body func(Rolled) 
 	r, e := in.Fleet.Repo, in.Environment
 	head, err := r.Branch(e.Branch)
 	if err != nil {
-		return out, err
+		return out, fmt.Errorf("environment %s: %w", e.Name, err)
 	}
 	out.From = head
 	if out.To, err = in.target(ctx, head); err != nil {
