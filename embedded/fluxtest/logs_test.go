@@ -3,15 +3,21 @@ package fluxtest
 import (
 	"bytes"
 	"context"
-	"os/exec"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/spf13/cobra"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/kubectl/pkg/cmd/logs"
+	cmdutil "k8s.io/kubectl/pkg/cmd/util"
 	"sigs.k8s.io/yaml"
 
 	"github.com/leat-dev/leat/embedded/kubetest"
@@ -55,20 +61,52 @@ func TestLogsOfControllers(t *testing.T) {
 			}
 		}
 	}
-	kubectl, err := exec.LookPath("kubectl")
-	if err != nil {
-		t.Skip("kubectl is not here: its logs were NOT tried")
-	}
 	for controller, kind := range map[string]string{"kustomize-controller": "Kustomization", "source-controller": "GitRepository"} {
-		out, err := exec.Command(kubectl, "logs", "-n", logsNamespace, "deploy/"+controller).CombinedOutput()
-		if err != nil || !bytes.Contains(out, []byte(`"controllerKind":"`+kind+`"`)) || bytes.Contains(out, []byte(`"controllerKind":"HelmRelease"`)) {
+		out, err := kubectlLogs(t, kubeconfig, "deploy/"+controller)
+		if err != nil || !strings.Contains(out, `"controllerKind":"`+kind+`"`) || strings.Contains(out, `"controllerKind":"HelmRelease"`) {
 			t.Errorf("kubectl logs deploy/%s: %v\n%.2000s", controller, err, out)
 		}
-		out, err = exec.Command(kubectl, "logs", "-n", logsNamespace, "deploy/"+controller, "--tail=1", "--timestamps", "--since=1h").CombinedOutput()
-		if err != nil || bytes.Count(out, []byte("\n")) != 1 {
+		out, err = kubectlLogs(t, kubeconfig, "deploy/"+controller, "--tail=1", "--timestamps", "--since=1h")
+		if stamp, _, _ := strings.Cut(out, " "); err != nil || strings.Count(out, "\n") != 1 || !isTime(stamp) {
 			t.Errorf("kubectl logs --tail=1 deploy/%s: %v\n%s", controller, err, out)
 		}
+		if _, err := kubectlLogs(t, kubeconfig, "-l", "app="+controller, "--all-containers", "--prefix"); err != nil {
+			t.Errorf("kubectl logs -l app=%s: %v", controller, err)
+		}
 	}
+}
+
+// kubectlLogs is kubectl logs, by kubectl's own code: what it asks the API for is what
+// the program asks.
+func kubectlLogs(t *testing.T, kubeconfig string, args ...string) (string, error) {
+	t.Helper()
+	namespace := logsNamespace
+	flags := genericclioptions.NewConfigFlags(true)
+	flags.KubeConfig, flags.Namespace = &kubeconfig, &namespace
+	streams, _, out, errs := genericiooptions.NewTestIOStreams()
+	factory := cmdutil.NewFactory(flags)
+	o := logs.NewLogsOptions(streams)
+	cmd := &cobra.Command{Use: "logs"}
+	o.AddFlags(cmd)
+	if err := cmd.ParseFlags(args); err != nil {
+		return "", err
+	}
+	err := o.Complete(factory, cmd, cmd.Flags().Args())
+	if err == nil {
+		err = o.Validate()
+	}
+	if err == nil {
+		err = o.RunLogsContext(t.Context())
+	}
+	if err != nil {
+		err = fmt.Errorf("%w: %s", err, errs)
+	}
+	return out.String(), err
+}
+
+func isTime(text string) bool {
+	_, err := time.Parse(time.RFC3339Nano, text)
+	return err == nil
 }
 
 // fluxDeployments creates the Deployments that leat install --deployments=flux prints,
