@@ -2,9 +2,12 @@ package access
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 )
@@ -45,6 +48,30 @@ func TestInForce(t *testing.T) {
 		if err := InForce(want, changed); err == nil || !strings.Contains(err.Error(), "was changed") {
 			text, _ := yaml.Marshal(changed.Object)
 			t.Errorf("%s: got %v of\n%s", want.GetName(), err, text)
+		}
+	}
+}
+
+// Every manifest has the fields of its kind and no others.
+func TestManifestsAreStrict(t *testing.T) {
+	for _, obj := range slices.Concat(Definitions(), Guards("flux-system"), Rights()) {
+		var into any
+		switch obj.GetKind() {
+		case "CustomResourceDefinition":
+			into = &apiextensionsv1.CustomResourceDefinition{}
+		case "ValidatingAdmissionPolicy":
+			into = &admissionv1.ValidatingAdmissionPolicy{}
+		case "ValidatingAdmissionPolicyBinding":
+			into = &admissionv1.ValidatingAdmissionPolicyBinding{}
+		default:
+			continue
+		}
+		text, err := json.Marshal(obj.Object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := yaml.UnmarshalStrict(text, into); err != nil {
+			t.Errorf("%s %s: %v", obj.GetKind(), obj.GetName(), err)
 		}
 	}
 }

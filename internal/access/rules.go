@@ -43,6 +43,9 @@ func Take(role string, rules []rbacv1.PolicyRule, b Bounds) (Snapshot, error) {
 			return Snapshot{}, fmt.Errorf("ClusterRole %s, rule %d (%s): %w", role, i+1, RuleText(rule), err)
 		}
 	}
+	if len(rules) == 0 {
+		return Snapshot{}, fmt.Errorf("ClusterRole %s has no rules", role)
+	}
 	if len(t.rules) == 0 {
 		return Snapshot{}, fmt.Errorf("ClusterRole %s holds nothing that can be granted: %s", role, strings.Join(t.left, "; "))
 	}
@@ -117,6 +120,8 @@ func (t *taking) keep(rule rbacv1.PolicyRule, verbs []string, parts []part) {
 // verbs returns those of a rule on one resource that can be granted.
 func (t *taking) verbs(rule rbacv1.PolicyRule, p part) ([]string, error) {
 	var kept []string
+	var reasons []string
+	left := map[string][]string{} // verbs by reason
 	for _, verb := range expand(rule.Verbs) {
 		why, err := t.dangerous(p, verb)
 		switch {
@@ -124,9 +129,14 @@ func (t *taking) verbs(rule rbacv1.PolicyRule, p part) ([]string, error) {
 			return nil, err
 		case why == "":
 			kept = append(kept, verb)
-		default:
-			t.leave(fmt.Sprintf("%s %s: %s", verb, p, why))
+			continue
+		case left[why] == nil:
+			reasons = append(reasons, why)
 		}
+		left[why] = append(left[why], verb)
+	}
+	for _, why := range reasons {
+		t.leave(fmt.Sprintf("%s %s: %s", strings.Join(left[why], ","), p, why))
 	}
 	return kept, nil
 }

@@ -25,8 +25,8 @@ type Write struct {
 	Kind      string      `json:"kind"`
 	Namespace string      `json:"namespace,omitempty"`
 	Name      string      `json:"name"`
-	Manager   string      `json:"manager"` // who wrote, as the client calls itself
-	At        metav1.Time `json:"at"`
+	Manager   string      `json:"manager"` // who wrote, as the clients call themselves, with commas
+	At        metav1.Time `json:"at"`      // for the last time
 	Created   bool        `json:"created,omitempty"`
 	// Unit is the one that applies the object: "Kustomization/flux-system/apps".
 	Unit string `json:"unit,omitempty"`
@@ -49,24 +49,26 @@ var machines = []string{
 
 // Written tells who wrote an object by hand within a window.
 func Written(gk schema.GroupKind, obj metav1.Object, w Window) (Write, bool) {
-	var last *metav1.ManagedFieldsEntry
-	entries := obj.GetManagedFields()
-	for i, e := range entries {
+	out := Write{
+		Group: gk.Group, Kind: gk.Kind, Namespace: obj.GetNamespace(), Name: obj.GetName(),
+		Created: w.has(obj.GetCreationTimestamp().Time), Unit: unitOf(obj.GetLabels()),
+	}
+	var managers []string
+	for _, e := range obj.GetManagedFields() {
 		if e.Time == nil || !w.has(e.Time.Time) || e.Subresource == "status" || slices.Contains(machines, e.Manager) {
 			continue
 		}
-		if last == nil || last.Time.Before(e.Time) {
-			last = &entries[i]
+		if !slices.Contains(managers, e.Manager) {
+			managers = append(managers, e.Manager)
 		}
+		if out.At.Before(e.Time) {
+			out.At = *e.Time
+		}
+		out.Suspended = out.Suspended || isUnit(gk) && owns(e, "f:spec", "f:suspend")
 	}
-	if last == nil {
-		return Write{}, false
-	}
-	return Write{
-		Group: gk.Group, Kind: gk.Kind, Namespace: obj.GetNamespace(), Name: obj.GetName(), Manager: last.Manager, At: *last.Time,
-		Created: w.has(obj.GetCreationTimestamp().Time), Unit: unitOf(obj.GetLabels()),
-		Suspended: isUnit(gk) && owns(last, "f:spec", "f:suspend"),
-	}, true
+	slices.Sort(managers)
+	out.Manager = strings.Join(managers, ",")
+	return out, len(managers) > 0
 }
 
 func isUnit(gk schema.GroupKind) bool {
@@ -84,7 +86,7 @@ func unitOf(labels map[string]string) string {
 }
 
 // owns tells whether an entry has a field.
-func owns(e *metav1.ManagedFieldsEntry, path ...string) bool {
+func owns(e metav1.ManagedFieldsEntry, path ...string) bool {
 	if e.FieldsV1 == nil {
 		return false
 	}

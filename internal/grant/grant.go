@@ -67,7 +67,7 @@ func (g *Grantor) Converge(ctx context.Context, r access.Request, decisions []ac
 			run.Err, run.Step.Phase, run.Step.Why = nil, access.Refused, refusal.Error()
 		} else if run.Err == nil {
 			c.Request.Status.Snapshot = run.Snapshot
-			run.Step = access.Next(c, now) // nobody can have approved it yet: it waits
+			run.Step = access.Next(c, now) // nobody can have approved it yet: it waits, or was denied
 		}
 	case access.Give:
 		run.Grant, run.Err = g.give(ctx, r)
