@@ -131,6 +131,10 @@ func (st *store) object(kind plumbing.ObjectType, h Hash, limit int64) ([]byte, 
 
 func (st *store) objectLocked(kind plumbing.ObjectType, h Hash, limit int64) ([]byte, error) {
 	o, err := st.objects.EncodedObject(kind, plumbing.Hash(h))
+	if errors.Is(err, plumbing.ErrObjectNotFound) && st.refresh != nil {
+		st.refresh() // somebody may have put a pack there since
+		o, err = st.objects.EncodedObject(kind, plumbing.Hash(h))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s %s: %w", errGone, kind, h, err)
 	}
