@@ -12,7 +12,7 @@ import (
 // (package isolate), until its stdin ends. args are what isolate.Config.Command
 // does not hold. It returns only an error.
 func ServeIsolated(args []string) error {
-	return isolate.Serve(args, map[string]isolate.Work{helm.RenderName: helm.RenderWork}, os.Exit)
+	return isolate.Serve(args, map[string]isolate.Work{helm.RenderName: helm.RenderWork, factsName: factsWork}, os.Exit)
 }
 
 // isolation makes charts be rendered in children, where that is possible.

@@ -17,7 +17,7 @@ const isolatedVerb = "isolated"
 
 func newIsolated() *cobra.Command {
 	return &cobra.Command{
-		Use: isolatedVerb + " BYTES", Hidden: true, Args: args(cobra.ExactArgs(1)),
+		Use: isolatedVerb + " BYTES [FILES]", Hidden: true, Args: args(cobra.RangeArgs(1, 2)),
 		Short:   "Do one piece of work after the other for another leat",
 		Long:    "Do work that may take a process down, such as rendering charts, for the leat that\nstarted this one, within a bound of memory. Jobs come over stdin.",
 		Example: "  leat isolated 536870912",

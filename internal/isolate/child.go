@@ -31,16 +31,31 @@ type child struct {
 	memory int64
 	jobs   int
 	spent  bool // it takes no more jobs
+	alone  bool // it has no network
 	expiry *time.Timer
 }
 
+// start starts a child; where it cannot be had without a network, one that has it.
 func start(cfg Config) (*child, error) {
+	if cfg.Alone {
+		if c, err := begin(cfg, alone()); err == nil {
+			c.alone = true
+			return c, nil
+		}
+	}
+	return begin(cfg, apart())
+}
+
+func begin(cfg Config, attributes *syscall.SysProcAttr) (*child, error) {
 	c := &child{memory: cfg.Memory}
 	args := append(cfg.Command[1:len(cfg.Command):len(cfg.Command)], strconv.FormatInt(cfg.Memory, 10))
+	if cfg.Files > 0 {
+		args = append(args, strconv.Itoa(cfg.Files))
+	}
 	c.cmd = exec.Command(cfg.Command[0], args...)
 	c.cmd.Env, c.cmd.Dir, c.cmd.WaitDelay = []string{}, "/", waitDelay
 	c.cmd.Stderr = &c.said
-	c.cmd.SysProcAttr = apart()
+	c.cmd.SysProcAttr = attributes
 	var err error
 	if c.in, err = c.cmd.StdinPipe(); err != nil {
 		return nil, fmt.Errorf("start isolated work: %w", err)

@@ -43,6 +43,12 @@ type Config struct {
 	// Children and Memory bound the processes; zero stands for the defaults.
 	Children int
 	Memory   int64
+	// Files is how many descriptors a child may have, and that it may write files, small
+	// ones; zero is what its pipes need. It follows Memory as another argument.
+	Files int
+	// Alone takes the network from children where the system lets us: on Linux by a
+	// namespace of their own. Pool.Alone tells whether it did.
+	Alone bool
 }
 
 // Job is one piece of work.
@@ -97,6 +103,14 @@ type Pool struct {
 	mu     sync.Mutex
 	idle   []*child
 	closed bool
+	alone  bool
+}
+
+// Alone tells whether the last child that was started has no network.
+func (p *Pool) Alone() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.alone
 }
 
 // NewPool returns a pool; a child is started when a job needs one.
@@ -182,7 +196,11 @@ func (p *Pool) take() (*child, error) {
 			return c, nil
 		}
 	}
-	return start(p.cfg)
+	c, err := start(p.cfg)
+	if err == nil {
+		p.alone = c.alone
+	}
+	return c, err
 }
 
 // put keeps a child for the next job, unless it has done enough.

@@ -30,19 +30,25 @@ const (
 
 // Serve is the child's side: it bounds this process and then does the jobs that
 // come over in, until that ends. args are the last words of the command line: the
-// memory in bytes. Exit ends the process at once, also amid a job: os.Exit.
+// memory in bytes, and how many files may be open. Exit ends the process at once, also amid a job: os.Exit.
 func Serve(args []string, works map[string]Work, exit func(code int)) error {
-	if len(args) != 1 {
+	if len(args) != 1 && len(args) != 2 {
 		return errors.New("isolated work: this is started by leat itself, with the memory it may take, in bytes")
 	}
 	memory, err := strconv.ParseInt(args[0], 10, 64)
 	if err != nil || memory < minMemory {
 		return fmt.Errorf("isolated work: memory %q: want a number of bytes from %d on", args[0], minMemory)
 	}
+	files := 0
+	if len(args) == 2 {
+		if files, err = strconv.Atoi(args[1]); err != nil || files < 0 {
+			return fmt.Errorf("isolated work: files %q: want a number", args[1])
+		}
+	}
 	debug.SetTraceback("none") // a trace may show what the job was given
 	debug.SetMaxStack(maxStack)
 	debug.SetMemoryLimit(memory / 4 * 3)
-	if err := confine(memory); err != nil {
+	if err := confine(memory, files); err != nil {
 		return fmt.Errorf("isolated work: bound this process: %w", err)
 	}
 	s := &server{works: works, out: bufio.NewWriter(os.Stdout), memory: memory, frames: make(chan frame)}

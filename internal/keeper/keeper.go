@@ -61,7 +61,9 @@ type Keeper struct {
 }
 
 // New returns a keeper.
-func New(c Config) *Keeper { return &Keeper{Config: c, known: known{facts: map[Rendering]check.Facts{}}} }
+func New(c Config) *Keeper {
+	return &Keeper{Config: c, known: known{facts: map[Rendering]check.Facts{}}}
+}
 
 // Outcome is what became of judging a pull request.
 type Outcome struct {

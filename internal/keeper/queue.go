@@ -17,7 +17,9 @@ type queue struct {
 // maxWaiting bounds how many pull requests wait; the poll finds the others again.
 const maxWaiting = 10_000
 
-func newQueue() *queue { return &queue{due: map[int]time.Time{}, busy: map[int]bool{}, tries: map[int]int{}} }
+func newQueue() *queue {
+	return &queue{due: map[int]time.Time{}, busy: map[int]bool{}, tries: map[int]int{}}
+}
 
 // add asks for a pull request, not before a moment. The earlier of two moments counts.
 func (q *queue) add(number int, at time.Time) {

@@ -3,6 +3,7 @@ package keeper
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -19,6 +20,9 @@ type Options struct {
 	Workers int           // how many pull requests are judged at once
 	// Told is called after each, and may be nil.
 	Told func(Told)
+	// Looked is called when the open pull requests were listed, with what went wrong, and
+	// may be nil.
+	Looked func(error)
 }
 
 // The defaults of Options.
@@ -33,7 +37,8 @@ const (
 // Told is how judging a pull request ended.
 type Told struct {
 	Number int
-	State  check.State // empty where it was not judged
+	State  check.State  // empty where it was not judged
+	Report check.Report // of one that was
 	Took   time.Duration
 	Err    error
 }
@@ -65,6 +70,9 @@ func (k *Keeper) rounds(o Options) *rounds {
 	}
 	if o.Told == nil {
 		o.Told = func(Told) {}
+	}
+	if o.Looked == nil {
+		o.Looked = func(error) {}
 	}
 	return &rounds{Keeper: k, o: o, q: newQueue(), seen: map[int]mark{}, bell: make(chan struct{}, 1)}
 }
@@ -109,15 +117,27 @@ func (k *Keeper) Once(ctx context.Context, told func(Told)) error {
 		if !ok {
 			return errors.Join(errs...)
 		}
-		var err error
-		for range onceTries {
-			if err = r.one(ctx, number).Err; !errors.Is(err, ErrMoved) {
-				break
-			}
-		}
-		errs = append(errs, err)
+		errs = append(errs, r.tries(ctx, number))
 		r.q.forget(number)
 	}
+}
+
+// One judges one pull request.
+func (k *Keeper) One(ctx context.Context, number int, told func(Told)) error {
+	return k.rounds(Options{Told: told}).tries(ctx, number)
+}
+
+// tries judges again what moves meanwhile.
+func (r *rounds) tries(ctx context.Context, number int) (err error) {
+	for range onceTries {
+		if err = r.one(ctx, number).Err; !errors.Is(err, ErrMoved) {
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("pull request %d: %w", number, err)
+	}
+	return nil
 }
 
 // onceTries is how often one that moves is judged in a run that ends.
@@ -160,7 +180,9 @@ func (r *rounds) sweep(ctx context.Context, all bool) {
 	if held {
 		return
 	}
-	if err := r.look(ctx, all); err != nil && ctx.Err() == nil {
+	err := r.look(ctx, all)
+	r.o.Looked(err)
+	if err != nil && ctx.Err() == nil {
 		r.rest(err)
 		r.Log.Error("list the open pull requests", "error", err)
 	}
@@ -247,7 +269,7 @@ func (r *rounds) one(ctx context.Context, number int) Told {
 	bounded, cancel := context.WithTimeout(ctx, maxJudge)
 	defer cancel()
 	out, err := r.Judge(bounded, number)
-	told := Told{Number: number, State: out.Report.State, Took: r.Now().Sub(began), Err: err}
+	told := Told{Number: number, State: out.Report.State, Report: out.Report, Took: r.Now().Sub(began), Err: err}
 	log := r.Log.With("pull", number, "took", told.Took.Round(time.Millisecond))
 	switch {
 	case errors.Is(err, ErrMoved):

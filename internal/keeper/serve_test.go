@@ -63,8 +63,8 @@ func TestServe(t *testing.T) {
 	g.next(n, check.Success)
 	s.push("dave", "main", map[string]string{"production/b": "1\n", "staging/a": "9\n"})
 	g.heard <- forge.Event{Kind: forge.Pushed, Branch: "main"}
-	g.next(m, check.Failure)                                                   // it conflicts now
-	g.heard <- forge.Event{Kind: forge.PullChanged, Number: 99}                // somebody else's number
+	g.next(m, check.Failure)                                                    // it conflicts now
+	g.heard <- forge.Event{Kind: forge.PullChanged, Number: 99}                 // somebody else's number
 	g.heard <- forge.Event{Kind: forge.PullChanged, Repo: "x/fleet", Number: n} // of another repository: it only says where to look
 	g.next(n, check.Pending)
 	g.stop()
