@@ -17,7 +17,7 @@ var deploymentKind = schema.GroupVersionKind{Group: "apps", Version: "v1", Kind:
 // installation go, finalizers notwithstanding.
 func TestUninstallLeavesWorkloads(t *testing.T) {
 	w := connect(t, kubetest.Start(t))
-	objs := render(t, install.Options{Layout: install.LikeFlux})
+	objs := render(t, install.Options{Layout: install.LikeFlux, Access: true})
 	if err := install.Apply(bounded(t), w, objs, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -38,6 +38,11 @@ apiVersion: source.toolkit.fluxcd.io/v1
 kind: GitRepository
 metadata: {name: apps, namespace: default, finalizers: [finalizers.fluxcd.io]}
 spec: {interval: 1m, url: "https://example.com/apps"}`)
+	create(t, w, `
+apiVersion: leat.dev/v1alpha1
+kind: AccessRequest
+metadata: {name: apps, finalizers: [leat.dev/access]}
+spec: {requester: {username: leat-admin}, environment: e, role: r, clusterWide: true, for: 10m, reason: x, key: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}`)
 	if err := install.Uninstall(bounded(t), w, install.Removal{}, func(s install.Step) { t.Log(s.Op, s.Key, s.Note) }); err != nil {
 		t.Fatal(err)
 	}
