@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"strings"
 
@@ -63,12 +64,12 @@ func Rollback(ctx context.Context, in Rolling, f forge.Forge, body func(Rolled) 
 	if len(out.Undone) == 0 {
 		return out, fmt.Errorf("%s has not changed since %s", e.Name, out.To.String()[:10])
 	}
-	then, err := in.files(ctx, out.To)
+	kept, err := in.kept(ctx, out.To, head)
 	if err != nil {
 		return out, err
 	}
 	out.Commit, err = r.Commit(ctx, repo.Draft{
-		Parents: []repo.Hash{head}, Author: in.Fleet.Author, Message: rollbackMessage(e.Name, out), Dir: in.directory(), Files: &then,
+		Parents: []repo.Hash{head}, Author: in.Fleet.Author, Message: rollbackMessage(e.Name, out), Dir: in.directory(), As: out.To, Changes: kept,
 	})
 	if errors.Is(err, repo.ErrNoChange) {
 		return out, fmt.Errorf("%s is what it was at %s already", e.Name, out.To.String()[:10])
@@ -113,25 +114,25 @@ func (in Rolling) target(ctx context.Context, head repo.Hash) (repo.Hash, error)
 	return log[0].Parents[0], nil
 }
 
-// files are those of the environment at a commit; of leat.yaml the present one.
-func (in Rolling) files(ctx context.Context, at repo.Hash) (tree.Tree, error) {
-	dir := in.directory()
-	then, err := in.Fleet.Repo.Tree(ctx, at, dir)
-	if err != nil || dir != "" {
-		return then, err
+// kept are the files that stay as they are: leat.yaml, which is no environment's. An
+// environment that was not there then cannot become what it was.
+func (in Rolling) kept(ctx context.Context, then, head repo.Hash) (map[string]*tree.Blob, error) {
+	if _, err := in.Fleet.Repo.Tree(ctx, then, in.directory()); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s was not there at %s: there is no %s", in.Environment.Name, then.String()[:10], in.directory())
+	} else if err != nil {
+		return nil, err
 	}
-	head, err := in.Fleet.Repo.Branch(in.Environment.Branch)
-	if err != nil {
-		return then, err
+	if in.Environment.Directory != "" {
+		return nil, nil
 	}
-	now, err := in.Fleet.Repo.Tree(ctx, head, "")
+	now, err := in.Fleet.Repo.Tree(ctx, head, in.Fleet.Dir)
 	if err != nil {
-		return then, err
+		return nil, err
 	}
 	if kept := now.Lookup(flow.FileName); kept.Kind == tree.File {
-		return then.With(flow.FileName, kept.Blob)
+		return in.Fleet.below(map[string]*tree.Blob{flow.FileName: kept.Blob}), nil
 	}
-	return then, nil
+	return nil, nil
 }
 
 // directory is that of the environment in the repository; empty is the root.

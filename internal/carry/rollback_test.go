@@ -1,6 +1,8 @@
 package carry
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -58,4 +60,35 @@ func TestRollback(t *testing.T) {
 	out, err = Rollback(t.Context(), whole, nil, said)
 	o.must(err)
 	o.shows("fleet", "leat.yaml", "diff", "--name-only", good, out.Head)
+}
+
+// Links and submodules become what they were too; an environment that was not there
+// does not become nothing.
+func TestRollbackOfEverythingInADirectory(t *testing.T) {
+	o := newOrganisation(t, "fleet")
+	up := o.up["fleet"]
+	first := up.Commit("main", map[string]string{"dev/a.yaml": "a: 1\n"})
+	second := up.Commit("main", map[string]string{"prod/a.yaml": "a: 1\n"})
+	if err := os.Symlink("a.yaml", filepath.Join(up.Work, "dev", "link")); err != nil {
+		t.Fatal(err)
+	}
+	up.Git("add", "dev/link")
+	up.Git("update-index", "--add", "--cacheinfo", "160000,"+first+",dev/apps/vendored")
+	up.Git("commit", "-q", "-m", "both")
+	good := up.Git("rev-parse", "HEAD")
+	up.Git("rm", "-q", "--cached", "dev/link")
+	up.Git("update-index", "--cacheinfo", "160000,"+second+",dev/apps/vendored")
+	up.Git("commit", "-q", "-m", "neither is a file")
+	up.Git("push", "-q", "origin", "main")
+	in := Rolling{Fleet: Onto{Repo: o.open("fleet"), Author: bot}, Environment: flow.Environment{Name: "dev", Branch: "main", Directory: "dev"}}
+	out, err := Rollback(t.Context(), in, nil, func(Rolled) string { return "" })
+	o.must(err)
+	o.shows("fleet", "", "diff", "--raw", good, out.Head)
+	up.InBare("fsck", "--strict")
+	in.Environment = flow.Environment{Name: "prod", Branch: "main", Directory: "prod"}
+	in.To, err = in.Fleet.Repo.Resolve(first)
+	o.must(err)
+	if _, err := Rollback(t.Context(), in, nil, nil); err == nil || err.Error() != "prod was not there at "+first[:10]+": there is no prod" {
+		t.Errorf("got %v", err)
+	}
 }

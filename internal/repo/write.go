@@ -33,6 +33,9 @@ type Draft struct {
 	// Files is what Dir ("" for all) holds afterwards; nil leaves it to Changes.
 	Files *tree.Tree
 	Dir   string
+	// As, in place of Files, is a commit whose Dir this one gets as it is there, with
+	// links and submodules; where that has none it is deleted.
+	As Hash
 	// Changes are single files of the whole repository; nil deletes one.
 	Changes map[string]*tree.Blob
 	// Modules are submodules that name another commit now; the path must be one
@@ -59,8 +62,11 @@ func (r *Repo) Commit(ctx context.Context, d Draft) (Hash, error) {
 		}
 		base = n.tree
 	}
-	root, err := r.edit(base, "", changes)
+	root, err := r.drafted(base, d)
 	if err != nil {
+		return Hash{}, err
+	}
+	if root, err = r.edit(root, "", changes); err != nil {
 		return Hash{}, err
 	}
 	if len(d.Parents) == 1 && root == base {
@@ -72,6 +78,62 @@ func (r *Repo) Commit(ctx context.Context, d Draft) (Hash, error) {
 		}
 	}
 	return r.writeCommit(d, root)
+}
+
+// drafted is a tree with the directory that another commit has.
+func (r *Repo) drafted(base plumbing.Hash, d Draft) (plumbing.Hash, error) {
+	if d.As.IsZero() {
+		return base, nil
+	}
+	n, err := r.graph.node(r, d.As)
+	if err != nil {
+		return base, err
+	}
+	dir, err := tree.Clean(cmp.Or(d.Dir, "."))
+	if err != nil || dir == "." {
+		return n.tree, err
+	}
+	return r.replaced(base, n.tree, strings.Split(dir, "/"))
+}
+
+// replaced is a directory in which one below it is that of another directory.
+func (r *Repo) replaced(in, from plumbing.Hash, at []string) (plumbing.Hash, error) {
+	entries, err := r.entries(in)
+	if err != nil {
+		return in, err
+	}
+	others, err := r.entries(from)
+	if err != nil {
+		return in, err
+	}
+	if entries == nil {
+		entries = map[string]object.TreeEntry{}
+	}
+	old, is := entries[at[0]], others[at[0]]
+	switch {
+	case len(at) > 1:
+		if old.Mode != filemode.Dir {
+			old.Hash = plumbing.ZeroHash
+		}
+		if is.Mode != filemode.Dir {
+			is.Hash = plumbing.ZeroHash
+		}
+		if is.Hash, err = r.replaced(old.Hash, is.Hash, at[1:]); err != nil {
+			return in, err
+		}
+		is.Mode = filemode.Dir
+	case is.Mode != filemode.Dir:
+		is.Hash = plumbing.ZeroHash
+	}
+	if is.Name = at[0]; is.Hash.IsZero() {
+		delete(entries, at[0])
+	} else {
+		entries[at[0]] = is
+	}
+	if len(entries) == 0 {
+		return plumbing.ZeroHash, nil
+	}
+	return r.writeTree(entries)
 }
 
 // change is what becomes of one path: a file, a submodule, or nothing.
