@@ -61,7 +61,7 @@ The result is a ConfigMap to be applied (each person owns one key of it), or is 
 		Args: args(cobra.RangeArgs(1, 2)),
 		RunE: func(cmd *cobra.Command, given []string) error { return runApprove(cmd.Context(), env, f, given) },
 	}
-	f.previewFlags.register(cmd.Flags())
+	f.previewFlags.registerWithout(cmd.Flags(), "all") // one environment is approved at a time
 	fs := cmd.Flags()
 	fs.StringVar(&f.head, "head", "", "what to approve: a branch, tag, commit or directory (default: the directory as it is)")
 	fs.StringVar(&f.key, "key", "", "SSH key to sign with: a private key, or the public half of one that an agent holds (default: as ssh has it)")

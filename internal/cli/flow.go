@@ -65,10 +65,15 @@ const liveTimeout = 10 * time.Second
 // sources registers the flags that say what may be read, and not those that choose a
 // cluster's entry: leat.yaml says where these are.
 func (f *previewFlags) sources(fs *pflag.FlagSet) {
+	f.registerWithout(fs, "path", "all", "name", "namespace")
+}
+
+// registerWithout registers the flags but some that mean nothing to a verb.
+func (f *previewFlags) registerWithout(fs *pflag.FlagSet, names ...string) {
 	all := pflag.NewFlagSet("", pflag.ContinueOnError)
 	f.register(all)
 	all.VisitAll(func(flag *pflag.Flag) {
-		if !slices.Contains([]string{"path", "all", "name", "namespace"}, flag.Name) {
+		if !slices.Contains(names, flag.Name) {
 			fs.AddFlag(flag)
 		}
 	})

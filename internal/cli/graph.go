@@ -45,7 +45,7 @@ func runGraph(ctx context.Context, env Env, f *renderFlags, given []string) erro
 	if err := oneOf(f.output, "text", "dot", "json"); err != nil {
 		return err
 	}
-	all, _, err := f.render(ctx, given)
+	all, err := f.render(ctx, given)
 	if err != nil {
 		return err
 	}

@@ -24,21 +24,20 @@ type renderFlags struct {
 }
 
 // render renders the fleet of a directory.
-func (f *renderFlags) render(ctx context.Context, given []string) ([]app.Rendering, plan.Mask, error) {
+func (f *renderFlags) render(ctx context.Context, given []string) ([]app.Rendering, error) {
 	dir, err := fleetDir(given)
 	if err != nil {
-		return nil, plan.Mask{}, &Exit{Code: 2, Err: err}
+		return nil, &Exit{Code: 2, Err: err}
 	}
 	defer hush()()
 	collectLate()
 	previews, err := f.config()
 	if err != nil {
-		return nil, plan.Mask{}, &Exit{Code: 2, Err: err}
+		return nil, &Exit{Code: 2, Err: err}
 	}
-	out, err := app.Render(ctx, app.PlanConfig{
+	return app.Render(ctx, app.PlanConfig{
 		Previews: previews, Revisions: app.Revisions{Dir: dir}, Entries: f.entries(), All: f.all,
 	})
-	return out, previews.Options.Mask, err
 }
 
 // oneOf holds a value of --output to those that there are.
@@ -77,7 +76,7 @@ func runBuild(ctx context.Context, env Env, f *buildFlags, given []string) error
 	if err := oneOf(f.output, "yaml", "json"); err != nil {
 		return err
 	}
-	all, _, err := f.render(ctx, given)
+	all, err := f.render(ctx, given)
 	if err != nil {
 		return err
 	}

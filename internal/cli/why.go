@@ -48,7 +48,7 @@ func runWhy(ctx context.Context, env Env, f *renderFlags, given []string) error 
 	if err := oneOf(f.output, "text", "json"); err != nil {
 		return err
 	}
-	all, _, err := f.render(ctx, given[1:])
+	all, err := f.render(ctx, given[1:])
 	if err != nil {
 		return err
 	}
