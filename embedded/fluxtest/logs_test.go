@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/client-go/kubernetes"
@@ -61,6 +64,7 @@ func TestLogsOfControllers(t *testing.T) {
 			}
 		}
 	}
+	followsPodsThatCome(t, client)
 	for controller, kind := range map[string]string{"kustomize-controller": "Kustomization", "source-controller": "GitRepository"} {
 		out, err := kubectlLogs(t, kubeconfig, "deploy/"+controller)
 		if err != nil || !strings.Contains(out, `"controllerKind":"`+kind+`"`) || strings.Contains(out, `"controllerKind":"HelmRelease"`) {
@@ -74,6 +78,77 @@ func TestLogsOfControllers(t *testing.T) {
 			t.Errorf("kubectl logs -l app=%s: %v", controller, err)
 		}
 	}
+}
+
+// With -f, pods that are not there yet are waited for.
+func followsPodsThatCome(t *testing.T, client kubernetes.Interface) {
+	t.Helper()
+	none, labels := int32(0), map[string]string{"app": "later"}
+	d := &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Name: "later"},
+		Spec: appsv1.DeploymentSpec{
+			Replicas: &none, Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: labels},
+				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "main", Image: "registry.example.com/later:1"}, {Name: "side", Image: "registry.example.com/side:1"}}},
+			},
+		},
+	}
+	if _, err := client.AppsV1().Deployments(logsNamespace).Create(t.Context(), d, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	waits, wrote := newHeard("waiting for pods of Deployment/later"), newHeard("/main ", "/side ")
+	done := make(chan int, 1)
+	go func() {
+		done <- cli.Main(ctx, []string{"logs", "deployment/later", "-n", logsNamespace, "-f"}, cli.Env{In: &bytes.Buffer{}, Out: wrote, Err: waits})
+	}()
+	select {
+	case <-waits.all:
+	case <-ctx.Done():
+		t.Fatalf("it does not wait: %s\n%s", waits, wrote)
+	}
+	scale := []byte(`{"spec":{"replicas":1}}`)
+	if _, err := client.AppsV1().Deployments(logsNamespace).Patch(ctx, "later", types.MergePatchType, scale, metav1.PatchOptions{}); err != nil {
+		t.Error(err)
+	}
+	select {
+	case <-wrote.all:
+	case <-ctx.Done():
+		t.Errorf("nothing was followed: %s\n%s", waits, wrote)
+	}
+	cancel()
+	<-done
+}
+
+// heard is what a program writes, and whether all that was hoped for is among it.
+type heard struct {
+	mu   sync.Mutex
+	text strings.Builder
+	want []string
+	all  chan struct{}
+}
+
+func newHeard(want ...string) *heard { return &heard{want: want, all: make(chan struct{})} }
+
+// Write implements io.Writer.
+func (h *heard) Write(b []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.text.Write(b)
+	before := len(h.want)
+	h.want = slices.DeleteFunc(h.want, func(want string) bool { return strings.Contains(h.text.String(), want) })
+	if before > 0 && len(h.want) == 0 {
+		close(h.all)
+	}
+	return len(b), nil
+}
+
+func (h *heard) String() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.text.String()
 }
 
 // kubectlLogs is kubectl logs, by kubectl's own code: what it asks the API for is what

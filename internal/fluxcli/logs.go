@@ -60,6 +60,10 @@ func (p *program) newLogs() *cobra.Command {
   logs -A -f`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, cancel := p.timeout(cmd)
+			if p.Own && f.follow && !cmd.Flag("timeout").Changed {
+				cancel()
+				ctx, cancel = context.WithCancel(cmd.Context()) // whoever follows says when it is enough
+			}
 			defer cancel()
 			return p.reached(p.logs(ctx, f, args))
 		},
@@ -98,8 +102,10 @@ func (p *program) logs(ctx context.Context, f *logFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	if len(pods) == 0 {
-		return p.noPods(f, filter)
+	if len(pods) == 0 || p.Own && f.follow && len(started(pods)) == 0 {
+		if pods, err = p.noPods(ctx, client, f, filter); err != nil || len(pods) == 0 {
+			return err
+		}
 	}
 	options, err := f.options()
 	if err != nil {
