@@ -94,7 +94,7 @@ func Envs(ctx context.Context, cfg EnvsConfig) ([]EnvState, error) {
 			s.Problem = err.Error()
 		}
 		if cfg.Fetch && f.Flow.Forge != nil {
-			if s.Pulls, err = f.pulls(ctx, e.Branch, cfg.Now); err != nil && s.Problem == "" {
+			if s.Pulls, err = f.pulls(ctx, e, cfg.Now); err != nil && s.Problem == "" {
 				s.Problem = "pull requests: " + err.Error()
 			}
 		}
@@ -103,18 +103,23 @@ func Envs(ctx context.Context, cfg EnvsConfig) ([]EnvState, error) {
 	return out, nil
 }
 
-// pulls are the open pull requests into a branch, as the forge has them.
-func (f *FlowRepo) pulls(ctx context.Context, branch string, now time.Time) ([]EnvPull, error) {
+// pulls are the open pull requests into an environment's branch, as the forge has them.
+// Where environments share the branch, those that a verb opened for one of the others
+// are theirs.
+func (f *FlowRepo) pulls(ctx context.Context, e flow.Environment, now time.Time) ([]EnvPull, error) {
 	of, err := f.readForge(ctx, now)
 	if err != nil {
 		return nil, err
 	}
-	open, err := of.List(ctx, forge.Query{State: forge.Open, Base: branch})
+	open, err := of.List(ctx, forge.Query{State: forge.Open, Base: e.Branch})
 	if err != nil {
 		return nil, err
 	}
 	var out []EnvPull
 	for _, p := range open {
+		if other, known := f.Flow.Environment(carry.MeantFor(p.Head.Branch)); known && other.Name != e.Name {
+			continue
+		}
 		out = append(out, EnvPull{p.Number, p.Title, p.URL})
 	}
 	return out, nil
