@@ -7,6 +7,7 @@ import (
 
 	"github.com/leat-dev/leat/internal/carry"
 	"github.com/leat-dev/leat/internal/forge"
+	"github.com/leat-dev/leat/internal/present"
 )
 
 // ReleaseConfig says what to release.
@@ -84,7 +85,7 @@ func Rollback(ctx context.Context, cfg RollbackConfig) (out carry.Rolled, err er
 func rollbackBody(r carry.Rolled) string {
 	text := "Takes back, newest first:\n\n"
 	for _, c := range r.Undone {
-		text += fmt.Sprintf("- %s %s (%s)\n", c.ID.String()[:10], c.Subject(), c.Author.Name)
+		text += fmt.Sprintf("- %s %s (%s)\n", c.ID.String()[:10], present.Prose(c.Subject()), present.Prose(c.Author.Name))
 	}
 	return text
 }

@@ -163,7 +163,7 @@ func (cfg PromoteConfig) rollbackNotes(to flow.Environment, p carry.Promotion) [
 func (cfg PromoteConfig) body(ctx context.Context, out *Promoted, p carry.Promotion) string {
 	var b strings.Builder
 	for _, note := range append(slices.Clone(out.Notes), cfg.rollbackNotes(out.To, p)...) {
-		fmt.Fprintf(&b, "%s\n", note)
+		fmt.Fprintf(&b, "%s\n", present.Prose(note))
 	}
 	if len(p.Files.Files) > 0 {
 		fmt.Fprintf(&b, "\n<details><summary>What moves, and why</summary>\n\n```\n%s```\n</details>\n", p.Files.Text())

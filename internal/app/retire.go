@@ -200,7 +200,7 @@ func theObject(r fleet.Rendered, name string) (*fleet.Unit, fleet.Object, error)
 func (cfg RetireConfig) body(ctx context.Context, out *Retired, r carry.Retirement, e flow.Environment) string {
 	text := fmt.Sprintf("%s (%s) goes out of %s.\n", out.Object, out.At, e.Name)
 	if out.V1 != nil {
-		return text + strings.Join(out.Then, "\n") + "\n"
+		return text + present.Prose(strings.Join(out.Then, " ")) + "\n"
 	}
 	if !out.Prunes {
 		out.Then = []string{fmt.Sprintf("%s does not prune: delete it in the cluster once this is merged.", out.Unit)}
@@ -208,7 +208,7 @@ func (cfg RetireConfig) body(ctx context.Context, out *Retired, r carry.Retireme
 	}
 	plan, err := planBetween(ctx, PlanConfig{Previews: cfg.Previews, Revisions: Revisions{Dir: cfg.Dir}}, e, [2]repo.Hash{r.Target, r.Commit})
 	if err != nil {
-		return text + fmt.Sprintf("\nWhat it does could not be planned: %v\n", err)
+		return text + fmt.Sprintf("\nWhat it does could not be planned: %s\n", present.Prose(err.Error()))
 	}
 	out.Plan = plan
 	return text + "\n" + plan

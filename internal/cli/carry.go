@@ -98,6 +98,9 @@ releases at once both land. A version that leat rollback took back is refused, u
 }
 
 func runRelease(ctx context.Context, env Env, cfg app.ReleaseConfig, output string) error {
+	if output == "text" {
+		env.Out = plain{env.Out}
+	}
 	tell := func(s carry.Step) { fmt.Fprintln(env.Out, stepLine(s)) }
 	if output == "text" && !cfg.DryRun {
 		cfg.Tell = tell
@@ -188,6 +191,7 @@ func printRollback(env Env, out carry.Rolled, output string) error {
 			"undone": commitsJSON(out.Undone), "pullRequest": out.Request.URL, "outcome": out.Outcome, "instead": out.Instead,
 		})
 	}
+	env.Out = plain{env.Out}
 	fmt.Fprintf(env.Out, "Back to %s; this takes back:\n", out.To.String()[:10])
 	printCommits(env.Out, out.Undone)
 	printProposed(env.Out, out.Proposed)

@@ -300,6 +300,7 @@ func (f *hotfixFlags) proposed(env Env, at carry.Running, out carry.Proposed) er
 			"pullRequest": out.Request.URL, "outcome": out.Outcome, "instead": out.Instead,
 		})
 	}
+	env.Out = plain{env.Out}
 	fmt.Fprintf(env.Out, "%s into %s, for %s:\n", out.Head, out.Base, strings.Join(names(at.Followers), ", "))
 	printCommits(env.Out, out.Commits)
 	printProposed(env.Out, out)

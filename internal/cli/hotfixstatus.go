@@ -63,7 +63,7 @@ func (f *statusFlags) run(ctx context.Context, env Env) error {
 	if f.output == "json" {
 		err = printJSON(env.Out, s.json())
 	} else {
-		_, err = fmt.Fprint(env.Out, s.text())
+		_, err = fmt.Fprint(plain{env.Out}, s.text())
 	}
 	return cmp.Or(err, s.exit())
 }

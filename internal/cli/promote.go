@@ -104,6 +104,7 @@ func printPromoted(env Env, out app.Promoted, output string) error {
 		fmt.Fprintf(env.Out, "```\n%s```\n\n%s", out.Files.Text(), out.Plan)
 		return nil
 	}
+	env.Out = plain{env.Out}
 	fmt.Fprintf(env.Out, "%s %s → %s %s\n", out.From.Name, out.Source.String()[:10], out.To.Name, out.Target.String()[:10])
 	for _, note := range out.Notes {
 		fmt.Fprintln(env.Out, note)

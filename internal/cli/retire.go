@@ -91,6 +91,7 @@ func printRetired(env Env, out app.Retired, output string) error {
 			"branch": out.Head, "base": out.Base, "pullRequest": out.Request.URL, "outcome": out.Outcome, "instead": out.Instead,
 		})
 	}
+	env.Out = plain{env.Out}
 	by := out.Unit.String()
 	if out.V1 != nil {
 		by = "Flux v1"
