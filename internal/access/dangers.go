@@ -51,7 +51,9 @@ var dangers = []danger{
 	{group: "source.extensions.fluxcd.io", verbs: []string{"create"}, why: "the engine would apply anything for its holder"},
 	{group: "", resources: []string{"pods/exec", "pods/attach", "pods/ephemeralcontainers"}, verbs: everyVerb, risk: RiskExec,
 		why: "it reads the credentials of the pods' accounts"},
-	{group: "", resources: []string{"secrets"}, verbs: reads, risk: RiskSecrets, why: "it reads credentials that outlive the grant"},
+	// The answer to a patch, and to a deletion that waits for something, is the object.
+	{group: "", resources: []string{"secrets"}, verbs: slices.Concat(reads, []string{"patch", "delete", "deletecollection"}), risk: RiskSecrets,
+		why: "it reads credentials that outlive the grant"},
 }
 
 func (d danger) hasGroup(group string) bool {

@@ -65,6 +65,7 @@ func TestTake(t *testing.T) {
 		{name: "units", rule: rule("patch create", "kustomize.toolkit.fluxcd.io", "kustomizations"), want: []string{"patch on kustomizations of kustomize.toolkit.fluxcd.io"}, left: []string{"create kustomizations"}},
 		{name: "nodes", rule: rule("get", "core", "nodes nodes/proxy"), want: []string{"get on nodes of \"\""}, left: []string{"get nodes/proxy"}},
 		{name: "exec and secrets", rule: rule("get create", "core", "pods pods/exec secrets"), want: []string{"get,create on pods of \"\"", "create on secrets of \"\""}, left: []string{"get,create pods/exec", "get secrets"}},
+		{name: "what answers with a Secret", rule: rule("create update patch delete deletecollection", "core", "secrets"), want: []string{"create,update on secrets of \"\""}, left: []string{"patch,delete,deletecollection secrets"}},
 		{name: "exec and secrets, accepted", rule: rule("get create", "core", "pods/exec secrets"), bounds: Bounds{Accept: risks}, want: []string{"get,create on pods/exec,secrets of \"\""}},
 		{name: "secrets of all namespaces", rule: rule("get create", "core", "secrets"), bounds: Bounds{Accept: risks, ClusterWide: true}, want: []string{"create on secrets of \"\""}, left: []string{"get secrets"}},
 		{name: "nothing left", rule: rule("create", "core", "serviceaccounts/token"), fails: "holds nothing that can be granted: create serviceaccounts/token"},

@@ -57,8 +57,19 @@ type Grantor struct {
 // Converge brings a request to where it should stand now.
 func (g *Grantor) Converge(ctx context.Context, r access.Request, decisions []access.Decision, now time.Time) report.Report {
 	c := access.Case{Request: r, Decisions: decisions, Protected: access.Protected(g.Namespace)}
-	c.Policy, c.NoPolicy = g.policy(ctx, r.Spec.Environment)
-	run := report.AccessRun{Step: access.Next(c, now)}
+	policy, err := g.policy(ctx, r.Spec.Environment)
+	if absent := (absent{}); errors.As(err, &absent) {
+		c.NoPolicy = absent
+	} else if err != nil {
+		return report.Access(r, report.AccessRun{Err: err}, now)
+	}
+	c.Policy = policy
+	return report.Access(r, g.step(ctx, c, now), now)
+}
+
+// step decides what follows and does it.
+func (g *Grantor) step(ctx context.Context, c access.Case, now time.Time) report.AccessRun {
+	r, run := c.Request, report.AccessRun{Step: access.Next(c, now)}
 	switch run.Step.Do {
 	case access.Nothing:
 	case access.Look:
@@ -74,24 +85,27 @@ func (g *Grantor) Converge(ctx context.Context, r access.Request, decisions []ac
 	case access.TakeBack:
 		run.End, run.Err = g.takeBack(ctx, c, now)
 	case access.Forget:
-		run.Err = g.forget(ctx, r, decisions)
+		run.Err = g.forget(ctx, r, c.Decisions)
 	}
-	return report.Access(r, run, now)
+	return run
 }
 
-// policy reads the policy of an environment; it is nil with the reason otherwise.
+// absent is why an environment has no policy to go by: a change of it brings the next run.
+type absent struct{ error }
+
+// policy reads the policy of an environment.
 func (g *Grantor) policy(ctx context.Context, name string) (*access.Policy, error) {
 	ref := object.Ref{Key: object.Key{Group: access.Group, Kind: access.PolicyKind, Name: name}, Version: access.Version}
 	obj, err := g.Own.Get(ctx, ref)
 	if apierrors.IsNotFound(err) {
-		return nil, fmt.Errorf("waits for AccessPolicy %s: there is none of that name", access.Quote(name))
+		return nil, absent{fmt.Errorf("waits for AccessPolicy %s: there is none of that name", access.Quote(name))}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", ref.Key, err)
 	}
 	p, err := access.DecodePolicy(obj)
 	if err != nil {
-		return nil, err
+		return nil, absent{err}
 	}
 	return &p, nil
 }

@@ -46,6 +46,9 @@ func Access(r access.Request, run AccessRun, now time.Time) Report {
 		rep.Finalize, rep.Next = true, time.Time{}
 		rep.Events = ended(r, run)
 		return rep
+	case run.Err != nil && r.Status.Phase.Over():
+		rep.Next = now.Add(accessRetry) // what it became stays told
+		return rep
 	case run.Err != nil:
 		conds.unknown(Granted, ReasonAccessFailed, run.Err.Error())
 		rep.Next = now.Add(accessRetry)
