@@ -64,7 +64,7 @@ func Check(ctx context.Context, cfg CheckConfig) (check.Report, error) {
 	}
 	out := check.Report{Branch: into.Branch, Base: base.Commit, Head: head.Commit, Notes: files.Notes(into.Branch)}
 	all := make([]check.Facts, len(environments))
-	each(len(environments), func(i int) { all[i] = previews.facts(ctx, environments[i], base, head, rules, cfg.Now) })
+	each(len(environments), func(i int) { all[i] = previews.facts(ctx, environments[i], changed{base, head, rules, cfg.Now}) })
 	for i, e := range environments {
 		if !check.Touches(rules.Flow, e, files, all[i]) {
 			out.Untouched = append(out.Untouched, e.Name)

@@ -17,19 +17,26 @@ import (
 	"github.com/leat-dev/leat/internal/unit"
 )
 
+// changed is a change, by what it is held to, and when.
+type changed struct {
+	base, head Revision
+	rules      check.Rules
+	now        time.Time
+}
+
 // facts renders an environment without and with a change. The previews must have been
 // opened with the seal of the fleet (engine.Approvals).
-func (p *Previews) facts(ctx context.Context, e flow.Environment, base, head Revision, rules check.Rules, now time.Time) check.Facts {
+func (p *Previews) facts(ctx context.Context, e flow.Environment, c changed) check.Facts {
 	out := check.Facts{Environment: e.Name}
 	o := entry.Options{Path: cmp.Or(e.Cluster, e.Directory, ".")}
-	sides := p.sides(ctx, o, base, head)
-	out.Before, out.After = sides[0].bound(base, rules.Seal()), sides[1].bound(head, rules.Seal())
+	sides := p.sides(ctx, o, c.base, c.head)
+	out.Before, out.After = sides[0].bound(c.base, c.rules.Seal()), sides[1].bound(c.head, c.rules.Seal())
 	one, err := p.compared(ctx, sides)
 	if err != nil {
 		out.Error, out.Broken = err.Error(), sides[0].err == nil
 		return out
 	}
-	finding.Permit(one.Findings, rules.Allowed, one.Path, now)
+	finding.Permit(one.Findings, c.rules.Allowed, one.Path, c.now)
 	out.Findings = one.Findings
 	out.Plan = present.Make(present.Plan{Entries: []present.Entry{one}})
 	return out

@@ -77,7 +77,7 @@ func NewGate(ctx context.Context, cfg GateConfig) (*Gate, error) {
 	if err := g.clone(ctx, f); err != nil {
 		return nil, err
 	}
-	if g.renders, err = newRenderer(cfg.Facts, g.repo.Dir(), cfg.Dir); err != nil {
+	if g.renders, err = newRenderer(cfg.Facts, g.repo.Dir(), cfg.Dir, cfg.Log); err != nil {
 		return nil, errors.Join(err, g.repo.Close())
 	}
 	g.keeper = keeper.New(keeper.Config{

@@ -95,7 +95,7 @@ func (r *rendered) by(cfg FactsConfig) (check.Facts, *renderer) {
 		r.Fatal(err)
 	}
 	cfg.Previews.Isolate = &isolate.Config{Command: []string{exe, childWord}}
-	render, err := newRenderer(cfg, r.repo.Dir(), "")
+	render, err := newRenderer(cfg, r.repo.Dir(), "", slog.New(slog.DiscardHandler))
 	if err != nil {
 		r.Skip(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -139,7 +140,7 @@ func (j factsJob) facts(ctx context.Context) (check.Facts, error) {
 		return out, err
 	}
 	defer previews.Close()
-	return previews.facts(ctx, environment, sides[0], sides[1], rules, j.Now), nil
+	return previews.facts(ctx, environment, changed{sides[0], sides[1], rules, j.Now}), nil
 }
 
 // side reads one commit.
@@ -183,12 +184,14 @@ type renderer struct {
 	repository string
 	dir        string
 	own, forks *isolate.Pool
+	log        *slog.Logger
+	warn       sync.Once
 }
 
 // errUnbounded says that nothing here may render what strangers wrote.
 var errUnbounded = errors.New("a gate renders what others wrote in children with bounds, and this system has none: run it on Linux")
 
-func newRenderer(cfg FactsConfig, repository, dir string) (*renderer, error) {
+func newRenderer(cfg FactsConfig, repository, dir string, log *slog.Logger) (*renderer, error) {
 	if cfg.Previews.Isolate == nil || !isolate.Possible {
 		return nil, errUnbounded
 	}
@@ -200,7 +203,7 @@ func newRenderer(cfg FactsConfig, repository, dir string) (*renderer, error) {
 	}
 	bounds := *cfg.Previews.Isolate
 	bounds.Memory, bounds.Files, bounds.Children, bounds.Alone = cfg.Memory, factsFiles, 1, true
-	out := &renderer{cfg: cfg, repository: repository, dir: dir, forks: isolate.NewPool(bounds)}
+	out := &renderer{cfg: cfg, repository: repository, dir: dir, log: log, forks: isolate.NewPool(bounds)}
 	bounds.Alone = !cfg.Previews.Fetch && !slices.ContainsFunc(cfg.Previews.Mirrors, func(m mirror.Mirror) bool { return strings.Contains(m.Target, "://") })
 	out.own = isolate.NewPool(bounds)
 	return out, nil
@@ -242,6 +245,11 @@ func (r *renderer) render(ctx context.Context, of keeper.Rendering) (check.Facts
 		pool = r.forks
 	}
 	data, err := pool.Do(ctx, isolate.Job{Work: factsName, Input: input, Timeout: r.cfg.Timeout})
+	if of.Fork && !pool.Alone() {
+		r.warn.Do(func() {
+			r.log.Warn("this system does not let us take the network from a child: that nothing from a fork is fetched rests on this program alone")
+		})
+	}
 	var died *isolate.Died
 	switch {
 	case errors.As(err, &died) && died.Bound != isolate.Killed:

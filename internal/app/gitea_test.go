@@ -47,7 +47,29 @@ func newTown(t *testing.T, files map[string]string) *town {
 	}
 	out.git("init", "-q", "-b", "main", ".")
 	out.push("ann", "team/fleet", "main", files)
+	out.filled()
 	return out
+}
+
+// filled waits until Gitea has noticed the first push: until then the repository is
+// empty, and has no pull requests.
+func (s *town) filled() {
+	s.T.Helper()
+	for end := time.Now().Add(time.Minute); ; {
+		var of struct {
+			Empty bool `json:"empty"`
+		}
+		if err := s.API(s.tokens["ann"], "GET", "/repos/team/fleet", nil, &of); err != nil {
+			s.Fatal(err)
+		}
+		if !of.Empty {
+			return
+		}
+		if time.Now().After(end) {
+			s.Fatal("the repository stays empty")
+		}
+		<-time.After(50 * time.Millisecond)
+	}
 }
 
 func (s *town) do(as, method, path string, body any) {

@@ -118,18 +118,18 @@ func Judge(f Facts, c Case) Environment {
 		}
 		out.Approvals = append(out.Approvals, a)
 	}
-	out.State, out.Line = out.verdict(f.Broken)
+	out.State, out.Line = out.verdict(f)
 	out.Line = oneLine(out.Line)
 	return out
 }
 
 // verdict says how it stands, the worst first.
-func (e Environment) verdict(broken bool) (State, string) {
+func (e Environment) verdict(f Facts) (State, string) {
 	failed := e.failed()
 	switch {
-	case e.Error != "" && !broken:
+	case f.Error != "" && !f.Broken:
 		return Errored, "could not be checked: " + e.Error
-	case e.Error != "":
+	case f.Error != "":
 		return Failure, "cannot be rendered: " + e.Error
 	case len(failed) > 0:
 		return Failure, strings.Join(failed, ", ")

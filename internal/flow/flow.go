@@ -211,9 +211,9 @@ type Gate struct {
 	// Only changes of these files, from the root of the branch; the environments'
 	// directories where nothing is said.
 	Paths []string `json:"paths" want:"glob"`
-	// What must be green.
+	// What must be green; build, schema and plan where nothing is said.
 	Checks []string `json:"checks" want:"enum=build|schema|policy|plan"`
-	// Which findings fail it, as leat plan --fail-on has it.
+	// Which findings fail policy, as leat plan --fail-on has it; danger where nothing is said.
 	FailOn string `json:"failOn" want:"failon"`
 	// Who must approve.
 	Approvals *Approvals `json:"approvals"`

@@ -81,8 +81,13 @@ var ErrMoved = errors.New("it moved meanwhile")
 // Judge finds out how a pull request stands and says so at the forge.
 func (k *Keeper) Judge(ctx context.Context, number int) (Outcome, error) {
 	pr, err := k.Forge.Pull(ctx, number)
-	if err != nil || pr.State != forge.Open {
-		return Outcome{}, err
+	switch {
+	case fault.ClassOf(err) == fault.NotFound:
+		return Outcome{}, nil // a webhook may name any number
+	case err != nil:
+		return Outcome{}, fmt.Errorf("look at pull request %d: %w", number, err)
+	case pr.State != forge.Open:
+		return Outcome{}, nil
 	}
 	c, err := k.gather(ctx, pr)
 	var open *check.Unguarded

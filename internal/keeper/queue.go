@@ -65,19 +65,23 @@ const (
 	lastWait  = 10 * time.Minute
 )
 
-// done gives a pull request back. One that failed comes again, later each time; one
-// that a moment changes comes then.
-func (q *queue) done(number int, failed bool, now, again time.Time) {
+// done gives a pull request back. One that a moment changes comes then; zero is none.
+func (q *queue) done(number int, now, again time.Time) {
+	delete(q.tries, number)
+	q.back(number, now, again)
+}
+
+// failed gives one back that did not work: it comes again, later each time.
+func (q *queue) failed(number int, now time.Time) {
+	q.tries[number]++
+	q.back(number, now, now.Add(wait(q.tries[number])))
+}
+
+func (q *queue) back(number int, now, again time.Time) {
 	asked := q.busy[number]
 	delete(q.busy, number)
-	if !failed {
-		delete(q.tries, number)
-		if !again.IsZero() {
-			q.add(number, again)
-		}
-	} else {
-		q.tries[number]++
-		q.add(number, now.Add(wait(q.tries[number])))
+	if !again.IsZero() {
+		q.add(number, again)
 	}
 	if asked {
 		q.add(number, now)

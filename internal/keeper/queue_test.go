@@ -29,15 +29,15 @@ func TestQueue(t *testing.T) {
 	}
 	q.add(7, noon) // while it is judged
 	take(noon, 0)
-	q.done(7, false, noon, time.Time{})
+	q.done(7, noon, time.Time{})
 	take(noon, 7)
-	q.done(7, false, noon, noon.Add(time.Hour)) // its window opens
+	q.done(7, noon, noon.Add(time.Hour)) // its window opens
 	take(noon.Add(time.Minute), 3)
 	take(noon.Add(time.Minute), 0)
 	q.rest(noon.Add(2 * time.Hour))
 	take(noon.Add(time.Hour), 0)
 	take(noon.Add(2*time.Hour), 7)
-	q.done(5, true, noon, time.Time{})
+	q.failed(5, noon)
 	q.forget(5)
 	if len(q.order)+len(q.tries) != 0 {
 		t.Errorf("%v is left", q)
@@ -75,9 +75,10 @@ func TestQueueLosesNothing(t *testing.T) {
 		default:
 			for got := range judging {
 				delete(judging, got)
-				failed := random.IntN(5) == 0
-				q.done(got, failed, now, time.Time{})
-				if failed {
+				if random.IntN(5) > 0 {
+					q.done(got, now, time.Time{})
+				} else {
+					q.failed(got, now)
 					wants[got] = true
 				}
 				break
@@ -88,7 +89,7 @@ func TestQueueLosesNothing(t *testing.T) {
 		}
 	}
 	for got := range judging {
-		q.done(got, false, now, time.Time{})
+		q.done(got, now, time.Time{})
 	}
 	for now = now.Add(time.Hour); ; {
 		got, ok, _ := q.next(now)
@@ -96,7 +97,7 @@ func TestQueueLosesNothing(t *testing.T) {
 			break
 		}
 		delete(wants, got)
-		q.done(got, false, now, time.Time{})
+		q.done(got, now, time.Time{})
 	}
 	if len(wants) > 0 {
 		t.Errorf("%d were asked for and never judged", len(wants))

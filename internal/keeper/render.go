@@ -26,11 +26,22 @@ const (
 	maxBack = 5000
 )
 
-// known remembers renderings by the commits that they are of.
+// known remembers renderings by the commits that they are of, for a day: what lies
+// outside of the repository, and until when findings are allowed, is no part of those.
 type known struct {
 	mu    sync.Mutex
+	day   string
 	facts map[Rendering]check.Facts
 	order []Rendering
+}
+
+// since forgets what is of another day.
+func (n *known) since(day string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.day != day {
+		n.day, n.facts, n.order = day, map[Rendering]check.Facts{}, nil
+	}
 }
 
 func (n *known) get(r Rendering) (check.Facts, bool) {
@@ -56,6 +67,7 @@ func (n *known) put(r Rendering, f check.Facts) {
 // render renders, or remembers. What went wrong from outside is tried again the next
 // time.
 func (k *Keeper) render(ctx context.Context, r Rendering) (check.Facts, error) {
+	k.known.since(k.Now().UTC().Format(time.DateOnly))
 	if f, ok := k.known.get(r); ok {
 		return f, nil
 	}

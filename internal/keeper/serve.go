@@ -55,6 +55,14 @@ type rounds struct {
 	bell  chan struct{}
 }
 
+// scope says which of the open pull requests are judged again.
+type scope bool
+
+const (
+	changes    scope = false // those that changed since they were last listed
+	everything scope = true
+)
+
 // mark is what a poll saw of a pull request.
 type mark struct {
 	head, base, into string
@@ -89,18 +97,18 @@ func (k *Keeper) Serve(ctx context.Context, heard <-chan forge.Event, o Options)
 	defer workers.Wait()
 	poll := time.NewTicker(r.o.Every)
 	defer poll.Stop()
-	r.sweep(ctx, false)
+	r.sweep(ctx, changes)
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case e := <-heard:
 			if r.hearAll(e, heard) {
-				r.sweep(ctx, false)
+				r.sweep(ctx, changes)
 			}
 		case <-poll.C:
 			r.polls++
-			r.sweep(ctx, r.polls%allEvery == 0)
+			r.sweep(ctx, scope(r.polls%allEvery == 0))
 		}
 	}
 }
@@ -108,7 +116,7 @@ func (k *Keeper) Serve(ctx context.Context, heard <-chan forge.Event, o Options)
 // Once judges every open pull request, and returns what went wrong with some.
 func (k *Keeper) Once(ctx context.Context, told func(Told)) error {
 	r := k.rounds(Options{Told: told})
-	if err := r.look(ctx, true); err != nil {
+	if err := r.look(ctx, everything); err != nil {
 		return err
 	}
 	var errs []error
@@ -173,14 +181,14 @@ func (r *rounds) hear(e forge.Event) (everywhere bool) {
 
 // sweep looks for pull requests that changed. That the forge does not answer is told,
 // and the next poll looks again.
-func (r *rounds) sweep(ctx context.Context, all bool) {
+func (r *rounds) sweep(ctx context.Context, which scope) {
 	r.mu.Lock()
 	held := r.Now().Before(r.q.hold)
 	r.mu.Unlock()
 	if held {
 		return
 	}
-	err := r.look(ctx, all)
+	err := r.look(ctx, which)
 	r.o.Looked(err)
 	if err != nil && ctx.Err() == nil {
 		r.rest(err)
@@ -191,7 +199,7 @@ func (r *rounds) sweep(ctx context.Context, all bool) {
 
 // look lists what is open, asks for what changed since it was last listed, or for all,
 // and forgets what is closed.
-func (r *rounds) look(ctx context.Context, all bool) error {
+func (r *rounds) look(ctx context.Context, which scope) error {
 	open, err := r.Forge.List(ctx, forge.Query{State: forge.Open})
 	if err != nil {
 		return err
@@ -208,7 +216,7 @@ func (r *rounds) look(ctx context.Context, all bool) error {
 		if h, err := r.Repo.Branch(pr.Base.Branch); err == nil {
 			m.base = h.String()
 		}
-		if was, known := r.seen[pr.Number]; all || !known || was != m {
+		if was, known := r.seen[pr.Number]; which == everything || !known || was != m {
 			r.q.add(pr.Number, r.Now())
 		}
 		now[pr.Number] = m
@@ -283,19 +291,18 @@ func (r *rounds) one(ctx context.Context, number int) Told {
 	}
 	r.rest(err)
 	r.mu.Lock()
-	moved := errors.Is(err, ErrMoved)
-	r.q.done(number, err != nil && !moved, r.Now(), again(out, moved, r.Now()))
+	switch {
+	case errors.Is(err, ErrMoved):
+		r.q.done(number, r.Now(), r.Now())
+	case err != nil:
+		r.q.failed(number, r.Now())
+	default:
+		r.q.done(number, r.Now(), out.Again)
+	}
 	r.mu.Unlock()
 	r.ring()
 	r.o.Told(told)
 	return told
-}
-
-func again(out Outcome, moved bool, now time.Time) time.Time {
-	if moved {
-		return now
-	}
-	return out.Again
 }
 
 // rest lets the forge rest for as long as it asks to.

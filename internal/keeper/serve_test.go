@@ -100,7 +100,7 @@ func TestForgeAsksForPatience(t *testing.T) {
 	f := &impatient{Forge: s.gate.Forge, busy: 1}
 	s.gate.Forge = f
 	r, ctx := s.gate.rounds(Options{}), context.Background()
-	s.must(r.look(ctx, false))
+	s.must(r.look(ctx, changes))
 	number, ok, _ := r.q.next(s.now)
 	if !ok || number != 1 {
 		t.Fatalf("got %d", number)
@@ -112,7 +112,7 @@ func TestForgeAsksForPatience(t *testing.T) {
 		t.Errorf("%d is judged though the forge asked to wait until %s", n, at)
 	}
 	asked := f.asks
-	r.sweep(ctx, true)
+	r.sweep(ctx, everything)
 	if f.asks != asked {
 		t.Error("the forge was asked meanwhile")
 	}
@@ -169,7 +169,7 @@ func TestCrowd(t *testing.T) {
 	s.gate.Forge = crowd{s.gate.Forge}
 	r, ctx := s.gate.rounds(Options{}), context.Background()
 	for range 3 {
-		s.must(r.look(ctx, true))
+		s.must(r.look(ctx, everything))
 	}
 	if len(r.q.order) != 1000 {
 		t.Fatalf("%d wait", len(r.q.order))
@@ -183,7 +183,7 @@ func TestCrowd(t *testing.T) {
 		if err != nil || len(c.facts) != 2 {
 			t.Fatalf("got %v", err)
 		}
-		r.q.done(n, false, s.tick(), time.Time{})
+		r.q.done(n, s.tick(), time.Time{})
 	}
 	if s.renders != 2 {
 		t.Errorf("%d renderings of two environments", s.renders)
@@ -209,7 +209,7 @@ func TestOnce(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 	broken := errors.New("no room")
-	s.gate.known.facts = map[Rendering]check.Facts{}
+	s.gate = New(s.gate.Config)
 	s.gate.Render = func(context.Context, Rendering) (check.Facts, error) { return check.Facts{}, broken }
 	if err := s.gate.Once(context.Background(), nil); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
