@@ -8,10 +8,13 @@ import (
 
 	"github.com/leat-dev/leat/internal/flow"
 	"github.com/leat-dev/leat/internal/forge"
+	"github.com/leat-dev/leat/internal/forge/azure"
 	"github.com/leat-dev/leat/internal/forge/bitbucket"
+	"github.com/leat-dev/leat/internal/forge/bitbucketcloud"
 	"github.com/leat-dev/leat/internal/forge/gitea"
 	"github.com/leat-dev/leat/internal/forge/github"
 	"github.com/leat-dev/leat/internal/forge/gitlab"
+	"github.com/leat-dev/leat/internal/mirror"
 	"github.com/leat-dev/leat/internal/repo"
 	"github.com/leat-dev/leat/internal/secret"
 )
@@ -56,22 +59,15 @@ func forgeOf(declared *flow.Forge, repository string) (forge.Forge, error) {
 	if err != nil || at == "" {
 		return nil, err
 	}
+	of, known := forgeKinds[declared.Kind]
+	if !known {
+		return nil, fmt.Errorf("%s: there is no forge.kind %q", flow.FileName, declared.Kind) // Parse refuses it
+	}
 	token := tokenOf(declared.Kind)
 	if token.IsZero() {
-		return nil, fmt.Errorf("a %s needs a token to open pull requests: set %s", declared.Kind, strings.Join(tokens[declared.Kind], " or "))
+		return nil, fmt.Errorf("a %s needs a token to open pull requests: set %s", declared.Kind, strings.Join(of.tokens, " or "))
 	}
-	cfg := forge.Config{URL: at, Token: token, User: os.Getenv("LEAT_FORGE_USER")}
-	switch declared.Kind {
-	case "gitea":
-		return gitea.New(cfg)
-	case "github":
-		return github.New(cfg)
-	case "gitlab":
-		return gitlab.New(cfg)
-	case "bitbucket-server":
-		return bitbucket.New(cfg)
-	}
-	return nil, fmt.Errorf("leat.yaml: forge.kind: %s is not supported yet; with kind git, branches are pushed and merged by hand", declared.Kind)
+	return of.open(forge.Config{URL: at, Token: token, User: os.Getenv("LEAT_FORGE_USER")})
 }
 
 // forgeAddress is where a repository stands at the forge: where the declared one does,
@@ -84,8 +80,11 @@ func forgeAddress(declared, repository string) (string, error) {
 	if repository == "" {
 		return declared, nil
 	}
+	if ssh, is := mirror.FromSCP(repository); is {
+		repository = ssh
+	}
 	other, err := url.Parse(repository)
-	if err != nil || other.Hostname() != forgeURL.Hostname() {
+	if err != nil || strings.TrimPrefix(other.Hostname(), "ssh.") != forgeURL.Hostname() { // Azure's of ssh has it
 		return "", nil //nolint:nilerr // an address that is no URL is a folder
 	}
 	out := *forgeURL
@@ -93,16 +92,36 @@ func forgeAddress(declared, repository string) (string, error) {
 	return out.String(), nil
 }
 
-// tokens are the variables in which tokens are looked for; the first that is set counts.
-var tokens = map[string][]string{
-	"gitea":            {"LEAT_FORGE_TOKEN", "GITEA_TOKEN"},
-	"github":           {"LEAT_FORGE_TOKEN", "GITHUB_TOKEN"},
-	"gitlab":           {"LEAT_FORGE_TOKEN", "GITLAB_TOKEN"},
-	"bitbucket-server": {"LEAT_FORGE_TOKEN", "BITBUCKET_TOKEN"},
+// service is a kind of forge.
+type service struct {
+	open    func(forge.Config) (forge.Forge, error)
+	webhook forge.Webhook
+	tokens  []string // variables in which its token is looked for; the first that is set counts
+}
+
+// forgeKinds are those of forge.kind, but plain Git.
+var forgeKinds = map[string]service{
+	"azure-devops":     {opening(azure.New), azure.Webhook, []string{"LEAT_FORGE_TOKEN", "AZURE_DEVOPS_TOKEN", "SYSTEM_ACCESSTOKEN"}},
+	"bitbucket-cloud":  {opening(bitbucketcloud.New), bitbucketcloud.Webhook, []string{"LEAT_FORGE_TOKEN", "BITBUCKET_TOKEN"}},
+	"bitbucket-server": {opening(bitbucket.New), bitbucket.Webhook, []string{"LEAT_FORGE_TOKEN", "BITBUCKET_TOKEN"}},
+	"gitea":            {opening(gitea.New), gitea.Webhook, []string{"LEAT_FORGE_TOKEN", "GITEA_TOKEN"}},
+	"github":           {opening(github.New), github.Webhook, []string{"LEAT_FORGE_TOKEN", "GITHUB_TOKEN"}},
+	"gitlab":           {opening(gitlab.New), gitlab.Webhook, []string{"LEAT_FORGE_TOKEN", "GITLAB_TOKEN"}},
+}
+
+// opening lets a service's own type be a forge, and nothing be none.
+func opening[F forge.Forge](open func(forge.Config) (F, error)) func(forge.Config) (forge.Forge, error) {
+	return func(c forge.Config) (forge.Forge, error) {
+		f, err := open(c)
+		if err != nil {
+			return nil, err
+		}
+		return f, nil
+	}
 }
 
 func tokenOf(kind string) secret.Value {
-	for _, name := range tokens[kind] {
+	for _, name := range forgeKinds[kind].tokens {
 		if set := os.Getenv(name); set != "" {
 			return secret.Of(set)
 		}

@@ -17,10 +17,6 @@ import (
 
 	"github.com/leat-dev/leat/internal/flow"
 	"github.com/leat-dev/leat/internal/forge"
-	"github.com/leat-dev/leat/internal/forge/bitbucket"
-	"github.com/leat-dev/leat/internal/forge/gitea"
-	"github.com/leat-dev/leat/internal/forge/github"
-	"github.com/leat-dev/leat/internal/forge/gitlab"
 	"github.com/leat-dev/leat/internal/keeper"
 	"github.com/leat-dev/leat/internal/repo"
 	"github.com/leat-dev/leat/internal/source/git"
@@ -58,11 +54,6 @@ type Gate struct {
 // and the next poll finds what they told of.
 const maxHeard = 1000
 
-// webhooks read what each kind of forge sends.
-var webhooks = map[string]forge.Webhook{
-	"gitea": gitea.Webhook, "github": github.Webhook, "gitlab": gitlab.Webhook, "bitbucket-server": bitbucket.Webhook,
-}
-
 // NewGate opens the forge, and the kept copy of its repository.
 func NewGate(ctx context.Context, cfg GateConfig) (*Gate, error) {
 	f, err := forgeOf(&cfg.Forge, "")
@@ -72,7 +63,7 @@ func NewGate(ctx context.Context, cfg GateConfig) (*Gate, error) {
 	if f == nil {
 		return nil, errors.New("a gate needs a forge that knows pull requests and reviews: name one under forge in leat.yaml, or pass --kind and --url")
 	}
-	g := &Gate{cfg: cfg, webhook: webhooks[cfg.Forge.Kind], heard: make(chan forge.Event, maxHeard), registry: prometheus.NewRegistry()}
+	g := &Gate{cfg: cfg, webhook: forgeKinds[cfg.Forge.Kind].webhook, heard: make(chan forge.Event, maxHeard), registry: prometheus.NewRegistry()}
 	g.counts = newGateMetrics(g.registry)
 	if err := g.clone(ctx, f); err != nil {
 		return nil, err

@@ -187,7 +187,7 @@ func TestGateBoundsRendering(t *testing.T) {
 func TestGateHears(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")
 	g := &Gate{cfg: GateConfig{Secrets: []string{file}, Log: slog.New(slog.DiscardHandler)}, heard: make(chan forge.Event, 1)}
-	g.webhook = webhooks["gitlab"]
+	g.webhook = forgeKinds["gitlab"].webhook
 	g.counts = newGateMetrics(discard{})
 	server := httptest.NewServer(http.HandlerFunc(g.hook))
 	defer server.Close()

@@ -209,6 +209,20 @@ type Narrow interface {
 	MaxText() int
 }
 
+// NarrowComment is a forge that takes another length of comments than of descriptions.
+type NarrowComment interface {
+	// MaxComment is how many bytes a comment may have.
+	MaxComment() int
+}
+
+// roomToSay is how long a comment may be.
+func roomToSay(f Forge) int {
+	if n, ok := f.(NarrowComment); ok {
+		return min(n.MaxComment(), MaxBody)
+	}
+	return room(f)
+}
+
 func room(f Forge) int {
 	if n, ok := f.(Narrow); ok {
 		return min(n.MaxText(), MaxBody)
@@ -236,7 +250,7 @@ func Say(ctx context.Context, f Forge, r Remark) (bool, error) {
 		return false, fmt.Errorf("read the comments of pull request %d: %w", r.Number, err)
 	}
 	mark := commentMark(r.Marker) + "\n"
-	text := mark + clip(r.Body, room(f)-len(mark))
+	text := mark + clip(r.Body, roomToSay(f)-len(mark))
 	for _, c := range all {
 		if c.Author.ID != me.ID || !bears(c.Body, r.Marker) {
 			continue

@@ -146,7 +146,8 @@ func (r *reducer) schema(s object) (object, error) {
 	}
 	out := object{}
 	for _, key := range []string{"type", "enum", "required"} {
-		if v, has := s[key]; has {
+		v, has := s[key]
+		if _, flag := v.(bool); has && !flag { // a parameter of Swagger 2 says so that it is required
 			out[key] = v
 		}
 	}

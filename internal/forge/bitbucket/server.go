@@ -1,6 +1,6 @@
 // Package bitbucket is the forge port for Bitbucket Data Center (formerly Server),
 // by version 1.0 of its REST API (developer.atlassian.com/server/bitbucket/rest,
-// 7.21 to 9). Bitbucket Cloud is another service with another API; it is not here.
+// 7.21 to 9). Bitbucket Cloud is another service with another API: bitbucketcloud.
 //
 //	f, err := bitbucket.New(forge.Config{URL: "https://git.example.com/projects/TEAM/repos/fleet", Token: token})
 //
@@ -218,7 +218,7 @@ func (f *Forge) protection(ctx context.Context, b *forge.Branch) error {
 	}
 	path := "/rest/branch-permissions/2.0/projects/" + rest.Escape(f.project) + "/repos/" + rest.Escape(f.slug) + "/restrictions"
 	list, err := all[restriction](ctx, f, path, nil)
-	if class := fault.ClassOf(err); err != nil && class != fault.Forbidden && class != fault.NotFound && class != fault.Auth {
+	if err := rest.Unless(err, fault.Forbidden, fault.NotFound, fault.Auth); err != nil {
 		return err
 	}
 	b.Protection.ForcePush = true
@@ -235,9 +235,8 @@ func (f *Forge) protection(ctx context.Context, b *forge.Branch) error {
 			Count  any  `json:"count"`
 		} `json:"requiredApprovers"`
 	}
-	err = f.rest.Get(ctx, f.repo("/settings/pull-requests"), nil, &settings)
-	if class := fault.ClassOf(err); class == fault.Forbidden || class == fault.NotFound || class == fault.Auth {
-		return nil
+	if err := f.rest.Get(ctx, f.repo("/settings/pull-requests"), nil, &settings); err != nil {
+		return rest.Unless(err, fault.Forbidden, fault.NotFound, fault.Auth)
 	}
 	if settings.Approvers.Enable {
 		switch n := settings.Approvers.Count.(type) { // versions differ
@@ -247,7 +246,7 @@ func (f *Forge) protection(ctx context.Context, b *forge.Branch) error {
 			b.Protection.Approvals, _ = strconv.Atoi(n)
 		}
 	}
-	return err
+	return nil
 }
 
 // Members implements forge.Forge: of a group of Bitbucket's.

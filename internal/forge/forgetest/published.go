@@ -27,6 +27,13 @@ type Published struct {
 	// Swagger2 tells that the document has no word for null: in an answer it is as good
 	// as nothing.
 	Swagger2 bool
+	// Paging are parameters of every list, which the document describes in one place.
+	Paging []string
+	// Wrapped names the field in which the service gives a list that the document
+	// describes as one; "" where it is not wrapped.
+	Wrapped string
+	// Besides are paths that the document does not have at all, and why they are asked.
+	Besides map[string]string
 
 	operations []*Operation
 	document   map[string]any
@@ -191,7 +198,7 @@ func escaped(s string) string {
 // can be read again afterwards.
 func (p *Published) Request(r *http.Request) (*Operation, error) {
 	o, err := p.find(r)
-	if err != nil {
+	if o == nil {
 		return nil, err
 	}
 	var body []byte
@@ -214,6 +221,9 @@ func (p *Published) find(r *http.Request) (*Operation, error) {
 			return o, nil
 		}
 	}
+	if p.Besides[path] != "" {
+		return nil, nil
+	}
 	return nil, fmt.Errorf("%s %s is none of the operations of the published document", r.Method, path)
 }
 
@@ -225,6 +235,9 @@ func (o *Operation) checkQuery(q url.Values) error {
 	}
 	for name, values := range q {
 		s, known := o.query[name]
+		if !known && o.method == http.MethodGet && slices.Contains(o.of.Paging, name) {
+			continue
+		}
 		if !known {
 			return fmt.Errorf("%s: the parameter %q is not in the published document", o.Name, name)
 		}
@@ -299,9 +312,16 @@ func (o *Operation) Answer(status int, body []byte) ([]byte, error) {
 	if o.of.Swagger2 {
 		v = withoutNulls(v)
 	}
+	list, wrapped := asObject(v)[o.of.Wrapped]
+	if wrapped = wrapped && asObject(raw)["type"] == "array"; wrapped {
+		v, list = list, v
+	}
 	v = o.of.complete(raw.(map[string]any), v)
 	if err := s.Validate(v); err != nil {
 		return body, fmt.Errorf("%s: the answer %d: %w", o.Name, status, err)
+	}
+	if wrapped {
+		asObject(list)[o.of.Wrapped], v = v, list
 	}
 	return json.Marshal(v)
 }

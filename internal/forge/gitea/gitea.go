@@ -139,15 +139,12 @@ func (f *Forge) Branch(ctx context.Context, name string) (forge.Branch, error) {
 		return out, nil // told only to those who may administer
 	}
 	var p protection
-	err := f.Rest.Get(ctx, f.Repo+"/branch_protections/"+rest.Escape(b.Rule), nil, &p)
-	switch fault.ClassOf(err) {
-	case "":
-		out.Protection.DismissStale = p.DismissStale || p.IgnoreStaleVotes
-		out.Protection.BlockRejected, out.Protection.EnforceAdmins, out.Protection.ForcePush = p.BlockRejected, p.BlockAdmins, p.ForcePush
-	case fault.Forbidden, fault.NotFound:
-		err = nil
+	if err := f.Rest.Get(ctx, f.Repo+"/branch_protections/"+rest.Escape(b.Rule), nil, &p); err != nil {
+		return out, rest.Unless(err, fault.Forbidden, fault.NotFound)
 	}
-	return out, err
+	out.Protection.DismissStale = p.DismissStale || p.IgnoreStaleVotes
+	out.Protection.BlockRejected, out.Protection.EnforceAdmins, out.Protection.ForcePush = p.BlockRejected, p.BlockAdmins, p.ForcePush
+	return out, nil
 }
 
 // Members implements forge.Forge: of <organisation>/<team>, or of an organisation.

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/leat-dev/leat/internal/forge"
 	"github.com/leat-dev/leat/internal/forge/hub"
@@ -167,13 +166,6 @@ func (f *Forge) Edit(ctx context.Context, number int, e forge.Edit) (forge.PullR
 	return f.pull(p), err
 }
 
-// How often a merge is tried while Gitea computes whether it can be done, and how
-// long it is given for the first time; each pause is a third longer.
-const (
-	mergeTries = 8
-	mergePause = 200 * time.Millisecond
-)
-
 // Merge implements forge.Pulls. Gitea answers «try again later» both while it
 // computes and for a real conflict.
 func (f *Forge) Merge(ctx context.Context, number int, m forge.Merge) error {
@@ -182,19 +174,11 @@ func (f *Forge) Merge(ctx context.Context, number int, m forge.Merge) error {
 		"do": how, "merge_title_field": m.Title, "merge_message_field": m.Message, "head_commit_id": m.Commit, "delete_branch_after_merge": m.Delete,
 		"Do": how, "MergeTitleField": m.Title, "MergeMessageField": m.Message, // before 1.26, and in Forgejo
 	}
-	var err error
-	pause := mergePause
-	for range mergeTries {
-		_, err = f.Rest.Do(ctx, rest.Call{Method: http.MethodPost, Path: f.Path(number, "/merge"), Body: body})
+	return rest.Patiently(ctx, func() (bool, error) {
+		_, err := f.Rest.Do(ctx, rest.Call{Method: http.MethodPost, Path: f.Path(number, "/merge"), Body: body})
 		if err == nil || !strings.Contains(err.Error(), "try again later") {
-			return err
+			return false, err
 		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(pause):
-			pause += pause / 3
-		}
-	}
-	return &fault.Error{Class: fault.Conflict, URL: f.at.Base.Host, Err: fmt.Errorf("it still cannot be merged; perhaps both branches change the same lines: %w", err)}
+		return true, &fault.Error{Class: fault.Conflict, URL: f.at.Base.Host, Err: fmt.Errorf("it still cannot be merged; perhaps both branches change the same lines: %w", err)}
+	})
 }

@@ -74,15 +74,7 @@ func classOf(status int, message string) fault.Class {
 }
 
 // pages asks for the longest pages.
-func pages(more ...string) url.Values {
-	q := url.Values{"per_page": {"100"}}
-	for i := 0; i+1 < len(more); i += 2 {
-		if more[i+1] != "" {
-			q.Set(more[i], more[i+1])
-		}
-	}
-	return q
-}
+func pages(more ...string) url.Values { return rest.Query(append(more, "per_page", "100")...) }
 
 func (f *Forge) user(u *hub.Account) forge.User {
 	if u == nil || u.ID == 0 {
@@ -156,9 +148,6 @@ func (f *Forge) rules(ctx context.Context, name string, b *forge.Branch) error {
 		} `json:"parameters"`
 	}
 	list, err := rest.All[rule](ctx, f.Rest, f.Repo+"/rules/branches/"+rest.Elements(name), pages())
-	if fault.ClassOf(err) == fault.NotFound || fault.ClassOf(err) == fault.Forbidden {
-		return nil // versions of the server before rulesets
-	}
 	for _, r := range list {
 		switch r.Type {
 		case "pull_request":
@@ -172,7 +161,7 @@ func (f *Forge) rules(ctx context.Context, name string, b *forge.Branch) error {
 			}
 		}
 	}
-	return err
+	return rest.Unless(err, fault.NotFound, fault.Forbidden) // versions of the server before rulesets
 }
 
 func (f *Forge) protection(ctx context.Context, branch string, out *forge.Protection) error {
@@ -188,9 +177,8 @@ func (f *Forge) protection(ctx context.Context, branch string, out *forge.Protec
 			Enabled bool `json:"enabled"`
 		} `json:"allow_force_pushes"`
 	}
-	err := f.Rest.Get(ctx, branch+"/protection", nil, &p)
-	if class := fault.ClassOf(err); class == fault.Forbidden || class == fault.NotFound {
-		return nil
+	if err := f.Rest.Get(ctx, branch+"/protection", nil, &p); err != nil {
+		return rest.Unless(err, fault.Forbidden, fault.NotFound)
 	}
 	if p.Reviews != nil {
 		out.Approvals = max(out.Approvals, p.Reviews.Count)
@@ -198,7 +186,7 @@ func (f *Forge) protection(ctx context.Context, branch string, out *forge.Protec
 		out.BlockRejected = true
 	}
 	out.EnforceAdmins, out.ForcePush = p.Admins.Enabled, p.Force.Enabled
-	return err
+	return nil
 }
 
 // Members implements forge.Forge: of <organisation>/<team slug>, or of an

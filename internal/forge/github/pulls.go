@@ -39,13 +39,10 @@ func (f *Forge) Pull(ctx context.Context, number int) (forge.PullRequest, error)
 	query := pages("ref", "refs/heads/"+out.Head.Branch)
 	query.Set("per_page", "1")
 	err := f.Rest.Get(ctx, "/repos/"+rest.Elements(out.Head.Repo)+"/activity", query, &activity)
-	if class := fault.ClassOf(err); class == fault.NotFound || class == fault.Forbidden {
-		return out, nil // a server or a fork that does not tell
-	}
 	if len(activity) > 0 {
 		out.Pusher = f.user(activity[0].Actor)
 	}
-	return out, err
+	return out, rest.Unless(err, fault.NotFound, fault.Forbidden) // a server or a fork that does not tell
 }
 
 // List implements forge.Pulls.
@@ -81,11 +78,8 @@ func (f *Forge) Create(ctx context.Context, d forge.Draft) (forge.PullRequest, e
 		return out, nil
 	}
 	_, err := f.Rest.Do(ctx, rest.Call{Method: http.MethodPost, Path: f.Issue(p.Number, "/labels"), Body: map[string]any{"labels": d.Labels}})
-	if fault.ClassOf(err) == fault.Forbidden {
-		err = nil // left out
-	}
 	out.Labels = d.Labels
-	return out, err
+	return out, rest.Unless(err, fault.Forbidden) // left out
 }
 
 // Edit implements forge.Pulls.
@@ -130,8 +124,5 @@ func (f *Forge) deleteHead(ctx context.Context, number int) error {
 		return nil
 	}
 	_, err := f.Rest.Do(ctx, rest.Call{Method: http.MethodDelete, Path: f.Repo + "/git/refs/heads/" + rest.Elements(p.Head.Ref)})
-	if class := fault.ClassOf(err); class == fault.NotFound || class == fault.Invalid {
-		return nil // the repository deletes branches by itself: 422 «Reference does not exist»
-	}
-	return err
+	return rest.Unless(err, fault.NotFound, fault.Invalid) // the repository deletes branches by itself: 422 «Reference does not exist»
 }

@@ -49,15 +49,8 @@ func New(c forge.Config) (*Forge, error) {
 	}, nil
 }
 
-func pages(more ...string) url.Values {
-	q := url.Values{"per_page": {"100"}}
-	for i := 0; i+1 < len(more); i += 2 {
-		if more[i+1] != "" {
-			q.Set(more[i], more[i+1])
-		}
-	}
-	return q
-}
+// pages asks for the longest pages.
+func pages(more ...string) url.Values { return rest.Query(append(more, "per_page", "100")...) }
 
 // user is an account as GitLab writes it.
 type user struct {
@@ -122,9 +115,6 @@ func (f *Forge) Branch(ctx context.Context, name string) (forge.Branch, error) {
 		} `json:"protected_branches"`
 	}
 	rules, err := rest.All[rule](ctx, f.rest, f.repo+"/approval_rules", pages())
-	if class := fault.ClassOf(err); class == fault.NotFound || class == fault.Forbidden {
-		return out, nil
-	}
 	for _, r := range rules {
 		applies := len(r.Branches) == 0 // a rule without branches is for all
 		for _, on := range r.Branches {
@@ -134,7 +124,7 @@ func (f *Forge) Branch(ctx context.Context, name string) (forge.Branch, error) {
 			out.Protection.Approvals = max(out.Protection.Approvals, r.Required)
 		}
 	}
-	return out, err
+	return out, rest.Unless(err, fault.NotFound, fault.Forbidden)
 }
 
 // Members implements forge.Forge: of a group, by its full path, with those that

@@ -80,14 +80,9 @@ func (f *Forge) Reviews(ctx context.Context, number int) ([]forge.Review, error)
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(versions, func(a, b version) int { return a.Created.Compare(b.Created) })
-	headAt := func(when time.Time) (head string) {
-		for _, v := range versions {
-			if !v.Created.After(when) {
-				head = v.Head
-			}
-		}
-		return head
+	var heads []forge.Head
+	for _, v := range versions {
+		heads = append(heads, forge.Head{Commit: v.Head, Since: v.Created})
 	}
 	standing, err := f.approvedBy(ctx, number)
 	if err != nil {
@@ -105,7 +100,7 @@ func (f *Forge) Reviews(ctx context.Context, number int) ([]forge.Review, error)
 		}
 		if verdict != "" {
 			out = append(out, forge.Review{
-				ID: strconv.FormatInt(n.ID, 10), Reviewer: who, Verdict: verdict, Commit: headAt(n.Created), Submitted: n.Created,
+				ID: strconv.FormatInt(n.ID, 10), Reviewer: who, Verdict: verdict, Commit: forge.HeadAt(heads, n.Created), Submitted: n.Created,
 				Dismissed: verdict == forge.Approved && !standing[who.ID],
 			})
 		}

@@ -162,12 +162,6 @@ func (f *Forge) Edit(ctx context.Context, number int, e forge.Edit) (forge.PullR
 	return f.pull(m), err
 }
 
-// How often a merge is tried while GitLab computes whether it can be done.
-const (
-	mergeTries = 8
-	mergePause = 200 * time.Millisecond
-)
-
 // Merge implements forge.Pulls. A refusal is 405 or 422 whatever the cause: the
 // merge request's own status tells it. Rebase is not known here: the project's
 // settings say whether merging fast-forwards.
@@ -176,30 +170,20 @@ func (f *Forge) Merge(ctx context.Context, number int, m forge.Merge) error {
 	if text := strings.TrimSpace(m.Title + "\n\n" + m.Message); text != "" {
 		body["merge_commit_message"] = text
 	}
-	pause := mergePause
-	for try := 1; ; try++ {
+	return rest.Patiently(ctx, func() (bool, error) {
 		_, err := f.rest.Do(ctx, rest.Call{Method: http.MethodPut, Path: f.path(number, "/merge"), Body: body})
 		var status *rest.StatusError
 		if !errors.As(err, &status) || status.Code != http.StatusMethodNotAllowed && status.Code != http.StatusUnprocessableEntity && status.Code != http.StatusUnauthorized {
-			return err
+			return false, err
 		}
 		if status.Code == http.StatusUnauthorized { // GitLab says so of who may not merge, too
 			if _, meErr := f.Me(ctx); meErr == nil {
-				return &fault.Error{Class: fault.Forbidden, URL: f.at.Base.Host, Err: err}
+				err = &fault.Error{Class: fault.Forbidden, URL: f.at.Base.Host, Err: err}
 			}
-			return err
+			return false, err
 		}
-		wait, err := f.whyNot(ctx, number, err)
-		if !wait || try == mergeTries {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(pause):
-			pause += pause / 3
-		}
-	}
+		return f.whyNot(ctx, number, err)
+	})
 }
 
 // whyNot classes a refusal to merge; true when GitLab is still computing.

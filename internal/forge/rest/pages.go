@@ -70,6 +70,17 @@ func nextPage(h http.Header) string {
 	return ""
 }
 
+// Query is a query of names and values in turn; a name without a value is left out.
+func Query(pairs ...string) url.Values {
+	q := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			q.Set(pairs[i], pairs[i+1])
+		}
+	}
+	return q
+}
+
 // Escape makes one element of a path of a text.
 func Escape(s string) string { return url.PathEscape(s) }
 

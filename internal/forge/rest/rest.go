@@ -284,12 +284,13 @@ func message(body []byte) string {
 		Message any `json:"message"`
 		Error   any `json:"error"`
 		Errors  any `json:"errors"`
+		Kind    any `json:"typeKey"` // the exception, of Azure
 	}
 	if json.Unmarshal(body, &said) != nil {
 		return ""
 	}
 	var parts []string
-	for _, v := range []any{said.Message, said.Error, said.Errors} {
+	for _, v := range []any{said.Message, said.Error, said.Errors, said.Kind} {
 		if s := words(v); s != "" {
 			parts = append(parts, s)
 		}
