@@ -34,6 +34,7 @@ type getQuery struct {
 	*getFlags
 	kind flux.Kind
 	args []string // at most a name
+	own  *ownBoard
 }
 
 func (p *program) newGet() *cobra.Command {
@@ -65,7 +66,7 @@ func (p *program) newGetKind(k flux.Kind, f *getFlags) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, cancel := p.timeout(cmd)
 			defer cancel()
-			q := getQuery{f, k, args}
+			q := getQuery{f, k, args, &ownBoard{}}
 			if f.watch {
 				return p.reached(p.getWatching(ctx, q))
 			}
@@ -96,11 +97,12 @@ func (p *program) newGetAll(f *getFlags, group string) *cobra.Command {
 
 // getAll shows kind after kind; what fails is told and the others are shown.
 func (p *program) getAll(ctx context.Context, f *getFlags, group string, args []string) error {
+	own := &ownBoard{}
 	for _, k := range flux.Kinds {
 		if group != "" && k.Nouns.Group != group || k.Nouns.Group == "artifacts" {
 			continue
 		}
-		err := p.get(ctx, getQuery{f, k, args})
+		err := p.get(ctx, getQuery{f, k, args, own})
 		switch {
 		case err == nil || meta.IsNoMatchError(err):
 		case unreachable(err):
@@ -109,7 +111,7 @@ func (p *program) getAll(ctx context.Context, f *getFlags, group string, args []
 			p.fail("%s", err)
 		}
 	}
-	return nil
+	return p.causes(own.CausesOf(own.shown))
 }
 
 func (p *program) get(ctx context.Context, q getQuery) error {
@@ -126,7 +128,7 @@ func (p *program) get(ctx context.Context, q getQuery) error {
 		return p.objects(q, objs)
 	case len(objs) == 0:
 		return p.nothing(q)
-	case p.Own && !q.kinds:
+	case p.Own:
 		return p.getOwn(ctx, w, q, objs)
 	}
 	rows, err := q.rows(objs)

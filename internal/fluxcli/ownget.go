@@ -138,23 +138,39 @@ func (p *program) ageOf(at time.Time) string {
 	return duration.HumanDuration(p.Now().Sub(at))
 }
 
-// getOwn is get below leat: failing objects first, with age and what they wait
-// for, and below the table the causes.
-func (p *program) getOwn(ctx context.Context, w world.World, q getQuery, objs []*unstructured.Unstructured) error {
+// ownBoard is how all units stand, read once for all tables of a verb.
+type ownBoard struct {
+	screen.Board
+	states map[object.Key]screen.Row // nil before they are read
+	shown  []object.Key
+}
+
+func (b *ownBoard) read(ctx context.Context, w world.World) error {
+	if b.states != nil {
+		return nil
+	}
 	all, err := units(ctx, w)
 	if err != nil {
 		return err
 	}
-	board := screen.Make(all, screen.Infer(all))
-	states := map[object.Key]screen.Row{}
-	for _, r := range board.Rows {
-		states[r.Key] = r
+	b.Board, b.states = screen.Make(all, screen.Infer(all)), map[object.Key]screen.Row{}
+	for _, r := range b.Rows {
+		b.states[r.Key] = r
 	}
+	return nil
+}
+
+// getOwn is get below leat: failing objects first, with age and what they wait
+// for, and below the table the causes; of several tables, below the last.
+func (p *program) getOwn(ctx context.Context, w world.World, q getQuery, objs []*unstructured.Unstructured) error {
+	if err := q.own.read(ctx, w); err != nil {
+		return err
+	}
+	states := q.own.states
 	slices.SortStableFunc(objs, func(a, b *unstructured.Unstructured) int {
 		return rank(states, a) - rank(states, b)
 	})
 	var rows [][]string
-	var shown []object.Key
 	for _, obj := range objs {
 		row, err := q.rows([]*unstructured.Unstructured{obj})
 		if err != nil {
@@ -166,17 +182,24 @@ func (p *program) getOwn(ctx context.Context, w world.World, q getQuery, objs []
 		if r := states[object.KeyOf(obj)]; r.State == screen.Waiting {
 			row[0][len(row[0])-1] = screen.Detail(r)
 		}
-		shown = append(shown, object.KeyOf(obj))
+		q.own.shown = append(q.own.shown, object.KeyOf(obj))
 		rows = append(rows, slices.Insert(row[0], len(row[0])-1, p.ageOf(obj.GetCreationTimestamp().Time), p.since(obj)))
 	}
 	header := q.header()
 	if header != nil {
 		header = slices.Insert(header, len(header)-1, "Age", "Since")
 	}
+	if len(rows) == 0 && q.kinds {
+		return nil
+	}
 	if err := p.table(header, rows); err != nil {
 		return err
 	}
-	return p.causes(board.CausesOf(shown))
+	if q.kinds {
+		_, err := fmt.Fprintln(p.Out)
+		return err
+	}
+	return p.causes(q.own.CausesOf(q.own.shown))
 }
 
 // rank is that of a unit's state; of kinds that are no units, that of a ready one.
