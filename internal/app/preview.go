@@ -85,7 +85,7 @@ func NewPreviews(cfg PreviewConfig) (*Previews, error) {
 		p.saved = saved.Open(cfg.Saved, saved.Limits{})
 	}
 	var err error
-	if p.pool, err = git.NewPool(filepath.Join(cfg.CacheDir, "git"), git.Options{}); err != nil {
+	if p.pool, err = git.NewPool(filepath.Join(cfg.CacheDir, "git"), git.Options{Remember: true}); err != nil {
 		return nil, err
 	}
 	if cfg.Isolate != nil && isolate.Possible {

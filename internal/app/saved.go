@@ -40,6 +40,7 @@ type savedBase struct {
 	Charts []object.Key       // releases whose charts were rendered
 	Flaws  []change.Flaw
 	Notes  []string
+	Blobs  []byte // of repositories, as git.Pool knows them
 }
 
 // parts is a savedBase as it is stored.
@@ -106,7 +107,7 @@ func (v *Preview) saved(from rendering) (savedBase, error) {
 	if err != nil {
 		return savedBase{}, err
 	}
-	out := savedBase{Flaws: from.flaws, Notes: from.notes, Charts: from.from.helm.charts(), Last: map[object.Key]int{}}
+	out := savedBase{Blobs: v.previews.pool.Hashed(), Flaws: from.flaws, Notes: from.notes, Charts: from.from.helm.charts(), Last: map[object.Key]int{}}
 	var rests bool
 	if out.Fleet, rests = v.Fleet.Saved(); !rests {
 		return out, fmt.Errorf("%s has not come to rest", v.Entry.From)
@@ -201,6 +202,7 @@ func (p *Previews) restore(ctx context.Context, o entry.Options, r Revision, id 
 		p.tell("what was kept of the base cannot be read", err)
 		return nil, rendering{}, false
 	}
+	p.pool.Know(s.Blobs)
 	v, err := p.stage(r.Snapshot, o, &s)
 	if err != nil {
 		return nil, rendering{}, false

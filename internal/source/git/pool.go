@@ -41,6 +41,9 @@ type Options struct {
 	Dial    Dialer           // nil for a plain one
 	Now     func() time.Time // nil for the clock
 	Content int64            // bytes of contents kept in memory, 0 for 64 MiB
+	// Remember keeps what is known of blobs for as long as the pool lives, for Hashed;
+	// Know is of no use without it.
+	Remember bool
 }
 
 // Pool holds the remotes of a process. It may be used by several goroutines.
@@ -49,6 +52,7 @@ type Pool struct {
 	o        Options
 	key      secret.Key // names directories, see Credential.id
 	contents *lru
+	hashed   hashed
 
 	ctx    context.Context // ends with the pool: polls outlive the one who asks
 	cancel context.CancelFunc
@@ -81,7 +85,7 @@ func NewPool(dir string, o Options) (*Pool, error) {
 		o.Content = 64 << 20
 	}
 	o.Limits = o.Limits.withDefaults()
-	p := &Pool{dir: dir, o: o, key: key, contents: newLRU(o.Content), remotes: map[string]*Remote{}}
+	p := &Pool{dir: dir, o: o, key: key, contents: newLRU(o.Content), hashed: hashed{keeps: o.Remember}, remotes: map[string]*Remote{}}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	return p, nil
 }

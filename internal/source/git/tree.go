@@ -52,7 +52,7 @@ func (r *Remote) Tree(ctx context.Context, c Commit, o TreeOptions) (Checkout, e
 }
 
 func (r *Remote) checkout(ctx context.Context, c Commit, o TreeOptions, depth int) (Checkout, error) {
-	w := walk{ctx: ctx, st: r.objects(), cache: r.pool.contents, b: tree.Builder{Limits: tree.Limits{
+	w := walk{ctx: ctx, st: r.objects(), cache: r.pool.contents, hashed: &r.pool.hashed, b: tree.Builder{Limits: tree.Limits{
 		Files: tree.MaxFiles, Bytes: math.MaxInt64, FileBytes: math.MaxInt64,
 	}}}
 	if err := w.sparse(o.Sparse); err != nil {
@@ -86,6 +86,7 @@ type walk struct {
 	ctx     context.Context // of the one checkout
 	st      *store
 	cache   *lru
+	hashed  *hashed
 	b       tree.Builder
 	only    []*wanted
 	notes   []string
@@ -208,9 +209,13 @@ func (w *walk) entry(mode, p string, id Hash) error {
 }
 
 func (w *walk) file(mode, p string, id Hash) error {
-	info, err := w.st.blob(id, tree.MaxFileBytes)
-	if err != nil {
-		return fmt.Errorf("%s: %w", p, err)
+	info, known := w.hashed.get(id)
+	if !known {
+		var err error
+		if info, err = w.st.blob(id, tree.MaxFileBytes); err != nil {
+			return fmt.Errorf("%s: %w", p, err)
+		}
+		w.hashed.put(id, info)
 	}
 	m := tree.Regular
 	if mode == "100755" {
