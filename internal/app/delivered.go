@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/leat-dev/leat/internal/carry"
@@ -129,25 +130,43 @@ func (cfg WatchConfig) holds(commit string) bool {
 	return err == nil && has
 }
 
-// unitsOf are the units of a cluster.
+// unitsOf are the units of a cluster, and the workloads that units made.
 func unitsOf(ctx context.Context, w world.Reader) ([]*unstructured.Unstructured, error) {
 	var out []*unstructured.Unstructured
 	for _, kind := range []schema.GroupKind{
 		{Group: object.GroupSource, Kind: unit.GitRepositoryKind}, {Group: object.GroupKustomize, Kind: unit.KustomizationKind},
 		{Group: object.GroupHelm, Kind: unit.HelmReleaseKind}, {Group: object.GroupSource, Kind: unit.HelmRepositoryKind},
 	} {
-		served, err := w.Kind(ctx, kind.WithVersion(""))
-		if meta.IsNoMatchError(err) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("list units: %w", err)
-		}
-		list, err := w.List(ctx, served.GVK, world.Selection{})
+		list, err := listOf(ctx, w, kind, nil)
 		if err != nil {
 			return nil, fmt.Errorf("list units: %w", err)
 		}
 		out = append(out, list...)
 	}
+	for _, kind := range carry.Workloads {
+		for _, owned := range []string{object.OwnerName, object.HelmOwnerName} {
+			made, err := labels.Parse(owned)
+			if err != nil {
+				return nil, err
+			}
+			list, err := listOf(ctx, w, kind, made)
+			if err != nil {
+				return nil, fmt.Errorf("list workloads: %w", err)
+			}
+			out = append(out, list...)
+		}
+	}
 	return out, nil
+}
+
+// listOf lists a kind; one that the cluster does not serve is empty.
+func listOf(ctx context.Context, w world.Reader, kind schema.GroupKind, in labels.Selector) ([]*unstructured.Unstructured, error) {
+	served, err := w.Kind(ctx, kind.WithVersion(""))
+	if meta.IsNoMatchError(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return w.List(ctx, served.GVK, world.Selection{Labels: in})
 }

@@ -53,8 +53,9 @@ type Of struct {
 	Has func(revision string) bool
 }
 
-// Delivered finds out how far a commit has come, from the units of a cluster: sources
-// that follow the branch, what builds from them, and the units that those made.
+// Delivered finds out how far a commit has come, from the units and the workloads of a
+// cluster: sources that follow the branch, what builds from them, the units that those
+// made, and the workloads of all of them that are not healthy.
 func Delivered(units []*unstructured.Unstructured, of Of) Delivery {
 	var out Delivery
 	sources := map[object.Key]bool{}
@@ -75,6 +76,7 @@ func Delivered(units []*unstructured.Unstructured, of Of) Delivery {
 		}
 	}
 	out.Units = append(out.Units, madeBy(units, told)...)
+	out.Units = append(out.Units, workloadsOf(units, told)...)
 	slices.SortStableFunc(out.Units, func(a, b Arrival) int {
 		return cmp.Or(rank[a.Stage]-rank[b.Stage], strings.Compare(a.Name, b.Name))
 	})
@@ -145,7 +147,7 @@ func madeBy(units []*unstructured.Unstructured, told map[object.Key]bool) []Arri
 		for _, u := range units {
 			key, labels := object.KeyOf(u), u.GetLabels()
 			maker := object.Key{Group: object.GroupKustomize, Kind: unit.KustomizationKind, Namespace: labels[object.OwnerNamespace], Name: labels[object.OwnerName]}
-			if told[maker] && !told[key] {
+			if told[maker] && !told[key] && !isWorkload(u) {
 				told[key], more = true, true
 				out = append(out, made(u))
 			}

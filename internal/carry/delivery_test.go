@@ -57,6 +57,10 @@ func TestDelivered(t *testing.T) {
 		"what it made failed":      {[]string{source, applied, fmt.Sprintf(releaseAt, 2, "False", "no chart")}, "failed: HelmRelease/x/web: no chart"},
 		"another branch of it":     {[]string{strings.Replace(source, "branch: release/0.1.44", "branch: main", 1)}, "nobody: no GitRepository follows release/0.1.44 of https://git.example.com/iac-flux-keda"},
 		"a later commit has it":    {[]string{strings.ReplaceAll(source, "fixed", "later")}, "healthy"},
+		"its workload rolls out":   {[]string{source, applied, fmt.Sprintf(workloadAt, "kustomize", "keda", 0)}, "applied: Deployment/x/web: Available: 0/1"},
+		"a release's rolls out":    {[]string{source, applied, fmt.Sprintf(releaseAt, 2, "True", ""), fmt.Sprintf(workloadAt, "helm", "web", 0)}, "applied: Deployment/x/web: Available: 0/1"},
+		"its workload is there":    {[]string{source, applied, fmt.Sprintf(workloadAt, "kustomize", "keda", 1)}, "healthy"},
+		"a stranger's workload":    {[]string{source, applied, fmt.Sprintf(workloadAt, "helm", "keda", 0)}, "healthy"},
 		"what is made by the made": {[]string{source, applied, strings.Replace(releaseAt2, "%s", "False", 1), between}, "failed: HelmRelease/x/deep: gone wrong"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -88,6 +92,12 @@ func TestDelivered(t *testing.T) {
 }
 
 const (
+	workloadAt = `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: x, generation: 1, labels: {%[1]s.toolkit.fluxcd.io/name: %[2]s, %[1]s.toolkit.fluxcd.io/namespace: x}}
+spec: {replicas: 1}
+status: {observedGeneration: 1, replicas: 1, updatedReplicas: 1, readyReplicas: %[3]d, availableReplicas: %[3]d, conditions: [{type: Available, status: "True"}, {type: Progressing, status: "True", reason: NewReplicaSetAvailable}]}
+`
 	between = `apiVersion: kustomize.toolkit.fluxcd.io/v1
 kind: Kustomization
 metadata: {name: inner, namespace: x, generation: 1, labels: {kustomize.toolkit.fluxcd.io/name: keda, kustomize.toolkit.fluxcd.io/namespace: x}}
