@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/leat-dev/leat/internal/flow"
@@ -61,6 +62,7 @@ func Rollback(ctx context.Context, in Rolling, f forge.Forge, body func(Rolled) 
 	if out.Undone, err = r.Log(ctx, repo.Range{From: head, Not: []repo.Hash{out.To}, Paths: paths(in.directory()), Files: true}); err != nil {
 		return out, err
 	}
+	out.Undone = slices.DeleteFunc(out.Undone, in.onlyDeclares)
 	if len(out.Undone) == 0 {
 		return out, fmt.Errorf("%s has not changed since %s", e.Name, out.To.String()[:10])
 	}
@@ -104,15 +106,24 @@ func (in Rolling) target(ctx context.Context, head repo.Hash) (repo.Hash, error)
 		}
 		return in.To, err
 	}
-	log, err := in.Fleet.Repo.Log(ctx, repo.Range{From: head, Paths: paths(in.directory()), Limit: 1})
+	log, err := in.Fleet.Repo.Log(ctx, repo.Range{From: head, Paths: paths(in.directory()), Limit: maxOfFlow, Files: true})
 	if err != nil {
 		return repo.Hash{}, err
 	}
-	if len(log) == 0 || len(log[0].Parents) == 0 {
+	at := slices.IndexFunc(log, func(c repo.Commit) bool { return !in.onlyDeclares(c) })
+	if at < 0 || len(log[at].Parents) == 0 {
 		return repo.Hash{}, fmt.Errorf("%s has no state before its present one", in.Environment.Name)
 	}
-	return log[0].Parents[0], nil
+	return log[at].Parents[0], nil
 }
+
+// onlyDeclares tells whether a commit changes leat.yaml alone, which stays as it is.
+func (in Rolling) onlyDeclares(c repo.Commit) bool {
+	return slices.Equal(c.Files, []string{path.Join(in.Fleet.Dir, flow.FileName)})
+}
+
+// maxOfFlow is how many commits that change leat.yaml alone, which stays, are passed over.
+const maxOfFlow = 50
 
 // kept are the files that stay as they are: leat.yaml, which is no environment's. An
 // environment that was not there then cannot become what it was.

@@ -54,7 +54,14 @@ func TestRollback(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 
-	// A whole branch is rolled back but for leat.yaml.
+	// A whole branch is rolled back but for leat.yaml, which is no state of it.
+	up.Commit("main", map[string]string{"dev/a.yaml": "a: 3\n"})
+	up.Commit("main", map[string]string{"leat.yaml": "a: 3\n"})
+	last := in(flow.Environment{Name: "all", Branch: "main"})
+	last.DryRun = true
+	if out, err = Rollback(t.Context(), last, nil, said); err != nil || subjects(out.Undone) != "change dev/a.yaml" {
+		t.Errorf("got %s, %v", subjects(out.Undone), err)
+	}
 	whole := in(flow.Environment{Name: "all", Branch: "main"})
 	whole.To = to.To
 	out, err = Rollback(t.Context(), whole, nil, said)
