@@ -10,14 +10,19 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 )
 
-// request is a line of testdata/requests.txt.
+// request is a line of testdata/requests.txt or accessrequests.txt.
 type request struct{ verb, group, resource string }
 
 func (r request) String() string { return r.verb + " " + r.resource + "." + r.group }
 
 func requests(t *testing.T) []request {
 	t.Helper()
-	f, err := os.Open("testdata/requests.txt")
+	return append(requestsOf(t, "testdata/requests.txt"), requestsOf(t, "testdata/accessrequests.txt")...)
+}
+
+func requestsOf(t *testing.T, file string) []request {
+	t.Helper()
+	f, err := os.Open(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +51,7 @@ func allows(p rbacv1.PolicyRule, r request) bool {
 		(slices.Contains(p.Resources, r.resource) || slices.Contains(p.Resources, "*"))
 }
 
-func allRules() []Rule { return append(ClusterRules(), NamespaceRules()...) }
+func allRules() []Rule { return slices.Concat(ClusterRules(), AccessRules(), NamespaceRules()) }
 
 func TestEveryRequestIsAllowedByOneRule(t *testing.T) {
 	for _, r := range requests(t) {
