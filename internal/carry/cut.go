@@ -21,6 +21,10 @@ type Cut struct {
 	Changes   []repo.Commit // since the last release, the newest first
 	// There tells that the release branch stands at Head already.
 	There bool
+	// Loses are commits of the last release branch, Last, that Main lacks: whoever takes
+	// this release loses them.
+	Loses []Fix
+	Last  string
 
 	repo *repo.Repo
 	tree tree.Tree
@@ -34,7 +38,7 @@ func (c Cut) Branch() string { return version.ReleaseBranch + c.Version.String()
 func cutOf(ctx context.Context, all Repositories, c flow.Component) (Cut, error) {
 	out := Cut{Component: c}
 	if c.Repository == "" {
-		return out, fmt.Errorf("component %s: leat.yaml does not say where its repository is", c.Name)
+		return out, fmt.Errorf("component %s: leat.yaml does not say where its repository is: add - {name: %[1]s, repository: URL} under components", c.Name)
 	}
 	r, err := all.Repository(ctx, c.Repository)
 	if err != nil {
@@ -65,6 +69,10 @@ func (c *Cut) number(ctx context.Context) error {
 	var not []repo.Hash
 	if last := version.Highest(released); last != nil {
 		not = append(not, at[last.String()])
+		c.Last = version.ReleaseBranch + last.String()
+		if c.Loses, err = MissingFixes(ctx, c.repo, at[last.String()], c.Main); err != nil {
+			return err
+		}
 	}
 	log, err := c.repo.Log(ctx, repo.Range{From: c.Head, Not: not})
 	if err != nil {

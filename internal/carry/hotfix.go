@@ -82,7 +82,7 @@ func (in Fixing) component(ctx context.Context, e flow.Environment) (Running, er
 	var out Running
 	c, declared := in.Flow.Component(in.Component)
 	if !declared || c.Repository == "" {
-		return out, fmt.Errorf("component %s: leat.yaml does not say where its repository is", in.Component)
+		return out, fmt.Errorf("component %s: leat.yaml does not say where its repository is: add - {name: %[1]s, repository: URL} under components", in.Component)
 	}
 	pin, err := in.pin(ctx, e)
 	if err != nil {

@@ -177,7 +177,7 @@ Updating file at core/helm-config.yaml setting .components.guacamole.chart_versi
 func TestReleaseRefuses(t *testing.T) {
 	o := lscsde(t)
 	for name, want := range map[string]string{
-		"nothing": "component nothing: leat.yaml does not say where its repository is",
+		"nothing": "component nothing: leat.yaml does not say where its repository is: add - {name: nothing, repository: URL} under components",
 	} {
 		if _, err := Release(t.Context(), o.releasing(name)); err == nil || err.Error() != want {
 			t.Errorf("%s: got %v", name, err)

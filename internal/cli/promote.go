@@ -93,11 +93,11 @@ func runPromote(ctx context.Context, env Env, f *promoteFlags, only []string) er
 	if err != nil {
 		return err
 	}
-	return printPromoted(env, out, f.output)
+	return printPromoted(env, out, f)
 }
 
-func printPromoted(env Env, out app.Promoted, output string) error {
-	switch output {
+func printPromoted(env Env, out app.Promoted, f *promoteFlags) error {
+	switch f.output {
 	case "json":
 		return printJSON(env.Out, promotedJSON(out))
 	case "markdown":
@@ -112,14 +112,34 @@ func printPromoted(env Env, out app.Promoted, output string) error {
 	if out.Nothing {
 		fmt.Fprintf(env.Out, "%s has everything already.\n", out.To.Name)
 	}
+	if len(out.Files.Files) == 0 && !out.Nothing && len(out.Brings) > 0 { // a merge
+		fmt.Fprintf(env.Out, "\nIt brings %s:\n", commitsOf(len(out.Brings)))
+		printCommits(env.Out, out.Brings)
+	}
 	if text := out.Files.Text(); text != "" {
 		fmt.Fprint(env.Out, "\n"+text)
+	}
+	if len(out.Files.Files) == 0 && !out.Nothing { // a merge: what it brings is commits
+		fmt.Fprintf(env.Out, "\nIt brings to %s:\n", out.To.Name)
+		printCommits(env.Out, out.Brings)
+	}
+	if f.dry {
+		fmt.Fprintf(env.Out, "\nNothing was pushed (--dry-run). %s\n", wouldBe(out))
+		return nil
 	}
 	if out.Plan != "" {
 		fmt.Fprintf(env.Out, "\nThe pull request holds the plan of %s; see it with -o markdown.\n", out.To.Name)
 	}
 	printProposed(env.Out, out.Proposed)
 	return nil
+}
+
+// wouldBe says what a promotion would push.
+func wouldBe(out app.Promoted) string {
+	if out.Nothing {
+		return "There is nothing to propose."
+	}
+	return fmt.Sprintf("It would propose %s into %s; see the plan of %s with -o markdown.", out.Head, out.Base, out.To.Name)
 }
 
 // promotedJSON is the result for machines. Values are those that text shows: what they
@@ -142,7 +162,7 @@ func promotedJSON(out app.Promoted) map[string]any {
 	}
 	return map[string]any{
 		"from": out.From.Name, "to": out.To.Name, "source": out.Source.String(), "target": out.Target.String(), "commit": out.Commit.String(),
-		"nothing": out.Nothing, "notes": out.Notes, "rolledBack": commitsJSON(rollbackCommits(out.Rollbacks)), "files": files, "plan": out.Plan,
+		"nothing": out.Nothing, "notes": out.Notes, "commits": commitsJSON(out.Brings), "rolledBack": commitsJSON(rollbackCommits(out.Rollbacks)), "files": files, "plan": out.Plan,
 		"branch": out.Head, "base": out.Base, "pullRequest": out.Request.URL, "outcome": out.Outcome, "instead": strings.TrimSpace(out.Instead),
 	}
 }
