@@ -132,10 +132,14 @@ func first(dir string) int {
 func (p Proposal) byDirectory(branches []Branch) []Environment {
 	var out []Environment
 	names := map[string]bool{}
+	homes := homesOf(branches)
 	for i, b := range branches {
 		dirs := places(b.Tree)
 		var family []Environment
 		for _, dir := range dirs {
+			if home := homes[dir]; home != "" && home != b.Name {
+				continue
+			}
 			name := strings.TrimSuffix(strings.TrimSuffix(path.Base(dir), "-configs"), "-config")
 			if i > 0 && names[name] {
 				name += "-" + b.Name
@@ -147,6 +151,34 @@ func (p Proposal) byDirectory(branches []Branch) []Environment {
 		out = append(out, family...)
 	}
 	p.chain(out)
+	for _, e := range out {
+		if homes[e.Directory] != "" {
+			p.Why[e.Name] = strings.TrimSuffix("the branch is guessed, other branches have the directory too; "+p.Why[e.Name], "; ")
+		}
+	}
+	return out
+}
+
+// released are how branches begin that clusters follow which are not for trying.
+var released = []string{"release", "prod", "stable", "live"}
+
+// homesOf says which branch an environment follows whose directory stands on the default
+// branch and on one of what is released: there, but for that where changes begin.
+func homesOf(branches []Branch) map[string]string {
+	out := map[string]string{}
+	for i, b := range branches {
+		if i == 0 || !slices.ContainsFunc(released, func(word string) bool { return strings.HasPrefix(b.Name, word) }) {
+			continue
+		}
+		there := places(b.Tree)
+		both := slices.DeleteFunc(places(branches[0].Tree), func(dir string) bool { return !slices.Contains(there, dir) || out[dir] != "" })
+		for _, dir := range both {
+			out[dir] = b.Name
+		}
+		if len(both) > 1 {
+			out[slices.MinFunc(both, func(x, y string) int { return first(x) - first(y) })] = branches[0].Name
+		}
+	}
 	return out
 }
 

@@ -42,6 +42,7 @@ func TestProposeFleets(t *testing.T) {
 	for name, branches := range map[string][][2]string{
 		"lsc-sde":    {{"main", "lsc-sde/git/iac-flux-lscsde/main"}, {"dev", "lsc-sde/git/iac-flux-lscsde/dev"}, {"prod", "lsc-sde/git/iac-flux-lscsde/prod"}},
 		"radix-flux": {{"master", "radix-flux/master"}, {"release", "radix-flux/release"}},
+		"radix-v1":   {{"master", "radix-flux/release"}, {"release", "radix-flux/release"}}, // when both branches had all directories
 	} {
 		t.Run(name, func(t *testing.T) {
 			var all []Branch
