@@ -18,6 +18,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/leat-dev/leat/internal/access"
@@ -82,6 +83,10 @@ func TestAccess(t *testing.T) {
 	if _, err := elevated.Resource(deployments).Namespace("shop").Patch(t.Context(), "web", types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "kubectl-patch"}); err != nil {
 		t.Errorf("what was approved is refused: %v", err)
 	}
+	patch = []byte(`{"spec":{"suspend":true}}`)
+	if _, err := elevated.Resource(units).Namespace("shop").Patch(t.Context(), "apps", types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "kubectl-patch"}); err != nil {
+		t.Errorf("the unit cannot be suspended: %v", err)
+	}
 	if _, err := elevated.Resource(configMaps).Namespace("bank").List(t.Context(), metav1.ListOptions{}); !apierrors.IsForbidden(err) {
 		t.Errorf("another namespace: got %v, want forbidden", err)
 	}
@@ -105,6 +110,9 @@ func TestAccess(t *testing.T) {
 	s.must(err)
 	if k.GetAnnotations()["reconcile.fluxcd.io/requestedAt"] == "" {
 		t.Error("the unit was not asked to put it back")
+	}
+	if suspended, _, _ := unstructured.NestedBool(k.Object, "spec", "suspend"); suspended {
+		t.Error("the unit is still suspended")
 	}
 	told := s.awaitEvents(name, "AccessRequested", "AccessApproved", "AccessGranted", "AccessEnded")
 	if text := told["AccessRequested"]; strings.ContainsAny(text, "<>@") || !strings.Contains(text, "the shop is down") {
