@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -113,10 +114,12 @@ func runRelease(ctx context.Context, env Env, cfg app.ReleaseConfig, output stri
 			Branch    string `json:"branch"`
 			Commit    string `json:"commit"`
 			Changes   int    `json:"changes"`
+			// Loses are commits of the last release that main lacks.
+			Loses []commitJSON `json:"loses,omitempty"`
 		}
 		cuts := []cut{}
 		for _, c := range out.Cuts {
-			cuts = append(cuts, cut{c.Component.Name, c.Version.String(), c.Branch(), c.Head.String(), len(c.Changes)})
+			cuts = append(cuts, cut{c.Component.Name, c.Version.String(), c.Branch(), c.Head.String(), len(c.Changes), losesJSON(c)})
 		}
 		if told := printJSON(env.Out, map[string]any{"releases": cuts, "steps": out.Steps, "dryRun": cfg.DryRun}); told != nil {
 			return told
@@ -127,11 +130,9 @@ func runRelease(ctx context.Context, env Env, cfg app.ReleaseConfig, output stri
 	}
 	for _, c := range out.Cuts {
 		if cfg.DryRun {
-			fmt.Fprintf(env.Out, "%s %s: %d changes since the last release\n", c.Component.Name, c.Version, len(c.Changes))
-			for _, change := range c.Changes {
-				fmt.Fprintf(env.Out, "    %s %s\n", change.ID.String()[:10], change.Subject())
-			}
+			printChanges(env.Out, c)
 		}
+		printLoses(env.Out, c)
 	}
 	if cfg.DryRun {
 		fmt.Fprintln(env.Out, "It would do this, in this order:")
@@ -140,6 +141,36 @@ func runRelease(ctx context.Context, env Env, cfg app.ReleaseConfig, output stri
 		}
 	}
 	return nil
+}
+
+func printChanges(out io.Writer, c carry.Cut) {
+	n := "changes"
+	if len(c.Changes) == 1 {
+		n = "change"
+	}
+	fmt.Fprintf(out, "%s %s: %d %s since the last release\n", c.Component.Name, c.Version, len(c.Changes), n)
+	for _, change := range c.Changes {
+		fmt.Fprintf(out, "    %s %s\n", change.ID.String()[:10], change.Subject())
+	}
+}
+
+// printLoses says which fixes a release does not have.
+func printLoses(out io.Writer, c carry.Cut) {
+	if len(c.Loses) == 0 {
+		return
+	}
+	fmt.Fprintf(out, "%s %s loses %s of %s, which %s lacks (leat hotfix finish brings them there first):\n", c.Component.Name, c.Version, commitsOf(len(c.Loses)), c.Last, c.Main)
+	for _, fix := range c.Loses {
+		fmt.Fprintf(out, "    %s %s (%s)\n", fix.ID.String()[:10], fix.Subject(), fix.Author.Name)
+	}
+}
+
+func losesJSON(c carry.Cut) []commitJSON {
+	var out []commitJSON
+	for _, fix := range c.Loses {
+		out = append(out, commitJSONOf(fix.Commit))
+	}
+	return out
 }
 
 // stepLine is a step on one line, or several where it writes several values.

@@ -112,10 +112,6 @@ func printPromoted(env Env, out app.Promoted, f *promoteFlags) error {
 	if out.Nothing {
 		fmt.Fprintf(env.Out, "%s has everything already.\n", out.To.Name)
 	}
-	if len(out.Files.Files) == 0 && !out.Nothing && len(out.Brings) > 0 { // a merge
-		fmt.Fprintf(env.Out, "\nIt brings %s:\n", commitsOf(len(out.Brings)))
-		printCommits(env.Out, out.Brings)
-	}
 	if text := out.Files.Text(); text != "" {
 		fmt.Fprint(env.Out, "\n"+text)
 	}
