@@ -45,6 +45,9 @@ func (f *FlowRepo) signers(ctx context.Context, now time.Time) (signers, error) 
 		return signers{}, nil
 	}
 	file, branch := cmp.Or(f.Flow.Forge.Signers, SignersFile), f.Repo.DefaultBranch()
+	if branch == "" {
+		return signers{at: file + " of the remote's default branch, which is not known: run git remote set-head origin --auto"}, nil
+	}
 	out := signers{at: fmt.Sprintf("%s of the branch %s", file, branch)}
 	head, err := f.Repo.Branch(branch)
 	if err != nil {

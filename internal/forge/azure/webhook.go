@@ -1,12 +1,10 @@
 package azure
 
 import (
-	"crypto/subtle"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,15 +17,8 @@ import (
 // password of its basic authentication, so the endpoint must be https. Of a push of
 // several branches the first is told; a vote is a pull request that changed.
 func Webhook(header http.Header, body []byte, secrets []secret.Value) (forge.Event, error) {
-	if err := forge.CheckBody(body); err != nil {
+	if err := forge.Shared(passwordOf(header.Get("Authorization")), body, secrets); err != nil {
 		return forge.Event{}, err
-	}
-	password := passwordOf(header.Get("Authorization"))
-	known := func(s secret.Value) bool {
-		return !s.IsZero() && subtle.ConstantTimeCompare([]byte(s.Reveal()), []byte(password)) == 1
-	}
-	if !slices.ContainsFunc(secrets, known) {
-		return forge.Event{}, forge.Unsigned("its password is none of ours")
 	}
 	type resource struct {
 		pull

@@ -84,19 +84,6 @@ func (f *Forge) Me(ctx context.Context) (forge.User, error) {
 	return f.user(&u), err
 }
 
-// Repository implements forge.Forge.
-func (f *Forge) Repository(ctx context.Context) (forge.Repository, error) {
-	var r struct {
-		FullName      string `json:"full_name"`
-		DefaultBranch string `json:"default_branch"`
-		HTMLURL       string `json:"html_url"`
-		CloneURL      string `json:"clone_url"`
-		Private       bool   `json:"private"`
-	}
-	err := f.Rest.Get(ctx, f.Repo, nil, &r)
-	return forge.Repository{Name: r.FullName, DefaultBranch: r.DefaultBranch, URL: r.HTMLURL, CloneURL: r.CloneURL, Private: r.Private}, err
-}
-
 // protection is a rule of a branch.
 type protection struct {
 	RuleName         string   `json:"rule_name"`
@@ -160,12 +147,7 @@ func (f *Forge) Members(ctx context.Context, team string) ([]forge.User, error) 
 		}
 		path = "/teams/" + strconv.FormatInt(id, 10) + "/members"
 	}
-	list, err := rest.All[hub.Account](ctx, f.Rest, path, f.Page)
-	var out []forge.User
-	for _, u := range list {
-		out = append(out, f.user(&u))
-	}
-	return out, err
+	return f.People(ctx, path)
 }
 
 func (f *Forge) team(ctx context.Context, org, name string) (int64, error) {

@@ -94,19 +94,6 @@ func (f *Forge) Me(ctx context.Context) (forge.User, error) {
 	return f.user(&u), err
 }
 
-// Repository implements forge.Forge.
-func (f *Forge) Repository(ctx context.Context) (forge.Repository, error) {
-	var r struct {
-		FullName      string `json:"full_name"`
-		DefaultBranch string `json:"default_branch"`
-		HTMLURL       string `json:"html_url"`
-		CloneURL      string `json:"clone_url"`
-		Private       bool   `json:"private"`
-	}
-	err := f.Rest.Get(ctx, f.Repo, nil, &r)
-	return forge.Repository{Name: r.FullName, DefaultBranch: r.DefaultBranch, URL: r.HTMLURL, CloneURL: r.CloneURL, Private: r.Private}, err
-}
-
 // Branch implements forge.Forge. Rulesets can be read by everyone; branch
 // protection of the older kind only by who administers the repository, others see
 // its checks.
@@ -197,10 +184,5 @@ func (f *Forge) Members(ctx context.Context, team string) ([]forge.User, error) 
 	if isTeam {
 		path += "/teams/" + rest.Escape(slug)
 	}
-	list, err := rest.All[hub.Account](ctx, f.Rest, path+"/members", pages())
-	var out []forge.User
-	for _, u := range list {
-		out = append(out, f.user(&u))
-	}
-	return out, err
+	return f.People(ctx, path+"/members")
 }

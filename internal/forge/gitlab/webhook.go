@@ -1,11 +1,9 @@
 package gitlab
 
 import (
-	"crypto/subtle"
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/leat-dev/leat/internal/forge"
@@ -16,15 +14,8 @@ import (
 // Webhook implements forge.Webhook. GitLab signs nothing: the secret itself is in
 // X-Gitlab-Token, so the endpoint must be https.
 func Webhook(header http.Header, body []byte, secrets []secret.Value) (forge.Event, error) {
-	if err := forge.CheckBody(body); err != nil {
+	if err := forge.Shared(header.Get("X-Gitlab-Token"), body, secrets); err != nil {
 		return forge.Event{}, err
-	}
-	token := []byte(header.Get("X-Gitlab-Token"))
-	known := func(s secret.Value) bool {
-		return !s.IsZero() && subtle.ConstantTimeCompare([]byte(s.Reveal()), token) == 1
-	}
-	if !slices.ContainsFunc(secrets, known) {
-		return forge.Event{}, forge.Unsigned("its token is none of ours")
 	}
 	var p struct {
 		Kind    string `json:"object_kind"`

@@ -1,5 +1,6 @@
 // Package hub is what the APIs of GitHub and Gitea have in common: Gitea's was made
-// after GitHub's, and pull requests, comments and lists of files read the same.
+// after GitHub's, and pull requests, comments, reviews, statuses and lists of files read
+// the same.
 //
 //	type Forge struct{ hub.Talk; … }
 package hub
