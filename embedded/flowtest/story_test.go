@@ -192,7 +192,7 @@ var (
 	anyHash   = regexp.MustCompile(`\b[0-9a-f]{40}\b|\b[0-9a-f]{10}\b|\b[0-9a-f]{7}\b`)
 	anyTime   = regexp.MustCompile(`\b\d{4}-\d\d-\d\d(T[\d:]+Z)?\b|\b\d+(\.\d+)?(ms|s|m)\b|less than 1m|\b\d+ (seconds|minutes)`)
 	onTheWay  = regexp.MustCompile(`(?m)^ *\S+  \S+ +(pending|fetched|applied) .*\n`)
-	ofAForge  = regexp.MustCompile(`(?m)^Pull request .*\n|^there is no forge .*\n|^ *⇄ .*\n`)
+	ofAForge  = regexp.MustCompile(`(?m)^Pull request .*\n|^No pull request is opened: .*\n|^merge \S+ into \S+ of .*\n|^ +[0-9a-f]{10} Merge .*\n`)
 	manyBlank = regexp.MustCompile(` +`)
 )
 
