@@ -134,7 +134,7 @@ func TestGateRenders(t *testing.T) {
 	if err != nil || here.After != own.After || here.Before != own.Before {
 		t.Errorf("a child finds something else than this process: %v", err)
 	}
-	data, err := json.Marshal(own.Plan.Clusters[0].Changes)
+	data, _ := json.Marshal(own.Plan.Clusters[0].Changes)
 	if same, _ := json.Marshal(here.Plan.Clusters[0].Changes); !bytes.Equal(data, same) {
 		t.Errorf("a child has another plan:\n%s\n%s", data, same)
 	}

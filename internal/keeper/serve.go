@@ -280,6 +280,8 @@ func (r *rounds) one(ctx context.Context, number int) Told {
 	told := Told{Number: number, State: out.Report.State, Report: out.Report, Took: r.Now().Sub(began), Err: err}
 	log := r.Log.With("pull", number, "took", told.Took.Round(time.Millisecond))
 	switch {
+	case ctx.Err() != nil:
+		log.Info("given up: the gate ends")
 	case errors.Is(err, ErrMoved):
 		log.Info("it moved while it was judged")
 	case err != nil:
