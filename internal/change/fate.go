@@ -85,6 +85,15 @@ func howUnapplied(u *fleet.Unit) string {
 	}
 }
 
+// left tells what becomes of an object that a unit no longer makes: where it does not
+// work any more, it prunes nothing.
+func left(by *fleet.Unit, o *fleet.Object) fate {
+	if o.Ref.Cluster != by.Cluster {
+		return fate{Orphan, fmt.Sprintf("%s works in another cluster now", by.Key)}
+	}
+	return pruned(by, o.Value)
+}
+
 // pruned tells what a unit that is still there does about an object that it no
 // longer makes. One that is kept says so as it is, not as it would be.
 func pruned(by *fleet.Unit, obj *unstructured.Unstructured) fate {

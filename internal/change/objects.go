@@ -30,7 +30,7 @@ func (c *comparison) objects(b, h *fleet.Unit) []Object {
 	}
 	out = append(out, c.hooks(b, h)...)
 	if gone, known := unwanted(h, before.rest()); known {
-		out = append(out, c.removed(h, gone, func(o *fleet.Object) fate { return pruned(h, o.Value) })...)
+		out = append(out, c.removed(h, gone, func(o *fleet.Object) fate { return left(h, o) })...)
 	}
 	return slices.Clip(out)
 }

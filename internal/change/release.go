@@ -11,6 +11,9 @@ func (c *comparison) release(b, h *fleet.Unit) *Release {
 	if h != nil {
 		after = h.Release
 	}
+	if h != nil && b.Cluster != h.Cluster {
+		before = nil // the one in the other cluster stays there
+	}
 	switch {
 	case before == nil && after == nil:
 		return nil

@@ -2,8 +2,6 @@ package preview
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -13,7 +11,6 @@ import (
 	"github.com/leat-dev/leat/internal/plan"
 	"github.com/leat-dev/leat/internal/sched"
 	"github.com/leat-dev/leat/internal/unit"
-	"github.com/leat-dev/leat/internal/world"
 	"github.com/leat-dev/leat/internal/world/live"
 )
 
@@ -127,18 +124,6 @@ func (f *Fleet) helmOf(cluster string) engine.Helm {
 	}
 	return nil
 }
-
-// World is that of a cluster, to be read; nil for one that no unit came to. Empty
-// is the fleet's own.
-func (f *Fleet) World(cluster string) world.World {
-	if w := f.worldOf(cluster); w != nil {
-		return w
-	}
-	return nil
-}
-
-// Others names the other clusters that units came to, in order.
-func (f *Fleet) Others() []string { return slices.Sorted(maps.Keys(f.others)) }
 
 // leadsTo is the object that leads to the cluster of a unit; the zero key where it
 // works in the fleet's own.
