@@ -151,6 +151,7 @@ func TestSpoofedStatus(t *testing.T) {
 // Case 44: what moves while it is judged is not told; a retargeted pull request is judged
 // by its new base.
 func TestMoves(t *testing.T) {
+	slow(t)
 	s, ctx := newStage(t), context.Background()
 	s.push("ann", "change", map[string]string{"production/a": "2\n"})
 	n := s.opens("ann", "change")
@@ -202,6 +203,7 @@ func (r retargeted) Pull(ctx context.Context, n int) (forge.PullRequest, error) 
 
 // Case 45: authors, machines and whoever pushed last approve nothing; nor does who was removed.
 func TestWhoMayNot(t *testing.T) {
+	slow(t)
 	s := newStage(t)
 	s.push("ann", "change", map[string]string{"production/a": "2\n"})
 	n := s.opens("ann", "change")
@@ -245,6 +247,7 @@ func (i informed) Reviews(ctx context.Context, n int) ([]forge.Review, error) {
 // A closed environment opens for a change that somebody lets in who may approve it, and
 // not for the word of others.
 func TestOverride(t *testing.T) {
+	slow(t)
 	s, ctx := newStage(t), context.Background()
 	frozen := strings.Replace(rules, "{environments: [production], approvals", `{environments: [production], freeze: [{from: "2020-01-01", to: "2199-12-31", zone: UTC}], approvals`, 1)
 	s.push("dave", "main", map[string]string{"leat.yaml": frozen})

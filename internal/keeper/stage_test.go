@@ -55,6 +55,14 @@ type stage struct {
 
 const leat = "leat"
 
+// slow keeps a test out of the quick suite: each step is a push and a fetch.
+func slow(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("dozens of pushes and fetches")
+	}
+}
+
 func newStage(t *testing.T) *stage {
 	s := &stage{T: t, up: repotest.New(t), keys: map[string]ssh.Signer{}, now: time.Unix(1_800_000_000, 0)}
 	for _, who := range []string{leat, "alice", "bob", "carol", "dave", "mallory", "ann"} {
