@@ -1,9 +1,11 @@
 package flow
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -224,24 +226,63 @@ func places(t tree.Tree) []string {
 	return slices.DeleteFunc(out, func(dir string) bool { return dir == "." || checkName(path.Base(dir), "") != nil })
 }
 
-// stays are the files that bootstrap writes for each cluster.
+// stays are the files that bootstrap writes for each cluster, and what Flux v1 wrote
+// into each environment by itself.
 func (p *Proposal) stays(trees map[string]tree.Tree) {
 	for _, e := range p.Flow.Environments {
-		found := false
-		if sub, err := trees[e.Branch].Sub(or(e.Directory, ".")); err == nil {
-			_ = sub.Walk(func(file string, _ *tree.Blob) error { // the visitor ends it
-				if path.Base(file) == entry.SyncFile {
-					found = true
-					return errEnough
-				}
-				return nil
-			})
+		sub, err := trees[e.Branch].Sub(or(e.Directory, "."))
+		if err != nil {
+			continue
 		}
-		if found {
-			p.Flow.Stays = []Stay{{Files: []string{"**/flux-system/**"}}}
-			return
+		_ = sub.Walk(func(file string, _ *tree.Blob) error { // the visitor ends it
+			if path.Base(file) == entry.SyncFile {
+				p.stay(Stay{Files: []string{"**/flux-system/**"}})
+				return errEnough
+			}
+			return nil
+		})
+		p.staysOfV1(sub)
+	}
+}
+
+func (p *Proposal) stay(s Stay) {
+	known := func(have Stay) bool { return have.Path == s.Path && slices.Equal(have.Files, s.Files) }
+	if !slices.ContainsFunc(p.Flow.Stays, known) {
+		p.Flow.Stays = append(p.Flow.Stays, s)
+	}
+}
+
+var patchFile = regexp.MustCompile(`(?m)^ +patchFile: *["']?(?:\./)?([^"'\s]+)`)
+
+// staysOfV1 are a directory's .flux.yaml, the patch that Flux v1 wrote beside it
+// (patchUpdated), and images that it updated by filters of their own.
+func (p *Proposal) staysOfV1(dir tree.Tree) {
+	data, err := dir.ReadFile(".flux.yaml")
+	if err != nil {
+		return
+	}
+	p.stay(Stay{Files: []string{".flux.yaml"}})
+	if m := patchFile.FindSubmatch(data); m != nil {
+		p.stay(Stay{Files: []string{string(m[1])}})
+	}
+	for _, pin := range p.Flow.Pins {
+		if pin.Kind == ImagePin && filtered(dir, path.Dir(pin.File)) {
+			p.stay(Stay{Files: []string{pin.File}, Path: pin.Path})
 		}
 	}
+}
+
+// filtered tells whether a file of a folder has a filter of images.
+func filtered(dir tree.Tree, folder string) bool {
+	found := false
+	_ = dir.Walk(func(file string, b *tree.Blob) error { // the visitor ends it
+		if data, err := b.Read(); err == nil && path.Dir(file) == folder && bytes.Contains(data, []byte(" filter.fluxcd.io/")) {
+			found = true
+			return errEnough
+		}
+		return nil
+	})
+	return found
 }
 
 func or(a, b string) string { return cmp.Or(a, b) }

@@ -40,7 +40,11 @@ func (p Proposal) items() []item {
 		out = append(out, item{"pins", []string{line}, fmt.Sprintf("pins of %s %s", r.File, r.Path)})
 	}
 	for _, s := range p.Flow.Stays {
-		out = append(out, item{"stays", []string{fmt.Sprintf("- files: [%s]", scalar(s.Files[0]))}, "what stays: " + s.Files[0]})
+		line := fmt.Sprintf("- files: [%s]", scalar(s.Files[0]))
+		if s.Path != "" {
+			line = fmt.Sprintf("- {files: [%s], path: %s}", scalar(s.Files[0]), scalar(s.Path))
+		}
+		out = append(out, item{"stays", []string{line}, "what stays: " + s.says(s.Files[0])})
 	}
 	for _, m := range p.Flow.Maps {
 		lines := []string{"- name: " + scalar(m.Name)}
@@ -185,10 +189,15 @@ func (p Proposal) known(it item, have Flow) bool {
 	case "pins":
 		return slices.ContainsFunc(have.Pins, func(r PinRule) bool { return it.what == fmt.Sprintf("pins of %s %s", r.File, r.Path) })
 	case "stays":
-		return slices.ContainsFunc(have.Stays, func(s Stay) bool { return slices.Contains(s.Files, strings.TrimPrefix(it.what, "what stays: ")) })
+		return slices.ContainsFunc(have.Stays, func(s Stay) bool {
+			return slices.ContainsFunc(s.Files, func(file string) bool { return it.what == "what stays: "+s.says(file) })
+		})
 	}
 	return slices.ContainsFunc(have.Maps, func(m Map) bool { return strings.HasPrefix(it.what, "map "+m.Name+" (") })
 }
+
+// says is what stays, of one of its files.
+func (s Stay) says(file string) string { return strings.TrimSpace(file + " " + s.Path) }
 
 // What says in a line each what is proposed.
 func (p Proposal) What() []string {
