@@ -3,9 +3,7 @@ package preview
 import (
 	"context"
 	"maps"
-	"runtime"
 	"slices"
-	"sync"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	gvks "k8s.io/apimachinery/pkg/runtime/schema"
@@ -19,7 +17,6 @@ import (
 	"github.com/leat-dev/leat/internal/screen"
 	"github.com/leat-dev/leat/internal/tree"
 	"github.com/leat-dev/leat/internal/unit"
-	"github.com/leat-dev/leat/internal/world/live"
 )
 
 // Saved is a fleet at rest as plain data, without its world. It shares what never
@@ -86,7 +83,9 @@ func (f *Fleet) Restore(s Saved, objects map[string][]*unstructured.Unstructured
 				return err
 			}
 		}
+		table := f.tableOf(cluster)
 		for _, obj := range objects[cluster] {
+			table.Stand(obj)
 			key := object.KeyOf(obj).In(cluster)
 			if _, ours := kindOf(key); ours && cluster == "" {
 				f.took(key, obj)
@@ -94,7 +93,6 @@ func (f *Fleet) Restore(s Saved, objects map[string][]*unstructured.Unstructured
 				f.objects[key] = obj
 			}
 		}
-		judge(f.tableOf(cluster), objects[cluster])
 	}
 	f.cfg.Engine.Remember(s.Memory)
 	f.remember(s)
@@ -118,20 +116,6 @@ func (f *Fleet) remember(s Saved) {
 	for key, reads := range s.Reads {
 		f.reads[key] = report.Report{Unit: key, Reads: reads}
 	}
-}
-
-// judge tells a table of what stands, before anybody waits on it.
-func judge(table live.Told, objects []*unstructured.Unstructured) {
-	n := runtime.GOMAXPROCS(0)
-	var all sync.WaitGroup
-	for i := range n {
-		all.Go(func() {
-			for j := i; j < len(objects); j += n {
-				table.Stand(objects[j])
-			}
-		})
-	}
-	all.Wait()
 }
 
 // Confirm reads all sources anew, as they are by now, and tells whether they are

@@ -11,10 +11,13 @@ import (
 
 // Told is a table that watches nothing: whoever holds the world tells it of every
 // change, of whatever kind and label. Every kind that is served counts as followed.
-type Told struct{ *Table }
+type Told struct {
+	*Table
+	standing *standing
+}
 
 // NewTold returns a table of a world in this process; cfg needs no clients.
-func NewTold(cfg Config) Told { return Told{New(context.Background(), cfg)} }
+func NewTold(cfg Config) Told { return Told{New(context.Background(), cfg), &standing{}} }
 
 // Follow tells whether the kind is served.
 func (t Told) Follow(ctx context.Context, gvk schema.GroupVersionKind) error {
@@ -24,6 +27,7 @@ func (t Told) Follow(ctx context.Context, gvk schema.GroupVersionKind) error {
 
 // Seen returns what is known of an object.
 func (t Told) Seen(key object.Key) (seen Seen, exists, followed bool) {
+	t.settle(key)
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	if r := t.rows[key]; r != nil {
@@ -38,6 +42,7 @@ func (t Told) Absent(context.Context, object.Ref) bool { return false }
 // Changed takes a change. Of one that Note told of already only the health is news.
 func (t Told) Changed(obj *unstructured.Unstructured) {
 	key := object.KeyOf(obj)
+	t.settle(key)
 	version := versionOf(obj)
 	t.mu.RLock()
 	var noted *Seen
@@ -55,4 +60,7 @@ func (t Told) Changed(obj *unstructured.Unstructured) {
 }
 
 // Gone takes a deletion.
-func (t Told) Gone(obj *unstructured.Unstructured) { t.gone(object.KeyOf(obj), versionOf(obj)) }
+func (t Told) Gone(obj *unstructured.Unstructured) {
+	t.settle(object.KeyOf(obj))
+	t.gone(object.KeyOf(obj), versionOf(obj))
+}
