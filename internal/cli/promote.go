@@ -114,6 +114,9 @@ func printPromoted(env Env, out app.Promoted, f *promoteFlags) error {
 	}
 	if text := out.Files.Text(); text != "" {
 		fmt.Fprint(env.Out, "\n"+text)
+		if strings.Contains(text, "  unclear ") {
+			fmt.Fprintln(env.Out, "\nUnclear is what nobody knows the owner of yet: name a file to take the source's values, or declare them under stays.")
+		}
 	}
 	if len(out.Files.Files) == 0 && !out.Nothing { // a merge: what it brings is commits
 		fmt.Fprintf(env.Out, "\nIt brings to %s:\n", out.To.Name)
