@@ -99,7 +99,7 @@ func (o *organisation) declared(repository string) string {
 	return "forge: {kind: gitea, url: \"" + o.url(repository) + "\"}\n"
 }
 
-// branch is a branch to be: a folder, or what fill makes of it.
+// branch is a branch to be: the files of a folder, edited.
 type branch struct {
 	name, dir string
 	edit      func(work string)
