@@ -166,9 +166,10 @@ func (m merging) holds(key object.Key) bool {
 	return true
 }
 
-// wantedOf is what a unit asks for.
+// wantedOf is what a unit asks for; nil where that is not known, because it could not
+// be built: nothing of it goes then.
 func wantedOf(u *fleet.Unit) []object.Ref {
-	if u.Wanted != nil {
+	if u.Wanted != nil || !change.Applied(u) {
 		return u.Wanted
 	}
 	out := make([]object.Ref, 0, len(u.Objects))
