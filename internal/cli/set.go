@@ -198,9 +198,9 @@ func quoteBlank(value string) string {
 func readEdited(env Env, name string) ([]byte, error) {
 	in := env.In
 	if name != "-" {
-		file, err := os.Open(name)
+		file, err := openRegular(name)
 		if err != nil {
-			return nil, fmt.Errorf("set: %w", err)
+			return nil, err
 		}
 		defer file.Close()
 		in = file
@@ -210,6 +210,22 @@ func readEdited(env Env, name string) ([]byte, error) {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	return data, nil
+}
+
+// openRegular opens a file. Reading a pipe would wait for a writer, for ever.
+func openRegular(name string) (*os.File, error) {
+	info, err := os.Stat(name)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("set: %w", err)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("set: %s is no regular file (%s); to edit a stream, pass - and pipe it in", name, info.Mode().Type())
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("set: %w", err)
+	}
+	return file, nil
 }
 
 // writeEdited exchanges a file at once, with the mode that it has; of a link what

@@ -63,8 +63,14 @@ type missingKind struct {
 	by      object.Key
 }
 
+// vowelY are kinds of which the y stays: gateways, not gatewaies, as the guess of apimachinery is.
+var vowelY = regexp.MustCompile("[aeou]y$")
+
 // plural is how the resource is most likely called.
 func (k missingKind) plural() string {
+	if singular := strings.ToLower(k.Kind); vowelY.MatchString(singular) {
+		return singular + "s"
+	}
 	resource, _ := apimeta.UnsafeGuessKindToResource(k.GroupVersionKind)
 	return resource.Resource
 }
