@@ -38,6 +38,7 @@ func (p *Previews) facts(ctx context.Context, e flow.Environment, c changed) che
 	}
 	finding.Permit(one.Findings, c.rules.Allowed, one.Path, c.now)
 	out.Findings = one.Findings
+	one.Took = present.Took{} // or each look would edit the comment
 	out.Plan = present.Make(present.Plan{Entries: []present.Entry{one}})
 	return out
 }

@@ -26,7 +26,9 @@ import (
 type GateConfig struct {
 	Facts FactsConfig
 	Forge flow.Forge // of the fleet's repository
-	Dir   string     // of the fleet in the repository; empty for all of it
+	// Signing signs what is said where there is no other forge than Git.
+	Signing Signing
+	Dir     string // of the fleet in the repository; empty for all of it
 	// CacheDir holds the kept copy of the repository.
 	CacheDir string
 	// Secrets are files that each hold one secret of the webhooks; they are read for
@@ -42,6 +44,7 @@ type Gate struct {
 	cfg      GateConfig
 	keeper   *keeper.Keeper
 	repo     *repo.Repo
+	done     func() // lets go of the key of plain Git; nil where there is none
 	renders  *renderer
 	webhook  forge.Webhook
 	registry *prometheus.Registry
@@ -56,20 +59,14 @@ const maxHeard = 1000
 
 // NewGate opens the forge, and the kept copy of its repository.
 func NewGate(ctx context.Context, cfg GateConfig) (*Gate, error) {
-	f, err := forgeOf(&cfg.Forge, "")
-	if err != nil {
-		return nil, err
-	}
-	if f == nil {
-		return nil, errors.New("a gate needs a forge that knows pull requests and reviews: name one under forge in leat.yaml, or pass --kind and --url")
-	}
 	g := &Gate{cfg: cfg, webhook: forgeKinds[cfg.Forge.Kind].webhook, heard: make(chan forge.Event, maxHeard), registry: prometheus.NewRegistry()}
 	g.counts = newGateMetrics(g.registry)
-	if err := g.clone(ctx, f); err != nil {
-		return nil, err
+	f, err := g.open(ctx)
+	if err != nil {
+		return nil, errors.Join(err, g.release())
 	}
 	if g.renders, err = newRenderer(cfg.Facts, g.repo.Dir(), cfg.Dir, cfg.Log); err != nil {
-		return nil, errors.Join(err, g.repo.Close())
+		return nil, errors.Join(err, g.release())
 	}
 	g.keeper = keeper.New(keeper.Config{
 		Forge: f, Repo: g.repo, Dir: cfg.Dir, Render: g.renders.render, Now: time.Now, Log: cfg.Log, Tool: cfg.Tool,
@@ -82,12 +79,42 @@ func NewGate(ctx context.Context, cfg GateConfig) (*Gate, error) {
 // start, without what only closed pull requests had.
 const maxCopy = 8 << 30
 
-// clone opens the kept copy. The forge's own token reads it.
-func (g *Gate) clone(ctx context.Context, f forge.Forge) error {
+// open opens the forge, and the kept copy of its repository, which the forge's own
+// token reads.
+func (g *Gate) open(ctx context.Context) (forge.Forge, error) {
+	if g.cfg.Forge.Kind == plainGit {
+		return g.openPlain(ctx)
+	}
+	f, err := forgeOf(&g.cfg.Forge, "")
+	if err != nil {
+		return nil, err
+	}
 	of, err := f.Repository(ctx)
 	if err != nil {
-		return fmt.Errorf("ask the forge for its repository: %w", err)
+		return nil, fmt.Errorf("ask the forge for its repository: %w", err)
 	}
+	credential := &git.Credential{Username: cmp.Or(os.Getenv("LEAT_FORGE_USER"), "x-token-auth"), Password: tokenOf(g.cfg.Forge.Kind)}
+	return f, g.clone(ctx, of.CloneURL, credential)
+}
+
+// openPlain opens plain Git, as whoever runs the gate reads it, in the name of their key.
+func (g *Gate) openPlain(ctx context.Context) (out forge.Forge, err error) {
+	if err = g.clone(ctx, g.cfg.Forge.URL, nil); err != nil {
+		return nil, err
+	}
+	fleet := &FlowRepo{Flow: flow.Flow{Forge: &g.cfg.Forge}, Repo: g.repo, rest: cmp.Or(g.cfg.Dir, ".")}
+	who, err := fleet.signers(ctx, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	if out, g.done, err = who.forge(g.repo, g.cfg.Signing); err != nil {
+		return nil, fmt.Errorf("what a gate says in plain Git is signed: %w", err)
+	}
+	return out, nil
+}
+
+// clone opens the kept copy.
+func (g *Gate) clone(ctx context.Context, url string, credential *git.Credential) (err error) {
 	at := filepath.Join(g.cfg.CacheDir, "gate")
 	if size(at) > maxCopy {
 		g.cfg.Log.Info("the copy of the repository has grown too large, and is made anew", "directory", at)
@@ -95,8 +122,7 @@ func (g *Gate) clone(ctx context.Context, f forge.Forge) error {
 			return fmt.Errorf("make the copy anew: %w", err)
 		}
 	}
-	credential := &git.Credential{Username: cmp.Or(os.Getenv("LEAT_FORGE_USER"), "x-token-auth"), Password: tokenOf(g.cfg.Forge.Kind)}
-	g.repo, err = repo.Clone(ctx, of.CloneURL, repo.Options{Dir: at, Credential: credential})
+	g.repo, err = repo.Clone(ctx, url, repo.Options{Dir: at, Credential: credential})
 	return err
 }
 
@@ -117,6 +143,17 @@ func size(dir string) (n int64) {
 // Close ends what goes on.
 func (g *Gate) Close() error {
 	g.renders.close()
+	return g.release()
+}
+
+// release lets go of the key and of the kept copy, as far as there are any.
+func (g *Gate) release() error {
+	if g.done != nil {
+		g.done()
+	}
+	if g.repo == nil {
+		return nil
+	}
 	return g.repo.Close()
 }
 

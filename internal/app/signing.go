@@ -83,27 +83,50 @@ func (f *FlowRepo) readForge(ctx context.Context, now time.Time) (forge.Forge, e
 	return plain.New(plain.Config{Repo: f.Repo, Signers: who.list})
 }
 
+// unsignedError says why nobody's word counts in plain Git.
+type unsignedError struct{ why string }
+
+func (e *unsignedError) Error() string { return e.why }
+
 // plain is a repository without a forge, in the name of the person whose key it is;
 // nil, and why, where that is nobody whose word counts.
 func (c *Carrying) plain(of *repo.Repo) (out forge.Forge, why string, err error) {
-	if len(c.signers.list) == 0 {
-		return nil, "no key stands in " + c.signers.at, nil
-	}
-	if c.cfg.Signing.Key == nil {
-		return nil, ErrNoKey.Error(), nil
-	}
-	key, done, err := c.cfg.Signing.Key()
-	if errors.Is(err, ErrNoKey) {
-		return nil, err.Error(), nil
+	out, done, err := c.signers.forge(of, c.cfg.Signing)
+	var nobody *unsignedError
+	if errors.As(err, &nobody) {
+		return nil, nobody.why, nil
 	}
 	if err != nil {
 		return nil, "", err
 	}
 	c.release = append(c.release, done)
-	mine := func(s gate.Signer) bool { return bytes.Equal(s.Key.Marshal(), key.PublicKey().Marshal()) }
-	if !slices.ContainsFunc(c.signers.list, mine) {
-		return nil, fmt.Sprintf("your key %s does not stand in %s", ssh.FingerprintSHA256(key.PublicKey()), c.signers.at), nil
+	return out, "", nil
+}
+
+// forge opens plain Git for the person whose key it is, an unsignedError where that is
+// nobody of the list. The returned function lets go of the key.
+func (s signers) forge(of *repo.Repo, signing Signing) (out forge.Forge, done func(), err error) {
+	if len(s.list) == 0 {
+		return nil, nil, &unsignedError{"no key stands in " + s.at}
 	}
-	out, err = plain.New(plain.Config{Repo: of, Signers: c.signers.list, Key: key})
-	return out, "", err
+	if signing.Key == nil {
+		return nil, nil, &unsignedError{ErrNoKey.Error()}
+	}
+	key, done, err := signing.Key()
+	if errors.Is(err, ErrNoKey) {
+		return nil, nil, &unsignedError{err.Error()}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	mine := func(s gate.Signer) bool { return bytes.Equal(s.Key.Marshal(), key.PublicKey().Marshal()) }
+	if !slices.ContainsFunc(s.list, mine) {
+		done()
+		return nil, nil, &unsignedError{fmt.Sprintf("your key %s does not stand in %s", ssh.FingerprintSHA256(key.PublicKey()), s.at)}
+	}
+	if out, err = plain.New(plain.Config{Repo: of, Signers: s.list, Key: key}); err != nil {
+		done()
+		return nil, nil, err
+	}
+	return out, done, nil
 }

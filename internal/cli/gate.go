@@ -36,6 +36,7 @@ type gateFlags struct {
 	memory    int64
 	timeout   time.Duration
 	output    string
+	key       string
 }
 
 func newGate(env Env) *cobra.Command {
@@ -58,7 +59,8 @@ can be replaced at any time) say where to look, and a poll makes up for lost one
 --once it judges what is open and ends, for cron and CI.
 
 The token is that of an account of its own, in LEAT_FORGE_TOKEN (or what the forge's own
-tools read; docs/forges.md). What a pull request holds is rendered in a child with
+tools read; docs/forges.md). With forge.kind git there is no server to ask: --once signs
+what it says with --key, a key of the repository's signers. What a pull request holds is rendered in a child with
 bounds, without the token and, where the system lets us, without a network; one from a
 fork gets nothing of --input, --set-input and --fetch.
 
@@ -82,6 +84,7 @@ func (f *gateFlags) register(cmd *cobra.Command) {
 	fs.StringArrayVar(&f.secrets, "webhook-secret", nil, "file with a secret of the webhooks (repeatable, to replace one by the next)")
 	fs.StringVar(&f.kind, "kind", "", "what the forge is, as forge.kind of leat.yaml (default: the directory's leat.yaml)")
 	fs.StringVar(&f.url, "url", "", "address of the repository at the forge, as forge.url of leat.yaml")
+	fs.StringVar(&f.key, "key", "", "with forge.kind git, the SSH key that signs what the gate says: a private key, or the public half of one that an agent holds (default: as ssh has it)")
 	fs.StringVar(&f.directory, "fleet-directory", "", "of the fleet in the repository, where leat.yaml stands (default: its root)")
 	fs.DurationVar(&f.every, "interval", keeper.DefaultEvery, "how often the forge is asked for pull requests, besides webhooks")
 	fs.IntVar(&f.workers, "concurrent", keeper.DefaultWorkers, "pull requests judged at once")
@@ -98,6 +101,9 @@ func runGate(ctx context.Context, env Env, f *gateFlags, given []string) error {
 	if err != nil {
 		return &Exit{Code: 1, Err: err}
 	}
+	if declared.Kind == "git" && !f.once {
+		return &Exit{Code: 1, Err: errors.New("--listen: plain Git sends no webhooks, and whose key counts is read once: run leat gate --once, from cron or CI")}
+	}
 	defer hush()()
 	previews, err := f.config()
 	if err != nil {
@@ -108,6 +114,7 @@ func runGate(ctx context.Context, env Env, f *gateFlags, given []string) error {
 		Facts: app.FactsConfig{Previews: previews, Memory: f.memory, Timeout: f.timeout},
 		Forge: declared, Dir: f.directory, CacheDir: previews.CacheDir, Secrets: f.secrets,
 		Serve: keeper.Options{Every: f.every, Workers: f.workers}, Log: log, Tool: "leat " + Version,
+		Signing: signing(f.key, env.Err),
 	})
 	if err != nil {
 		return &Exit{Code: 1, Err: err}

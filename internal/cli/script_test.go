@@ -10,6 +10,9 @@ import (
 
 // The scripts run the program as a command, in a directory of their own.
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == isolatedVerb { // what a script runs starts this program as its child
+		os.Exit(Main(context.Background(), os.Args[1:], Env{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
+	}
 	testscript.Main(m, map[string]func(){
 		"leat": func() {
 			os.Exit(Main(context.Background(), os.Args[1:], Env{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
