@@ -147,7 +147,7 @@ had, in one program, and brings a whole fleet to life on a laptop.`,
 	})
 	root.AddCommand(newUp(env), newDown(env), newPlan(env), newTest(env), newGraph(env), newWhy(env), newDrift(env), newApprove(env), newRelease(env), newHotfix(env), newRollback(env), newPromote(env), newRetire(env), newController(env), newInstall(env), newUninstall(env), newVersion(env), newIsolated())
 	root.AddCommand(newSet(env), newCheck(env), newGate(env))
-	root.AddCommand(newAccess(env))
+	root.AddCommand(newAccess(env), newReview(env))
 	root.AddCommand(flowVerbs(env)...)
 	root.AddCommand(fluxVerbs(env)...)
 	group(root)

@@ -13,7 +13,7 @@ var groups = []struct {
 	{"flow", "Carry it from environment to environment:", []string{
 		"init", "env", "matrix", "promote", "release", "hotfix", "rollback", "retire",
 	}},
-	{"guard", "Decide who may change what:", []string{"approve", "gate", "access"}},
+	{"guard", "Decide who may change what:", []string{"review", "gate", "approve", "access"}},
 	{"local", "A fleet on this machine:", []string{"up", "down"}},
 	{"cluster", "Look into a cluster:", []string{
 		"get", "tree", "drift", "logs", "events", "trace", "stats", "debug", "export",

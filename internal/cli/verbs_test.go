@@ -31,8 +31,6 @@ var unscripted = map[string]string{
 	"leat up json":          "embedded/fleettest reads it of every fleet",
 	"leat access happy":     "embedded/accesstest plays it whole",
 	"leat access json":      "embedded/accesstest reads it",
-	"leat gate happy":       "internal/app, gitea_test.go: it needs a forge",
-	"leat gate json":        "internal/app, gitea_test.go: it needs a forge",
 	"leat controller happy": "embedded/installtest runs it with the rights that install prints",
 	"leat drift happy":      "embedded/e2e, driftverb_test.go",
 	"leat drift json":       "embedded/e2e, driftverb_test.go",

@@ -54,10 +54,24 @@ func (f *Forge) EditComment(ctx context.Context, c forge.Comment, body string) e
 
 // Review says something of the head as it is now, in the name of the key.
 func (f *Forge) Review(ctx context.Context, number int, v forge.Verdict) error {
+	p, err := f.Pull(ctx, number)
+	if err != nil {
+		return err
+	}
+	return f.ReviewOf(ctx, p, v)
+}
+
+// ReviewOf is Review of the head that was looked at; where another one has come since
+// it is a conflict.
+func (f *Forge) ReviewOf(ctx context.Context, looked forge.PullRequest, v forge.Verdict) error {
+	number := looked.Number
 	_, err := f.write(ctx, func(s state) (entry, error) {
 		p, err := f.found(s, number)
 		if err != nil {
 			return entry{}, err
+		}
+		if p.Head.Commit != looked.Head.Commit {
+			return entry{}, &fault.Error{Class: fault.Conflict, Err: fmt.Errorf("pull request %d is at %s, no longer at %s: look at what came since", number, p.Head.Commit, looked.Head.Commit)}
 		}
 		me, err := f.Me(ctx)
 		if err == nil && me.ID == p.Author.ID {
