@@ -49,19 +49,26 @@ func newRecorder(client v1.CoreV1Interface, failed func(error)) *recorder {
 	return &recorder{client: client, failed: failed, waiting: make(map[string]*corev1.Event), done: make(chan struct{})}
 }
 
-// run writes events until ctx ends; those that wait then are still written.
+// lastWords is how long events are still written after the end.
+const lastWords = 5 * time.Second
+
+// run writes events until ctx ends; those that wait then, or are being written, are
+// still written.
 func (r *recorder) run(ctx context.Context) {
+	writes, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() { time.AfterFunc(lastWords, cancel) })
 	go func() {
 		defer close(r.done)
+		defer cancel()
 		tick := time.NewTicker(gather)
 		defer tick.Stop()
 		for {
 			select {
 			case <-ctx.Done():
-				r.flush(context.WithoutCancel(ctx))
+				r.flush(writes)
 				return
 			case <-tick.C:
-				r.flush(ctx)
+				r.flush(writes)
 			}
 		}
 	}()
