@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -206,15 +207,28 @@ func normal(text string, forge bool) string {
 	text = anyTime.ReplaceAllString(text, "<time>")
 	known := map[string]int{}
 	text = anyHash.ReplaceAllStringFunc(text, func(id string) string {
-		if !strings.ContainsAny(id, "0123456789") {
-			return id // a word
-		}
 		if known[id[:7]] == 0 {
 			known[id[:7]] = len(known) + 1
 		}
 		return fmt.Sprintf("<commit %d>", known[id[:7]])
 	})
-	return manyBlank.ReplaceAllString(text, " ")
+	return inAnyOrder(manyBlank.ReplaceAllString(text, " "))
+}
+
+// inAnyOrder sorts the lines that tell of environments as they arrive: which of two
+// clusters is first differs from one playing to the next.
+func inAnyOrder(text string) string {
+	lines := strings.Split(text, "\n")
+	arrives := func(i int) bool { return i < len(lines) && strings.HasPrefix(lines[i], " <time> ") }
+	for from := 0; from < len(lines); from++ {
+		to := from
+		for arrives(to) {
+			to++
+		}
+		slices.Sort(lines[from:to])
+		from = max(from, to-1)
+	}
+	return strings.Join(lines, "\n")
 }
 
 func TestNormal(t *testing.T) {
@@ -222,6 +236,10 @@ func TestNormal(t *testing.T) {
 	b := strings.NewReplacer("1.2s", "11s", "0123456789", "abcdef0123", "   0s  dev   pending GitRepository: it has release/0.1.45@sha1:0123\n", "").Replace(a)
 	if !same(a, b, true) {
 		t.Errorf("got\n%s\nand\n%s", normal(a, true), normal(b, true))
+	}
+	both := "  1s  dev  healthy\n  2s  sandbox  healthy\nend\n"
+	if !same(both, "  1s  sandbox  healthy\n  3s  dev  healthy\nend\n", true) || same(both, "  1s  dev  healthy\nend\n  2s  sandbox  healthy\n", true) {
+		t.Error("who arrives first makes a difference, or makes none where something lies between")
 	}
 	if c := strings.Replace(b, "9876543210", "abcdef0123", 1); same(a, c, true) {
 		t.Error("another commit is the same")
