@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -102,8 +104,40 @@ func (r *rehearsal) play(ctx context.Context, sides [2]Revision, drafts [2]draft
 			return seen, err
 		}
 		seen[i].took = time.Since(began)
+		if i == 0 && holdsPolicies(seen[i].fleet) {
+			if err := pause(ctx, policyRefresh); err != nil {
+				return seen, err
+			}
+		}
 	}
 	return seen, nil
+}
+
+// policyRefresh is how long it may take until an API server holds requests to an
+// admission policy that was applied: it reads them anew once a second
+// (k8s.io/apiserver v0.36 pkg/admission/plugin/policy/generic, policy_source.go), and
+// nothing tells when.
+const policyRefresh = 2 * time.Second
+
+// holdsPolicies tells whether a fleet brings admission policies: head must not be
+// delivered before they are in force.
+func holdsPolicies(f fleet.Rendered) bool {
+	return slices.ContainsFunc(f.Units, func(u fleet.Unit) bool {
+		return slices.ContainsFunc(u.Objects, func(o fleet.Object) bool {
+			return o.Ref.Group == "admissionregistration.k8s.io" && strings.Contains(o.Ref.Kind, "AdmissionPolicy")
+		})
+	})
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
 }
 
 // deliver puts what was made up for a side into the cluster, and its revision where
