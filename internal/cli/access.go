@@ -14,6 +14,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/leat-dev/leat/internal/access"
+	"github.com/leat-dev/leat/internal/app"
+	"github.com/leat-dev/leat/internal/flow"
 	"github.com/leat-dev/leat/internal/grant"
 )
 
@@ -85,7 +87,7 @@ func newAccessRequest(env Env) *cobra.Command {
 	}
 	fs := cmd.Flags()
 	f.printed(fs)
-	fs.StringVar(&f.spec.Environment, "env", "", "the environment: the name of an AccessPolicy in the cluster")
+	fs.StringVar(&f.spec.Environment, "env", "", "the environment: the name of an AccessPolicy in the cluster, and of an environment of leat.yaml where its context is to be taken from there")
 	fs.StringVar(&f.spec.Role, "role", "", "a ClusterRole that the policy allows")
 	fs.StringSliceVarP(&f.spec.Namespaces, "namespace", "n", nil, "where (repeatable)")
 	fs.BoolVar(&f.spec.ClusterWide, "cluster-wide", false, "in the whole cluster")
@@ -109,6 +111,7 @@ func runAccessRequest(ctx context.Context, env Env, f *accessRequestFlags) error
 	case strings.TrimSpace(s.Reason) == "":
 		return usage("why? pass --reason")
 	}
+	f.live.toEnvironment(env.Err, s.Environment)
 	people, err := f.people()
 	if err != nil {
 		return err
@@ -126,6 +129,23 @@ func runAccessRequest(ctx context.Context, env Env, f *accessRequestFlags) error
 	}
 	fmt.Fprintf(env.Out, "%s: %s\nsomebody of the approvers runs: leat access approve %s\nthen: leat access use %s\n", r.Name, r.Spec, r.Name, r.Name)
 	return nil
+}
+
+// toEnvironment takes the context that the fleet in this directory names for an
+// environment, where there is one and no cluster was named.
+func (t *target) toEnvironment(say io.Writer, name string) {
+	if t.context != "" || t.kubeconfig != "" {
+		return
+	}
+	f, err := app.OpenFlow(".")
+	if err != nil { // this is no fleet: the current context is meant
+		return
+	}
+	defer f.Close()
+	if e, known := f.Flow.Environment(name); known && e.Context != "" {
+		t.context = e.Context
+		fmt.Fprintf(say, "in the cluster of context %s, as %s has it\n", e.Context, flow.FileName)
+	}
 }
 
 // accessVerdict is a verb that says a word about a request.
