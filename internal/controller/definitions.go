@@ -35,13 +35,17 @@ type definitions struct {
 	tables     func() []*live.Table // of managed objects, whoever manages them
 	moved      func(subject, why string)
 	wait       sync.WaitGroup
+
+	mu     sync.Mutex
+	events map[string]int // by group: how many changes were heard of
 }
 
 // watchDefinitions watches the CRDs of the engine's own cluster until ctx ends;
 // then it closes what it returns.
 func (c *Controller) watchDefinitions(ctx context.Context) <-chan struct{} {
 	d := &definitions{
-		ctx: ctx, metadata: c.cfg.Metadata, log: c.cfg.Log, named: c.named, invalidate: c.cfg.World.Invalidate, tables: c.tables,
+		events: map[string]int{},
+		ctx:    ctx, metadata: c.cfg.Metadata, log: c.cfg.Log, named: c.named, invalidate: c.cfg.World.Invalidate, tables: c.tables,
 		moved: func(subject, why string) {
 			c.loop.Send(sched.Moved{Subject: subject, Priority: sched.Released, Why: why})
 		},
@@ -84,8 +88,34 @@ func (d *definitions) changed(o any) {
 		return
 	}
 	_, group, _ := strings.Cut(m.Name, ".")
+	d.tell(group, m.Name)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.events[group]++
+	last := d.events[group]
+	for _, pause := range []time.Duration{discovered, undiscovered} {
+		time.AfterFunc(pause, func() { d.again(group, m.Name, last) })
+	}
+}
+
+// discovered is how long the API server usually takes, at the most, to announce a kind of
+// which the definition has become established: it learns of that by a watch, as we do,
+// and who asks in between is told that there is no such kind.
+const discovered = 300 * time.Millisecond
+
+// again tells of a group once more, unless more was heard of it since.
+func (d *definitions) again(group, name string, last int) {
+	d.mu.Lock()
+	newer := d.events[group] != last
+	d.mu.Unlock()
+	if !newer && d.ctx.Err() == nil {
+		d.tell(group, name)
+	}
+}
+
+func (d *definitions) tell(group, name string) {
 	d.invalidate(group)
-	d.moved(engine.KindSubject(group), "CRD "+m.Name+" changed")
+	d.moved(engine.KindSubject(group), "CRD "+name+" changed")
 }
 
 // edited takes the change of a definition in place; its spec says which versions
@@ -129,7 +159,6 @@ func (d *definitions) gone(o any) {
 		}
 	}
 	d.changed(o)
-	time.AfterFunc(undiscovered, func() { d.changed(o) })
 }
 
 // tables are those of managed objects, whoever manages them.

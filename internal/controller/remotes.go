@@ -176,7 +176,8 @@ func (r *remotes) open(id string, at engine.Address) (*remote, error) {
 		Stored: s.look, State: conn.State, Hold: func() func() { return r.hold(s) },
 	}
 	d := &definitions{
-		ctx: ctx, metadata: conn.Clients.Metadata, log: r.c.cfg.Log, named: s.named, invalidate: conn.World.Invalidate,
+		events: map[string]int{},
+		ctx:    ctx, metadata: conn.Clients.Metadata, log: r.c.cfg.Log, named: s.named, invalidate: conn.World.Invalidate,
 		tables: func() []*live.Table { return []*live.Table{s.table, s.release} },
 		moved:  func(subject, why string) { s.moved(sched.Released, subject, why) },
 	}
