@@ -46,7 +46,7 @@ var layers = map[string]layer{
 	"internal/source/ignore": port, "internal/source/fault": port, "internal/source/untar": port, "internal/source/git": port, "internal/source/git/wire": port,
 	"internal/source/artifact": port, "internal/source/oci": port, "internal/source/worktree": port, "internal/source/include": port, "internal/source/bases": port,
 	"internal/world/cluster": port, "internal/world/memory": port, "internal/world/overlay": port, "internal/world/remote": port, "internal/world/live": port, "internal/world/serve": port,
-	"internal/world/worldtest": port, "internal/source/charts": port, "internal/isolate": port, "internal/image": port, "internal/saved": port, "internal/image/cmd/mkimage": l5,
+	"internal/world/worldtest": port, "internal/source/charts": port, "internal/isolate": port, "internal/collect": port, "internal/image": port, "internal/saved": port, "internal/image/cmd/mkimage": l5,
 
 	"internal/repo": port, "internal/repo/repotest": port, "internal/forge": port, "internal/forge/rest": port, "internal/forge/hub": port, "internal/forge/forgetest": port,
 	"internal/forge/gitea": port, "internal/forge/gitea/giteatest": port, "internal/forge/github": port, "internal/forge/gitlab": port, "internal/forge/plain": port,

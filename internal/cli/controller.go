@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -21,6 +20,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/leat-dev/leat/internal/app"
+	"github.com/leat-dev/leat/internal/collect"
 	"github.com/leat-dev/leat/internal/controller"
 	"github.com/leat-dev/leat/internal/engine"
 	"github.com/leat-dev/leat/internal/helm"
@@ -126,10 +126,12 @@ func ignored(fs *pflag.FlagSet) {
 	}
 }
 
-// collectAt is the growth of the heap, in percent, at which garbage is collected:
-// the engine keeps little and makes much, so a larger heap is cheap and saves a
-// tenth of its CPU time.
-const collectAt = 150
+// How garbage is collected: the engine keeps little and makes much, so a larger heap
+// is cheap and saves a tenth of its processor time.
+const (
+	engineGrowth = 250       // percent
+	engineFrugal = 128 << 20 // bytes
+)
 
 func runController(ctx context.Context, env Env, f *controllerFlags) error {
 	log, err := newLogger(env.Err, f.logLevel, f.logEncoding)
@@ -137,10 +139,8 @@ func runController(ctx context.Context, env Env, f *controllerFlags) error {
 		return err
 	}
 	klog.SetSlogLogger(log)
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(collectAt)
-	}
 	memory := limitMemory(log)
+	collect.Late(engineGrowth, engineFrugal)
 	options, err := f.engine.options(log)
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/leat-dev/leat/internal/app"
+	"github.com/leat-dev/leat/internal/collect"
 	"github.com/leat-dev/leat/internal/entry"
 	"github.com/leat-dev/leat/internal/finding"
 	"github.com/leat-dev/leat/internal/mirror"
@@ -56,6 +57,12 @@ type previewFlags struct {
 	cacheDir  string
 	engine    engineFlags
 }
+
+// How the garbage of a plan is collected: it makes much, and keeps most of it.
+const (
+	planGrowth = 300       // percent
+	planFrugal = 416 << 20 // bytes
+)
 
 // The exit codes of a plan beyond those of every verb.
 const (
@@ -154,7 +161,7 @@ func runPlan(ctx context.Context, env Env, f *planFlags, given []string) error {
 		return err
 	}
 	defer hush()()
-	collectLate()
+	collect.Late(planGrowth, planFrugal)
 	previews, err := f.config()
 	if err != nil {
 		return &Exit{Code: 1, Err: err}

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/leat-dev/leat/internal/app"
+	"github.com/leat-dev/leat/internal/collect"
 	"github.com/leat-dev/leat/internal/fleet"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/plan"
@@ -30,7 +31,7 @@ func (f *renderFlags) render(ctx context.Context, given []string) ([]app.Renderi
 		return nil, &Exit{Code: 2, Err: err}
 	}
 	defer hush()()
-	collectLate()
+	collect.Late(planGrowth, planFrugal)
 	previews, err := f.config()
 	if err != nil {
 		return nil, &Exit{Code: 2, Err: err}
