@@ -22,6 +22,9 @@ const (
 	maxLogLine   = 256 << 10 // bytes of one line; what is longer is cut
 )
 
+// behind is how long a watch may be behind what the API server told whoever asks.
+const behind = 2 * time.Second
+
 // logs answers for the containers of simulated pods: the story of the pod, and for
 // a pod of the engine what the engine writes.
 type logs struct {
@@ -60,7 +63,7 @@ func (l *logs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	key, container := r.PathValue("ns")+"/"+r.PathValue("pod"), r.PathValue("container")
-	p := l.pod(key)
+	p := l.started(r.Context(), key)
 	switch {
 	case p == nil:
 		http.Error(w, fmt.Sprintf("pod %q not found", key), http.StatusNotFound)
@@ -81,6 +84,26 @@ func (l *logs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	from, done := l.source(p, container)
 	defer done()
 	o.write(r.Context(), w, from)
+}
+
+// started is the pod once it has started. Whoever asks has seen in the API server that
+// it runs, of which a watch may still have to hear; a pod that does not start is
+// answered for as it is.
+func (l *logs) started(ctx context.Context, key string) *corev1.Pod {
+	ctx, cancel := context.WithTimeout(ctx, behind)
+	defer cancel()
+	for {
+		changes := l.changed.of(key) // before looking, so that no change is missed
+		p := l.pod(key)
+		if p != nil && p.Status.StartTime != nil {
+			return p
+		}
+		select {
+		case <-changes:
+		case <-ctx.Done():
+			return p
+		}
+	}
 }
 
 // source is what a container writes. What it holds open ends with done.

@@ -170,6 +170,31 @@ func TestLogsFollow(t *testing.T) {
 	}
 }
 
+// Whoever has seen in the API server that a pod runs gets its story, also where the
+// watch has not heard of it yet.
+func TestLogsWaitForTheStart(t *testing.T) {
+	var pod atomic.Pointer[corev1.Pod]
+	url, l := kubelet(t, nil, "")
+	asked := make(chan struct{}, 8)
+	l.pod = func(string) *corev1.Pod {
+		asked <- struct{}{}
+		return pod.Load()
+	}
+	go func() {
+		<-asked
+		unstarted := started("", corev1.RestartPolicyAlways)
+		unstarted.Status.StartTime = nil
+		pod.Store(unstarted)
+		l.changed.tell("apps/p")
+		<-asked
+		pod.Store(started("", corev1.RestartPolicyAlways))
+		l.changed.tell("apps/p")
+	}()
+	if code, text := get(t, url+"apps/p/main"); code != 200 || !strings.Contains(text, "it counts as ready") {
+		t.Errorf("%d %s", code, text)
+	}
+}
+
 func TestEngineLogs(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "engine.log")
 	write := func(text string) {
