@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	gvks "k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/leat-dev/leat/internal/build"
@@ -77,8 +76,8 @@ func (v *Preview) hold(ctx context.Context, u *fleet.Unit, s subject) part {
 	})
 	obj := s.value
 	if obj == nil {
-		obj = &unstructured.Unstructured{}
-		if err := obj.UnmarshalJSON(s.built.JSON); err != nil {
+		var err error
+		if obj, err = s.built.Decode(); err != nil {
 			return out
 		}
 	}

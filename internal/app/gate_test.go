@@ -110,7 +110,7 @@ func (r *rendered) by(cfg FactsConfig) (check.Facts, *renderer) {
 // A child finds what this process finds, and a fork is given less.
 func TestGateRenders(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it starts processes")
+		t.Skip("not in the quick suite, since it starts processes; go test without -short runs it")
 	}
 	var asked atomic.Int32
 	outside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { asked.Add(1); w.WriteHeader(404) }))
@@ -171,7 +171,7 @@ func TestGateRenders(t *testing.T) {
 // Case 42: memory and time are bounded, and the change is at fault.
 func TestGateBoundsRendering(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it starts processes")
+		t.Skip("not in the quick suite, since it starts processes; go test without -short runs it")
 	}
 	r := newRendered(t, map[string]string{"apps/b.yaml": "# nothing\n"})
 	for name, cfg := range map[string]FactsConfig{"longer than": {Timeout: time.Millisecond}, "MiB of memory": {Memory: 96 << 20}} {

@@ -25,7 +25,7 @@ func (t *twins) share(base, head fleet.Rendered) fleet.Rendered {
 	for i := range head.Units {
 		u := &head.Units[i]
 		w, ok := t.known[u.Key]
-		if !ok || !alias(w.was, u.Objects) {
+		if !ok || !fleet.Shared(w.was, u.Objects) {
 			if before == nil {
 				before = unitsByKey(base)
 			}
@@ -47,9 +47,4 @@ func unitsByKey(r fleet.Rendered) map[object.Key]*fleet.Unit {
 		out[r.Units[i].Key] = &r.Units[i]
 	}
 	return out
-}
-
-// alias tells whether two lists are one.
-func alias(a, b []fleet.Object) bool {
-	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 }

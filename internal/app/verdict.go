@@ -60,15 +60,10 @@ func unjudged(u *fleet.Unit, made provenance.Fleet) verdict {
 // of tells whether a verdict is about the same objects as another: of the same
 // build, where there is one.
 func (w verdict) of(o verdict) bool {
-	if (w.built == nil) != (o.built == nil) || w.built != nil && !same(w.built.Objects, o.built.Objects) {
+	if (w.built == nil) != (o.built == nil) || w.built != nil && !fleet.Shared(w.built.Objects, o.built.Objects) {
 		return false
 	}
-	return alias(w.objects, o.objects) || reflect.DeepEqual(w.objects, o.objects)
-}
-
-// same tells whether two results are one, from memory.
-func same(a, b []build.Object) bool {
-	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+	return fleet.Shared(w.objects, o.objects) || reflect.DeepEqual(w.objects, o.objects)
 }
 
 // same tells whether a part is about the same text, or the same value, as another.

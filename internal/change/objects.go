@@ -18,7 +18,7 @@ import (
 // objects compares what a unit made with what it makes: in the order of
 // applying, then what goes in the order of pruning.
 func (c *comparison) objects(b, h *fleet.Unit) []Object {
-	if one(b.Objects, h.Objects) {
+	if fleet.Shared(b.Objects, h.Objects) {
 		return c.hooks(b, h)
 	}
 	out := make([]Object, 0, 8)
@@ -34,9 +34,6 @@ func (c *comparison) objects(b, h *fleet.Unit) []Object {
 	}
 	return slices.Clip(out)
 }
-
-// one tells whether two lists are one and the same: renderings share what did not change.
-func one(a, b []fleet.Object) bool { return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) }
 
 // unwanted are those of the objects that a unit does not make at head which it does
 // not want either; false where that is not known, because it was not built.

@@ -150,3 +150,9 @@ func (r Rendered) Unit(key object.Key) *Unit {
 	}
 	return nil
 }
+
+// Shared tells whether two lists are one and the same, from memory: renderings share
+// what did not change between them.
+func Shared[T any](a, b []T) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+}

@@ -37,7 +37,7 @@ type child struct {
 
 // start starts a child; where it cannot be had without a network, one that has it.
 func start(cfg Config) (*child, error) {
-	if cfg.Alone {
+	if cfg.Alone && Possible {
 		if c, err := begin(cfg, alone()); err == nil {
 			c.alone = true
 			return c, nil

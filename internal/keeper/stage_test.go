@@ -59,7 +59,7 @@ const leat = "leat"
 func slow(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("dozens of pushes and fetches")
+		t.Skip("not in the quick suite; go test without -short runs it")
 	}
 }
 

@@ -92,7 +92,7 @@ func TestGate(t *testing.T) {
 func (s *stage) byHand(t *testing.T, who, commit, record string) {
 	t.Helper()
 	if _, err := exec.LookPath("ssh-keygen"); err != nil {
-		t.Skip("there is no ssh-keygen")
+		t.Skip("there is no ssh-keygen on this machine")
 	}
 	dir := t.TempDir()
 	seed := make([]byte, ed25519.SeedSize)
