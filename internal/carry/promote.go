@@ -18,8 +18,10 @@ import (
 // PromoteBranch is what the branch of a promotion begins with.
 const PromoteBranch = "promote/"
 
-// The trailers by which the next promotion knows what the last one brought. One of
-// parts says nothing about the rest.
+// The trailers by which the next promotion knows what the last one brought, and where:
+// environments of one branch share a history. One of parts says nothing about the rest.
+//
+//	Promoted-From: development@3f2a91c… to playground
 const (
 	promotedWhole = "Promoted-From: "
 	promotedPart  = "Promoted-Part-Of: "
@@ -215,7 +217,9 @@ func (in Promoting) last(ctx context.Context, p Promotion) (repo.Hash, error) {
 func (in Promoting) trailer(message string) (commit string, found bool) {
 	for line := range strings.Lines(message) {
 		rest, is := strings.CutPrefix(strings.TrimSpace(line), promotedWhole)
-		if env, id, cut := strings.Cut(rest, "@"); is && cut && env == in.From.Name {
+		env, rest, cut := strings.Cut(rest, "@")
+		id, to, _ := strings.Cut(rest, " to ")
+		if is && cut && env == in.From.Name && (to == in.To.Name || to == "") {
 			return id, true
 		}
 	}
@@ -280,7 +284,7 @@ func (in Promoting) message(p Promotion) string {
 	if len(in.Only) > 0 {
 		trailer = promotedPart
 	}
-	fmt.Fprintf(&b, "\n%s%s@%s\n", trailer, in.From.Name, p.Source)
+	fmt.Fprintf(&b, "\n%s%s@%s to %s\n", trailer, in.From.Name, p.Source, in.To.Name)
 	return b.String()
 }
 

@@ -105,6 +105,25 @@ func TestPromoteByDirectory(t *testing.T) {
 	o.up["fleet"].InBare("fsck", "--strict")
 }
 
+// Two environments of one branch that follow the same one: what was promoted to one is
+// not taken for what the other has.
+func TestPromoteToEachOfABranch(t *testing.T) {
+	o := radix(t)
+	o.fixed("fleet", "release", map[string]string{"production-configs/operator.yaml": operator("release", "radixprod", "1.2.0")})
+	out, err := Promote(t.Context(), o.promoting("development", "production"), nil)
+	if err != nil || !out.Nothing {
+		t.Fatalf("got %+v, %v", out, err)
+	}
+	o.fixed("fleet", "master", map[string]string{"development-configs/operator.yaml": operator("master", "radixdev", "1.3.0")})
+	for _, to := range []string{"playground", "production"} {
+		out, err := Promote(t.Context(), o.promoting("development", to), nil)
+		o.must(err)
+		o.shows("fleet", operator("release", "radixprod", "1.3.0"), "show", "promote/"+to+":"+to+"-configs/operator.yaml")
+		o.shows("fleet", "Promoted-From: development@"+out.Source.String()+" to "+to, "log", "-1", "--format=%(trailers)", "promote/"+to)
+		o.merged("fleet", "promote/"+to, "release")
+	}
+}
+
 // What both have changed since the last promotion is for a person; a dry run pushes
 // nothing.
 func TestPromoteRefusesConflicts(t *testing.T) {
