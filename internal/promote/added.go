@@ -17,17 +17,18 @@ func (w *work) newValues() {
 		w.unmapped(w.f.After)
 		return
 	}
-	for _, v := range values {
-		if to, names := swapped(v.Text, w.wordsFor(&v.Path)); names != "" && v.Alias == "" {
-			w.f.Values = append(w.f.Values, Value{Path: v.Path.String(), Line: v.Line, From: v.Text, To: to, Rule: Mapped, Map: names})
-		}
-	}
 	docs, err := edit.Documents(w.sides.source)
 	if err != nil {
 		return
 	}
+	for _, v := range values {
+		if to, names := swapped(v.Text, w.wordsFor(&v.Path)); names != "" && v.Alias == "" {
+			at := spot{v.Path, scalar(edit.Child(docs[max(v.Path.Document.Number, 1)-1], "kind"))}
+			w.f.Values = append(w.f.Values, Value{Path: v.Path.String(), Line: v.Line, From: at.shown(v.Text), To: at.shown(to), Rule: Mapped, Map: names})
+		}
+	}
 	for _, s := range w.staying(documents(docs)[0]) {
-		w.f.Values = append(w.f.Values, Value{Path: s.path.String(), Line: s.node.Line, From: spot{}.brief(s.node), Rule: LeftOut})
+		w.f.Values = append(w.f.Values, Value{Path: s.path.String(), Line: s.node.Line, From: s.brief(s.node), Rule: LeftOut})
 	}
 }
 

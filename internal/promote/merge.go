@@ -107,6 +107,9 @@ func (w *work) mappedBy(source []byte) map[string]string {
 
 func (m *merge) document(id edit.Document, s, b, t document) {
 	at := spot{path: edit.Path{Document: id}, kind: cmp.Or(t.kind, s.kind)}
+	if s.kind == secretKind { // and the target's is not: what is shown of it is a secret all the same
+		at.kind = s.kind
+	}
 	if id.Number > 0 && s.kind != "" && t.kind != "" && s.kind != t.kind { // the same place, but not the same
 		m.w.conflict(lineOf(t.root), at.path.String(), fmt.Sprintf("it is a %s, and in %s a %s; copy it by hand", t.kind, m.w.m.From.Name, s.kind))
 		return
@@ -202,18 +205,29 @@ func (m *merge) whole(at spot, n three) {
 
 // secret tells whether a place is a value of a Secret.
 func (s spot) secret() bool {
-	return s.kind == "Secret" && len(s.path.Steps) > 0 && slices.Contains([]string{"data", "stringData"}, s.path.Steps[0].Key)
+	return s.kind == secretKind && len(s.path.Steps) > 0 && slices.Contains([]string{"data", "stringData"}, s.path.Steps[0].Key)
 }
 
-// hidden stands for a value that must not be shown.
-const hidden = "«secret»"
+// hidden stands for a value that must not be shown: one of a Secret.
+const (
+	hidden     = "«secret»"
+	secretKind = "Secret"
+)
 
 // brief is a node in a few words, without its secrets.
 func (s spot) brief(n *yaml.Node) string {
-	if n != nil && s.secret() {
+	if n == nil {
+		return ""
+	}
+	return s.shown(brief(n))
+}
+
+// shown is a text of the place as it may be shown.
+func (s spot) shown(text string) string {
+	if s.secret() {
 		return hidden
 	}
-	return brief(n)
+	return text
 }
 
 // said is a value for a sentence.

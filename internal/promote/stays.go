@@ -62,7 +62,7 @@ func (w *work) restored(text []byte) ([]byte, error) {
 
 // staying is a place that is declared to stay.
 type staying struct {
-	path edit.Path
+	spot
 	node *yaml.Node
 }
 
@@ -81,7 +81,7 @@ func (w *work) staying(docs []document) []staying {
 	var walk func(at spot, n *yaml.Node)
 	walk = func(at spot, n *yaml.Node) {
 		if w.stays(at) {
-			out = append(out, staying{at.path, n})
+			out = append(out, staying{at, n})
 			return
 		}
 		all, ok := entriesOf([]*yaml.Node{n}, isSet(w.f.Name, at.path.Steps))
