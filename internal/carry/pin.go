@@ -43,13 +43,25 @@ func writesOf(pins []flow.Pin, c Cut) []Write {
 		case flow.BranchPin:
 			value = c.Branch()
 		case flow.ImagePin:
-			if at := strings.LastIndex(pin.Value, ":"); at > strings.LastIndex(pin.Value, "/") {
-				value = pin.Value[:at+1] + value
-			}
+			value = tagged(pin.Value, value)
 		}
 		out = append(out, Write{pin.File, pin.Path, value})
 	}
 	return out
+}
+
+// tagged is a pin of an image, or of a tag alone, with another tag. The digest goes: it is
+// that of what was built before.
+func tagged(pinned, tag string) string {
+	image, _, _ := strings.Cut(pinned, "@")
+	slash, colon := strings.LastIndex(image, "/"), strings.LastIndex(image, ":")
+	switch {
+	case colon > slash:
+		return image[:colon+1] + tag
+	case slash >= 0:
+		return image + ":" + tag
+	}
+	return tag
 }
 
 // makes says what a repository yields when it is released.

@@ -189,3 +189,15 @@ func TestReleaseRefuses(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestTagged(t *testing.T) {
+	for pinned, want := range map[string]string{
+		"0.1.1": "0.1.2", "lscsde/awms:0.1.1": "lscsde/awms:0.1.2", "awms:0.1.1": "awms:0.1.2", "lscsde/awms": "lscsde/awms:0.1.2",
+		"registry:5000/awms": "registry:5000/awms:0.1.2", "registry:5000/awms:0.1.1@sha256:00ff": "registry:5000/awms:0.1.2",
+		"lscsde/awms@sha256:00ff": "lscsde/awms:0.1.2",
+	} {
+		if got := tagged(pinned, "0.1.2"); got != want {
+			t.Errorf("%s becomes %s, want %s", pinned, got, want)
+		}
+	}
+}
