@@ -8,6 +8,7 @@ import (
 
 	"github.com/leat-dev/leat/internal/flow"
 	"github.com/leat-dev/leat/internal/repo"
+	"github.com/leat-dev/leat/internal/source/fault"
 	"github.com/leat-dev/leat/internal/tree"
 	"github.com/leat-dev/leat/internal/version"
 )
@@ -62,8 +63,12 @@ func (c *Cut) number(ctx context.Context) error {
 	}
 	for i := len(released) - 1; i >= 0; i-- {
 		if at[released[i].String()] == c.Head {
-			c.Version, c.There = released[i], true
-			return nil
+			c.Version = released[i]
+			_, err := c.repo.Branch(c.Branch())
+			if c.There = err == nil; fault.ClassOf(err) == fault.NotFound { // a tag says so, and what is pinned is a branch
+				return nil
+			}
+			return err
 		}
 	}
 	var not []repo.Hash

@@ -135,6 +135,19 @@ func TestReleaseResumes(t *testing.T) {
 	o.shows("keda", "main\nrelease/0.1.44\nrelease/0.1.45", "for-each-ref", "--format=%(refname:short)", "refs/heads")
 }
 
+// A tag at the head of main names the version, and no branch: it is cut before it is
+// pinned.
+func TestReleaseOfATag(t *testing.T) {
+	o := lscsde(t)
+	o.up["keda"].Git("push", "-q", "origin", "HEAD:refs/tags/v0.1.45")
+	out, err := Release(t.Context(), o.releasing("keda"))
+	o.must(err)
+	if out.Cuts[0].Version.String() != "0.1.45" || out.Steps[0].Done {
+		t.Errorf("got %+v", out.Steps)
+	}
+	o.shows("keda", o.head("keda"), "rev-parse", "release/0.1.45")
+}
+
 // Two releases at the same time: both pins are there afterwards.
 func TestReleasesAtOnce(t *testing.T) {
 	o := lscsde(t)
