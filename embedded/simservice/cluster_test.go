@@ -114,13 +114,14 @@ func TestConversionChangesTheVersion(t *testing.T) {
 	client, untyped := clients(t)
 	ns := kubetest.Namespace(t)
 	service(t, client, ns)
+	group := ns + ".example.com" // of this run alone
 	crds := untyped.Resource(schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"})
 	open := map[string]any{"openAPIV3Schema": map[string]any{"type": "object", "x-kubernetes-preserve-unknown-fields": true}}
 	_, err := crds.Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-		"metadata": map[string]any{"name": "widgets.example.com"},
+		"metadata": map[string]any{"name": "widgets." + group},
 		"spec": map[string]any{
-			"group": "example.com", "scope": "Namespaced", "names": map[string]any{"kind": "Widget", "plural": "widgets"},
+			"group": group, "scope": "Namespaced", "names": map[string]any{"kind": "Widget", "plural": "widgets"},
 			"versions": []any{
 				map[string]any{"name": "v1", "served": true, "storage": true, "schema": open},
 				map[string]any{"name": "v2", "served": true, "storage": false, "schema": open},
@@ -134,7 +135,7 @@ func TestConversionChangesTheVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kubetest.AwaitObject(t, crds, "widgets.example.com", func(o *unstructured.Unstructured) bool {
+	kubetest.AwaitObject(t, crds, "widgets."+group, func(o *unstructured.Unstructured) bool {
 		conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
 		for _, c := range conditions {
 			if m := c.(map[string]any); m["type"] == "Established" && m["status"] == "True" {
@@ -144,11 +145,15 @@ func TestConversionChangesTheVersion(t *testing.T) {
 		return false
 	})
 	widgets := func(version string) dynamic.ResourceInterface {
-		return untyped.Resource(schema.GroupVersionResource{Group: "example.com", Version: version, Resource: "widgets"}).Namespace(ns)
+		return untyped.Resource(schema.GroupVersionResource{Group: group, Version: version, Resource: "widgets"}).Namespace(ns)
 	}
-	_, err = widgets("v2").Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "example.com/v2", "kind": "Widget", "metadata": map[string]any{"name": "w"}, "spec": map[string]any{"size": "big"},
-	}}, metav1.CreateOptions{})
+	big := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": group + "/v2", "kind": "Widget", "metadata": map[string]any{"name": "w"}, "spec": map[string]any{"size": "big"},
+	}}
+	_, err = widgets("v2").Create(t.Context(), big, metav1.CreateOptions{})
+	for apierrors.IsNotFound(err) { // established, and not yet served
+		_, err = widgets("v2").Create(t.Context(), big, metav1.CreateOptions{})
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +161,7 @@ func TestConversionChangesTheVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if size, _, _ := unstructured.NestedString(got.Object, "spec", "size"); got.GetAPIVersion() != "example.com/v1" || size != "big" {
+	if size, _, _ := unstructured.NestedString(got.Object, "spec", "size"); got.GetAPIVersion() != group+"/v1" || size != "big" {
 		t.Errorf("got %v", got.Object)
 	}
 }
