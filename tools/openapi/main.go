@@ -4,7 +4,7 @@
 //
 //	openapi -source 'npm @octokit/openapi 23.0.2' -want operations.txt api.github.com.json > published.json
 //
-// It reads OpenAPI 3 and Swagger 2 in JSON, and the declarations that
+// It reads OpenAPI 3 and Swagger 2 in JSON and in YAML, and the declarations that
 // openapi-typescript makes of either. operations.txt has lines METHOD /path; {name...}
 // in a path is a parameter that may hold slashes.
 package main
@@ -17,6 +17,8 @@ import (
 	"os"
 	"regexp"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
 func main() {
@@ -84,6 +86,10 @@ func read(file string) (map[string]any, error) {
 		return declared(string(data))
 	}
 	var doc map[string]any
+	if strings.HasSuffix(file, ".yaml") {
+		err = yaml.Unmarshal(data, &doc)
+		return doc, err
+	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	err = json.Unmarshal(placeholder.ReplaceAll(data, nil), &doc)
 	return doc, err

@@ -16,7 +16,8 @@ import (
 // stage is a strict local server with the shapes of Azure DevOps.
 type stage struct {
 	*forgetest.World
-	url string
+	url       string
+	published *forgetest.Published
 }
 
 type object = forgetest.Object
@@ -33,13 +34,12 @@ var unpublished = forgetest.Unpublished{
 	"definitions > PolicyConfiguration > properties > settings":           "an object of each kind of policy",
 	"definitions > GitPullRequestChange > properties > item":              "an item with its path",
 	"definitions > GitPullRequestCommentThread > properties > properties": "names with $type and $value",
-	"definitions > GitPullRequestCommentThread > properties > identities": "accounts by a number",
 }
 
 func newStage(t *testing.T) *stage {
-	s := &stage{World: forgetest.NewWorld()}
 	published := forgetest.ReadPublished(t, "testdata/published.json", unpublished)
-	published.Swagger2, published.Wrapped = true, "value"
+	s := &stage{World: forgetest.NewWorld(), published: published}
+	published.NoNulls, published.Wrapped = true, "value"
 	published.Besides = map[string]string{"/org/_apis/connectionData": "not in the documents; what Microsoft's own clients ask first"}
 	srv := &forgetest.Strict{
 		World: s.World, PerPage: 100, MaxPerPage: 100, SizeParam: "$top", Published: published,
@@ -172,6 +172,10 @@ func (s *stage) pullRoutes(srv *forgetest.Strict) {
 			return forgetest.Refuse(409, "GitPullRequestExistsException: TF401179: An active pull request for the source and target branch already exists.")
 		}
 		p.Title, p.Body = forgetest.Text(in, "title"), forgetest.Text(in, "description")
+		labels, _ := in["labels"].([]any)
+		for _, l := range labels {
+			p.Labels = append(p.Labels, forgetest.Text(l.(object), "name"))
+		}
 		return forgetest.OK(s.pull(p))
 	})
 	one := repo + "/pullrequests/{n}"
@@ -363,5 +367,5 @@ func (s *stage) Review(t *testing.T, who string, number int, v forge.Verdict) er
 
 // Can implements forgetest.Stage.
 func (s *stage) Can() forgetest.Abilities {
-	return forgetest.Abilities{Pusher: true, Dismissal: true, Statuses: true, Team: "platform", Insider: forgetest.Leat, SelfReview: true, Protection: true, Titles: true}
+	return forgetest.Abilities{Pusher: true, Dismissal: true, Statuses: true, Team: "platform", Insider: forgetest.Leat, SelfReview: true, Protection: true, Titles: true, Labels: true}
 }

@@ -49,6 +49,7 @@ func TestBitbucketCloud(t *testing.T) {
 			t.Errorf("got %v, want Invalid", err)
 		}
 	})
+	s.published.StillNeeds(t)
 }
 
 // Of an account the mail address goes with the token, of a repository the token alone.

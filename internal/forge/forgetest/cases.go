@@ -123,6 +123,26 @@ func selfApproval(t *testing.T, s Stage) {
 	}
 }
 
+// Labels are made where they are not there, and an edit leaves those that it names.
+func labels(t *testing.T, s Stage) {
+	if !s.Can().Labels {
+		t.Skip("the service has no labels")
+	}
+	ctx, f := within(t), as(t, s, Leat)
+	s.Push(t, Leat, "labels", "l.yaml")
+	number := must(f.Create(ctx, forge.Draft{Head: "labels", Base: Main, Title: "labels", Labels: []string{"leat", "prod"}}))(t).Number
+	for i, want := range [][]string{{"leat", "prod"}, {"prod", "to look at"}, {}} {
+		if i > 0 {
+			must(f.Edit(ctx, number, forge.Edit{Labels: &want}))(t)
+		}
+		got := must(f.Pull(ctx, number))(t).Labels
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("got the labels %q, want %q", got, want)
+		}
+	}
+}
+
 func files(t *testing.T, s Stage) {
 	ctx, f := within(t), as(t, s, Leat)
 	pr := open(t, s, "files", Main)

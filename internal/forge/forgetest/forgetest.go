@@ -60,6 +60,7 @@ type Abilities struct {
 	SelfReview bool   // an author may approve, and shows up as the reviewer
 	Protection bool   // Guarded is protected, by the service
 	Titles     bool   // people may edit titles and bodies
+	Labels     bool   // pull requests have labels
 	Local      bool   // there is no service that can be down, and there are no pages
 }
 
@@ -73,7 +74,7 @@ func Run(t *testing.T, s Stage) {
 		run  func(*testing.T, Stage)
 	}{
 		{"repository", repository}, {"propose", propose}, {"edited by a person", edited}, {"closed by a person", closed},
-		{"two at once", atOnce}, {"too long", tooLong}, {"comment", comment}, {"statuses", statuses}, {"pages", pages}, {"reviews", reviews},
+		{"two at once", atOnce}, {"too long", tooLong}, {"labels", labels}, {"comment", comment}, {"statuses", statuses}, {"pages", pages}, {"reviews", reviews},
 		{"dismissed", dismissed}, {"author and pusher", pusher}, {"self-approval", selfApproval}, {"files", files},
 		{"protected", protected}, {"merge", merge}, {"members", members}, {"errors", failures},
 	} {

@@ -24,9 +24,9 @@ import (
 type Published struct {
 	// Path makes a path of the document of one of the server; nil for the same.
 	Path func(string) string
-	// Swagger2 tells that the document has no word for null: in an answer it is as good
-	// as nothing.
-	Swagger2 bool
+	// NoNulls tells that the document says of no answer what may be null (Swagger 2 has
+	// no word for it): null is as good as nothing.
+	NoNulls bool
 	// Paging are parameters of every list, which the document describes in one place.
 	Paging []string
 	// Wrapped names the field in which the service gives a list that the document
@@ -35,8 +35,12 @@ type Published struct {
 	// Besides are paths that the document does not have at all, and why they are asked.
 	Besides map[string]string
 
-	operations []*Operation
+	operations map[string]*Operation
+	byLength   []*Operation // the most exact first
 	document   map[string]any
+	file       string
+	but        Unpublished
+	heard      *heard // nil to keep nothing
 }
 
 // Operation is one of a Published.
@@ -67,6 +71,7 @@ func ReadPublished(t testing.TB, file string, but Unpublished) *Published {
 	if err != nil {
 		t.Fatalf("read %s: %v", file, err)
 	}
+	p.heard = &heard{}
 	return p
 }
 
@@ -79,7 +84,7 @@ func readPublished(file string, but Unpublished) (*Published, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Published{document: doc.(map[string]any)}
+	p := &Published{document: doc.(map[string]any), operations: map[string]*Operation{}, file: file, but: but}
 	for at := range but {
 		if err := loosen(p.document, strings.Split(at, " > ")); err != nil {
 			return nil, fmt.Errorf("%s: %w", at, err)
@@ -97,10 +102,11 @@ func readPublished(file string, but Unpublished) (*Published, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		p.operations = append(p.operations, o)
+		p.operations[name] = o
+		p.byLength = append(p.byLength, o)
 	}
 	// What is more exact stands first: /branches/x/protection is no branch.
-	slices.SortFunc(p.operations, func(a, b *Operation) int { return b.literal - a.literal })
+	slices.SortFunc(p.byLength, func(a, b *Operation) int { return b.literal - a.literal })
 	return p, nil
 }
 
@@ -208,6 +214,7 @@ func (p *Published) Request(r *http.Request) (*Operation, error) {
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 	}
+	p.hear(r, body)
 	return o, errors.Join(o.checkQuery(r.URL.Query()), o.checkBody(body))
 }
 
@@ -216,7 +223,7 @@ func (p *Published) find(r *http.Request) (*Operation, error) {
 	if p.Path != nil {
 		path = p.Path(path)
 	}
-	for _, o := range p.operations {
+	for _, o := range p.byLength {
 		if o.method == r.Method && o.path.MatchString(path) {
 			return o, nil
 		}
@@ -293,6 +300,7 @@ func (o *Operation) checkBody(body []byte) error {
 // and the test did not care to make up. Refusals that the document does not describe
 // are left as they are.
 func (o *Operation) Answer(status int, body []byte) ([]byte, error) {
+	o.of.hearAnswer(o, status, body)
 	s, listed := o.answers[strconv.Itoa(status)]
 	switch {
 	case s == nil && status >= 400:
@@ -309,7 +317,7 @@ func (o *Operation) Answer(status int, body []byte) ([]byte, error) {
 		return body, err
 	}
 	raw := o.raw["answers"].(map[string]any)[strconv.Itoa(status)]
-	if o.of.Swagger2 {
+	if o.of.NoNulls {
 		v = withoutNulls(v)
 	}
 	list, wrapped := asObject(v)[o.of.Wrapped]

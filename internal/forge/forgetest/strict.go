@@ -231,6 +231,17 @@ func Text(in map[string]any, name string) string {
 	return s
 }
 
+// Texts reads a field of a body that is a list of texts.
+func Texts(in map[string]any, name string) []string {
+	var out []string
+	list, _ := in[name].([]any)
+	for _, v := range list {
+		s, _ := v.(string)
+		out = append(out, s)
+	}
+	return out
+}
+
 // List makes a page's worth of anything.
 func List[T any](items []T, write func(T) any) []any {
 	out := make([]any, 0, len(items))

@@ -22,11 +22,12 @@ import (
 // stage is a real Gitea with an organisation, a team and a repository.
 type stage struct {
 	*giteatest.Server
-	tokens map[string]secret.Value
+	tokens    map[string]secret.Value
+	published *forgetest.Published
 }
 
 func newStage(t *testing.T) *stage {
-	s := &stage{Server: giteatest.Start(t), tokens: map[string]secret.Value{giteatest.Admin: {}}}
+	s := &stage{Server: giteatest.Start(t), published: published(t), tokens: map[string]secret.Value{giteatest.Admin: {}}}
 	s.tokens[giteatest.Admin] = s.Token(giteatest.Admin)
 	do := func(method, path string, body any) {
 		t.Helper()
@@ -59,12 +60,11 @@ func newStage(t *testing.T) *stage {
 	return s
 }
 
-// Forge implements forgetest.Stage.
 // published is what this version of Gitea publishes; the server is held to it, and so
 // is what we send.
 func published(t *testing.T) *forgetest.Published {
 	p := forgetest.ReadPublished(t, "testdata/published.json", unpublished)
-	p.Swagger2 = true
+	p.NoNulls = true
 	p.Path = func(path string) string { return strings.TrimPrefix(path, "/api/v1") }
 	return p
 }
@@ -76,13 +76,14 @@ var unpublished = forgetest.Unpublished{
 	"definitions > MergePullRequestOption > properties > MergeMessageField": "as it was called before 1.26, and in Forgejo",
 }
 
+// Forge implements forgetest.Stage.
 func (s *stage) Forge(t *testing.T, who string, wrap func(http.RoundTripper) http.RoundTripper) forge.Forge {
 	t.Helper()
 	token, known := s.tokens[who]
 	if !known {
 		token = secret.Of("0123456789abcdef0123456789abcdef01234567")
 	}
-	f, err := New(forge.Config{URL: s.URL + "/team/fleet.git", Token: token, Transport: wrap(published(t).Watch(t, http.DefaultTransport))})
+	f, err := New(forge.Config{URL: s.URL + "/team/fleet.git", Token: token, Transport: wrap(s.published.Watch(t, http.DefaultTransport))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,12 +171,13 @@ func (s *stage) Dismiss(t *testing.T, number int, who string) {
 
 // Can implements forgetest.Stage.
 func (s *stage) Can() forgetest.Abilities {
-	return forgetest.Abilities{Pusher: true, Dismissal: true, Statuses: true, Team: "team/platform", Insider: forgetest.Bob, Protection: true, Titles: true}
+	return forgetest.Abilities{Pusher: true, Dismissal: true, Statuses: true, Team: "team/platform", Insider: forgetest.Bob, Protection: true, Titles: true, Labels: true}
 }
 
 func TestRealGitea(t *testing.T) {
 	s := newStage(t)
 	forgetest.Run(t, s)
+	s.published.StillNeeds(t)
 	t.Run("pushes", s.pushes)
 	t.Run("webhooks", s.webhooks)
 }

@@ -86,7 +86,7 @@ func (f *Forge) Create(ctx context.Context, d forge.Draft) (forge.PullRequest, e
 func (f *Forge) Edit(ctx context.Context, number int, e forge.Edit) (forge.PullRequest, error) {
 	body := hub.Changes(e)
 	if e.Labels != nil {
-		if _, err := f.Rest.Do(ctx, rest.Call{Method: http.MethodPut, Path: f.Issue(number, "/labels"), Body: map[string]any{"labels": *e.Labels}}); err != nil {
+		if _, err := f.Rest.Do(ctx, rest.Call{Method: http.MethodPut, Path: f.Issue(number, "/labels"), Body: map[string]any{"labels": append([]string{}, *e.Labels...)}}); err != nil {
 			return forge.PullRequest{}, err
 		}
 	}

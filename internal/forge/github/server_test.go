@@ -115,13 +115,9 @@ func (s *stage) pull(p *forgetest.Pull) object {
 	end := func(branch, at string) object {
 		return object{"ref": branch, "sha": at, "label": "team:" + branch, "repo": object{"full_name": "team/fleet"}}
 	}
-	labels := []any{}
-	for _, l := range p.Labels {
-		labels = append(labels, object{"name": l})
-	}
 	return object{"number": p.Number, "html_url": fmt.Sprintf("https://github.example.com/team/fleet/pull/%d", p.Number), "title": p.Title, "body": p.Body,
 		"state": state, "draft": false, "merged_at": mergedAt, "merge_commit_sha": p.MergedAs, "mergeable": nil, "user": s.user(p.Author),
-		"labels": labels, "head": end(p.Head, p.HeadAt), "base": end(p.Base, s.Branches[p.Base]), "created_at": p.Created, "updated_at": p.Updated}
+		"labels": labels(p), "head": end(p.Head, p.HeadAt), "base": end(p.Base, s.Branches[p.Base]), "created_at": p.Created, "updated_at": p.Updated}
 }
 
 // listed is a pull request as a list has it.
@@ -177,10 +173,25 @@ func (s *stage) pullRoutes(srv *forgetest.Strict) {
 		}
 		return forgetest.OK(s.pull(p))
 	}))
+	label := func(keep bool) func(*forgetest.Pull, forgetest.Request, map[string]any) forgetest.Answer {
+		return func(p *forgetest.Pull, _ forgetest.Request, in map[string]any) forgetest.Answer {
+			if !keep {
+				p.Labels = nil
+			}
+			p.Labels = append(p.Labels, forgetest.Texts(in, "labels")...)
+			return forgetest.OK(labels(p))
+		}
+	}
+	srv.Handle("POST "+repo+"/issues/{n}/labels", []string{"labels"}, one(label(true)))
+	srv.Handle("PUT "+repo+"/issues/{n}/labels", []string{"labels"}, one(label(false)))
 	srv.Handle("PUT "+repo+"/pulls/{n}/merge", []string{"sha", "merge_method", "commit_title", "commit_message"}, one(s.merge))
 	srv.Handle("GET "+repo+"/pulls/{n}/files", nil, one(func(p *forgetest.Pull, _ forgetest.Request, _ map[string]any) forgetest.Answer {
 		return forgetest.OK(forgetest.List(s.Files(p.HeadAt), func(f string) any { return object{"filename": f, "status": "added"} }))
 	}))
+}
+
+func labels(p *forgetest.Pull) []any {
+	return forgetest.List(p.Labels, func(l string) any { return object{"name": l} })
 }
 
 func (s *stage) merge(p *forgetest.Pull, _ forgetest.Request, in map[string]any) forgetest.Answer {
@@ -260,7 +271,7 @@ func (s *stage) Forge(t *testing.T, who string, wrap func(http.RoundTripper) htt
 
 // Can implements forgetest.Stage.
 func (s *stage) Can() forgetest.Abilities {
-	return forgetest.Abilities{Pusher: true, Dismissal: true, Statuses: true, Team: "team/platform", Insider: forgetest.Leat, Protection: true, Titles: true}
+	return forgetest.Abilities{Pusher: true, Dismissal: true, Statuses: true, Team: "team/platform", Insider: forgetest.Leat, Protection: true, Titles: true, Labels: true}
 }
 
 func TestGitHub(t *testing.T) { forgetest.Run(t, newStage(t)) }

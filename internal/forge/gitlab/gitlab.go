@@ -1,5 +1,5 @@
 // Package gitlab is the forge port for GitLab, by version 4 of its REST API
-// (docs.gitlab.com/api; doc/api/openapi of GitLab 17 and 18).
+// (docs.gitlab.com/api; doc/api/openapi/openapi_v3.yaml of GitLab 19).
 //
 //	f, err := gitlab.New(forge.Config{URL: "https://gitlab.com/group/sub/fleet", Token: token})
 //

@@ -8,9 +8,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/leat-dev/leat/internal/forge"
 	"github.com/leat-dev/leat/internal/forge/rest"
+	"github.com/leat-dev/leat/internal/source/fault"
 )
 
 // note is what stands below a merge request: said by people, or by GitLab in the
@@ -179,14 +181,21 @@ func (f *Forge) Statuses(ctx context.Context, commit string) ([]forge.Status, er
 	return forge.LastOfEach(out), nil
 }
 
-// SetStatus implements forge.Judgements. GitLab refuses to set again what is set;
-// that is no error.
+// maxTarget is how many characters GitLab takes of a status's address
+// (lib/api/commit_statuses.rb): a longer one is left out.
+const maxTarget = 255
+
+// SetStatus implements forge.Judgements. GitLab refuses to set again what is set, which
+// is no error, and while somebody else sets a status of the commit, which passes.
 func (f *Forge) SetStatus(ctx context.Context, commit string, s forge.Status) error {
 	body := map[string]string{"name": s.Context, "state": states[s.State], "description": forge.Describe(s.Description)}
-	if s.URL != "" {
+	if s.URL != "" && utf8.RuneCountInString(s.URL) <= maxTarget {
 		body["target_url"] = s.URL
 	}
-	_, err := f.rest.Do(ctx, rest.Call{Method: http.MethodPost, Path: f.repo + "/statuses/" + rest.Escape(commit), Body: body})
+	err := rest.Patiently(ctx, func() (bool, error) {
+		_, err := f.rest.Do(ctx, rest.Call{Method: http.MethodPost, Path: f.repo + "/statuses/" + rest.Escape(commit), Body: body})
+		return fault.ClassOf(err) == fault.Conflict, err
+	})
 	if err != nil && strings.Contains(err.Error(), "Cannot transition status") && strings.Contains(err.Error(), "from :"+states[s.State]+" ") {
 		return nil
 	}

@@ -135,7 +135,7 @@ func (f *Forge) List(ctx context.Context, q forge.Query) ([]forge.PullRequest, e
 func (f *Forge) Create(ctx context.Context, d forge.Draft) (forge.PullRequest, error) {
 	body := map[string]any{"source_branch": d.Head, "target_branch": d.Base, "title": d.Title, "description": d.Body}
 	if len(d.Labels) > 0 {
-		body["labels"] = strings.Join(d.Labels, ",")
+		body["labels"] = d.Labels
 	}
 	var m request
 	_, err := f.rest.Do(ctx, rest.Call{Method: http.MethodPost, Path: f.repo + "/merge_requests", Body: body, Into: &m})
@@ -155,7 +155,7 @@ func (f *Forge) Edit(ctx context.Context, number int, e forge.Edit) (forge.PullR
 		body["state_event"] = map[forge.State]string{forge.Open: "reopen", forge.Closed: "close"}[*e.State]
 	}
 	if e.Labels != nil {
-		body["labels"] = strings.Join(*e.Labels, ",")
+		body["labels"] = append([]string{}, *e.Labels...)
 	}
 	var m request
 	_, err := f.rest.Do(ctx, rest.Call{Method: http.MethodPut, Path: f.path(number, ""), Body: body, Into: &m})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,21 +14,33 @@ import (
 	"github.com/leat-dev/leat/internal/source/fault"
 )
 
-// stage is a strict local server with GitLab's shapes: fields, states, status
-// codes and messages of docs.gitlab.com/api, version 4.
+// stage is a strict local server with GitLab's shapes, held to the document that GitLab
+// publishes; states, words and what refuses are those of docs.gitlab.com/api.
 type stage struct {
 	*forgetest.World
-	url string
+	url       string
+	published *forgetest.Published
+	busy      int // how often a status is refused, since another is being set
 }
 
 type object = forgetest.Object
 
 const repo = "/api/v4/projects/{project}"
 
+// unpublished is what GitLab's document says otherwise than its pages and its program:
+// it is made of the program's declarations, which do not say of everything that it is
+// a list.
+var unpublished = forgetest.Unpublished{
+	"definitions > APIEntitiesMergeRequestApprovals > properties > approved_by":      "a list: docs.gitlab.com/api/merge_request_approvals",
+	"definitions > APIEntitiesProjectApprovalRule > properties > protected_branches": "a list: docs.gitlab.com/api/merge_request_approvals",
+	"operations > POST /api/v4/projects/{id}/statuses/{sha} > answers > 201":         "what Grape answers to POST where nothing is said, as lib/api/commit_statuses.rb says nothing",
+}
+
 func newStage(t *testing.T) *stage {
-	s := &stage{World: forgetest.NewWorld()}
+	s := &stage{World: forgetest.NewWorld(), published: forgetest.ReadPublished(t, "testdata/published.json", unpublished)}
+	s.published.NoNulls = true
 	srv := &forgetest.Strict{
-		World: s.World, PerPage: 20, MaxPerPage: 100,
+		World: s.World, PerPage: 20, MaxPerPage: 100, Published: s.published,
 		Token:   func(r *http.Request) string { return r.Header.Get("Private-Token") },
 		Refusal: func(m string) any { return object{"message": m} },
 		Check: func(r *http.Request) error {
@@ -119,7 +132,7 @@ func (s *stage) requestRoutes(srv *forgetest.Strict) {
 		if p == nil {
 			return forgetest.Answer{Status: 409, Body: object{"message": []string{"Another open merge request already exists for this source branch: !1"}}}
 		}
-		p.Title, p.Body = forgetest.Text(in, "title"), forgetest.Text(in, "description")
+		p.Title, p.Body, p.Labels = forgetest.Text(in, "title"), forgetest.Text(in, "description"), forgetest.Texts(in, "labels")
 		return forgetest.Answer{Status: 201, Body: s.request(p)}
 	})
 	one := repo + "/merge_requests/{n}"
@@ -135,6 +148,9 @@ func (s *stage) requestRoutes(srv *forgetest.Strict) {
 		}
 		if v, ok := in["state_event"].(string); ok {
 			p.State = map[string]forge.State{"close": forge.Closed, "reopen": forge.Open}[v]
+		}
+		if in["labels"] != nil {
+			p.Labels = forgetest.Texts(in, "labels")
 		}
 		return forgetest.OK(s.request(p))
 	}))
@@ -215,6 +231,13 @@ func (s *stage) sayRoutes(srv *forgetest.Strict) {
 		if !slices.Contains([]string{"pending", "running", "success", "failed", "canceled", "skipped"}, st.State) {
 			return forgetest.Refuse(400, "state does not have a valid value")
 		}
+		if s.busy > 0 {
+			s.busy--
+			return forgetest.Refuse(409, "409 Conflict - Another update to this commit status is in progress")
+		}
+		if len(st.URL) > 255 {
+			return forgetest.Refuse(400, "target_url is too long (maximum is 255 characters)")
+		}
 		s.Statuses = append(s.Statuses, st)
 		return forgetest.Answer{Status: 201, Body: s.status(st)}
 	})
@@ -245,10 +268,25 @@ func (s *stage) Forge(t *testing.T, who string, wrap func(http.RoundTripper) htt
 
 // Can implements forgetest.Stage.
 func (s *stage) Can() forgetest.Abilities {
-	return forgetest.Abilities{Pusher: true, Dismissal: true, Statuses: true, Team: "team/platform", Insider: forgetest.Leat, Protection: true, Titles: true}
+	return forgetest.Abilities{Pusher: true, Dismissal: true, Statuses: true, Team: "team/platform", Insider: forgetest.Leat, Protection: true, Titles: true, Labels: true}
 }
 
-func TestGitLab(t *testing.T) { forgetest.Run(t, newStage(t)) }
+func TestGitLab(t *testing.T) {
+	s := newStage(t)
+	forgetest.Run(t, s)
+	t.Run("a status while another is set", func(t *testing.T) {
+		f := s.Forge(t, forgetest.Leat, func(rt http.RoundTripper) http.RoundTripper { return rt })
+		head := s.Push(t, forgetest.Leat, "busy", "b.yaml")
+		s.busy = 1
+		if err := f.SetStatus(t.Context(), head, forge.Status{Context: "leat/production", State: forge.Success, URL: "https://leat.example.com/" + strings.Repeat("x", 300)}); err != nil {
+			t.Fatal(err)
+		}
+		if list, err := f.Statuses(t.Context(), head); err != nil || len(list) != 1 || list[0].State != forge.Success || list[0].URL != "" {
+			t.Errorf("got %+v, %v; want it set once, without an address that GitLab refuses", list, err)
+		}
+	})
+	s.published.StillNeeds(t)
+}
 
 func TestBots(t *testing.T) {
 	f, err := New(forge.Config{URL: "https://gitlab.com/group/sub/fleet", Bots: []string{"Renovate"}})
