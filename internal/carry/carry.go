@@ -13,7 +13,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/leat-dev/leat/internal/repo"
 )
@@ -61,17 +60,4 @@ func branchOr(r *repo.Repo, name string) (string, repo.Hash, error) {
 	}
 	id, err := r.Branch(name)
 	return name, id, err
-}
-
-// MeantFor is the environment that a branch of a promotion or a rollback is for; empty
-// for other branches.
-func MeantFor(branch string) string {
-	if rest, is := strings.CutPrefix(branch, PromoteBranch); is {
-		name, _, _ := strings.Cut(rest, "+")
-		return name
-	}
-	if rest, is := strings.CutPrefix(branch, RollbackBranch); is {
-		return rest[:max(0, strings.LastIndexByte(rest, '-'))]
-	}
-	return ""
 }

@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/leat-dev/leat/internal/flow"
 	"github.com/leat-dev/leat/internal/forge"
-	"github.com/leat-dev/leat/internal/hash"
 	"github.com/leat-dev/leat/internal/promote"
 	"github.com/leat-dev/leat/internal/repo"
 )
@@ -106,26 +104,11 @@ func promoteOnce(ctx context.Context, in Promoting, f forge.Forge) (Promotion, e
 // branch is where the promotion is proposed. What is named has a branch of its own, so
 // that two people who promote different things do not take each other's place.
 func (in Promoting) branch() string {
-	name := PromoteBranch + in.To.Name
 	if len(in.Only) == 0 {
-		return name
+		return PromoteBranch + in.To.Name
 	}
-	only := slices.Sorted(slices.Values(in.Only))
-	slug := strings.Trim(strings.Map(func(r rune) rune {
-		if r < 128 && (unicode.IsLetter(r) || unicode.IsDigit(r) || r == '-') {
-			return r
-		}
-		return '-'
-	}, strings.Join(only, "-")), "-")
-	if len(slug) > maxSlug {
-		slug = strings.Trim(slug[:maxSlug], "-")
-	}
-	digest := hash.OfString(strings.Join(only, "\x00"))
-	return fmt.Sprintf("%s+%s-%x", name, slug, digest[:3])
+	return branchOf(PromoteBranch, in.To, slices.Sorted(slices.Values(in.Only)))
 }
-
-// maxSlug is how much of what is promoted stands in the name of its branch.
-const maxSlug = 40
 
 func (in Promoting) title() string {
 	if len(in.Only) > 0 {

@@ -82,7 +82,7 @@ func Retire(ctx context.Context, in Retiring, f forge.Forge, body func(Retiremen
 	if err != nil {
 		return out, err
 	}
-	out.Proposed = Proposed{Head: RetireBranch + in.branch(), Base: in.Environment.Branch}
+	out.Proposed = Proposed{Head: in.branch(), Base: in.Environment.Branch}
 	if out.Commit, err = in.Fleet.made(out.Head, out.Commit); err != nil {
 		return out, err
 	}
@@ -100,9 +100,10 @@ func Retire(ctx context.Context, in Retiring, f forge.Forge, body func(Retiremen
 	return out, err
 }
 
+// branch is where the retirement of an object is proposed.
 func (in Retiring) branch() string {
-	name := []string{in.Environment.Name, in.Object.Kind, in.Object.Namespace, in.Object.Name}
-	return strings.ToLower(strings.Join(slices.DeleteFunc(name, func(s string) bool { return s == "" }), "-"))
+	is := []string{strings.ToLower(in.Object.Kind), in.Object.Namespace, in.Object.Name, in.Object.Group}
+	return branchOf(RetireBranch, in.Environment, slices.DeleteFunc(is, func(s string) bool { return s == "" }))
 }
 
 // edited are the files that change.
@@ -240,19 +241,16 @@ func unlisted(text []byte, dir, file string) ([]byte, error) {
 // that is all there was. The separator before the document goes with it.
 func WithoutDocument(text []byte, line int) []byte {
 	lines := bytes.SplitAfter(text, []byte("\n"))
-	separates := func(i int) bool {
-		return bytes.HasPrefix(lines[i], []byte("---")) && len(bytes.TrimSpace(bytes.TrimPrefix(lines[i], []byte("---")))) == 0
-	}
 	from := min(max(line-1, 0), len(lines)-1)
-	for from > 0 && !separates(from) {
+	for from > 0 && !separates(lines[from]) {
 		from--
 	}
 	to := max(line, from+1)
-	for to < len(lines) && !separates(to) {
+	for to < len(lines) && !separates(lines[to]) {
 		to++
 	}
 	before, after := lines[:from], lines[to:]
-	if !says(before) && len(after) > 0 {
+	if !says(before) && len(after) > 0 && len(bytes.TrimSpace(after[0])) == len(separator) {
 		after = after[1:] // the first document needs no separator
 	}
 	if !says(before) && !says(after) {
@@ -261,10 +259,22 @@ func WithoutDocument(text []byte, line int) []byte {
 	return append(bytes.Join(before, nil), bytes.Join(after, nil)...)
 }
 
+const separator = "---"
+
+// separates tells whether a document begins with a line; there may be a comment on it, or
+// the document itself (YAML 1.2.2, 9.1.2).
+func separates(line []byte) bool {
+	rest, is := bytes.CutPrefix(line, []byte(separator))
+	return is && (len(rest) == 0 || bytes.ContainsRune([]byte(" \t\r\n"), rune(rest[0])))
+}
+
 // says tells whether lines hold anything but comments and separators.
 func says(lines [][]byte) bool {
 	for _, l := range lines {
-		if t := bytes.TrimSpace(l); len(t) > 0 && t[0] != '#' && !bytes.Equal(t, []byte("---")) {
+		if separates(l) {
+			l = l[len(separator):]
+		}
+		if t := bytes.TrimSpace(l); len(t) > 0 && t[0] != '#' {
 			return true
 		}
 	}

@@ -22,6 +22,10 @@ func TestWithoutDocument(t *testing.T) {
 		"the last":                {a + "---\n" + b, 5, a},
 		"in the middle":           {a + "---\n" + b + "---\n" + c, 4, a + "---\n" + c},
 		"the first of separated":  {"---\n" + a + "---\n" + b, 2, b},
+		"the second, commented":   {a + "--- # b\n" + b, 4, a},
+		"the first, commented":    {"--- # a\n" + a + "--- # b\n" + b, 2, "--- # b\n" + b},
+		"on the separator's line": {a + "--- {kind: B}\n--- {kind: C}\n", 3, a + "--- {kind: C}\n"},
+		"the only one, so":        {"--- # a\n" + a + "...\n", 2, ""},
 	} {
 		if got := string(WithoutDocument([]byte(x.text), x.line)); got != x.want {
 			t.Errorf("%s: got %q, want %q", name, got, x.want)
@@ -52,6 +56,16 @@ func TestRetire(t *testing.T) {
 	o.must(err)
 	o.shows("fleet", "resources:\n  - both.yaml", "show", out.Head+":prod/kustomization.yaml")
 	o.shows("fleet", "prod/both.yaml\nprod/kustomization.yaml", "ls-tree", "-r", "--name-only", out.Head)
+	// Each object has a branch of its own, by a name that Git takes.
+	branch := func(kind, namespace, name string) string {
+		return Retiring{Environment: flow.Environment{Name: "prod"}, Object: object.Key{Kind: kind, Namespace: namespace, Name: name}}.branch()
+	}
+	if a, b := branch("ConfigMap", "a-b", "c"), branch("ConfigMap", "a", "b-c"); a == b {
+		t.Errorf("both are on %s", a)
+	}
+	if name := branch("ClusterRole", "", "system:web.."); flow.CheckBranch(name) != nil || !strings.HasPrefix(name, "retire/prod+clusterrole-system-web-") {
+		t.Errorf("got %s", name)
+	}
 	// A generated object has no document: the line leads to what makes it.
 	for _, keep := range []string{"", LocalConfig} {
 		if _, err = retire("made", "prod/kustomization.yaml", keep, 1); err == nil || !strings.Contains(err.Error(), "prod/kustomization.yaml:1 is not its manifest") {
