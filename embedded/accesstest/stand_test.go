@@ -70,7 +70,7 @@ type stand struct {
 }
 
 // people are the users, with their groups.
-var people = map[string][]string{"alice": {"developers"}, "bob": {"developers"}, "carol": {"platform"}, "eve": {"developers", "approvers-of-elsewhere"}}
+var people = map[string][]string{"alice": {"developers"}, "bob": {"developers"}, "carol": {"platform"}, "dave": {"developers"}, "eve": {"developers", "approvers-of-elsewhere"}}
 
 var prepare sync.Once
 
@@ -318,9 +318,13 @@ func resourceOf(u *unstructured.Unstructured) schema.GroupVersionResource {
 	return gvk.GroupVersion().WithResource(plural)
 }
 
-// policy makes the AccessPolicy of an environment.
+// policy makes the AccessPolicy of an environment. The tests share a cluster and people,
+// so that these may ask often where nothing else is said.
 func (s *stand) policy(name, more string) {
 	s.Helper()
+	if name != "flooded" {
+		more += "  perPerson: 100\n"
+	}
 	u := parse(s.T, "apiVersion: leat.dev/v1alpha1\nkind: AccessPolicy\nmetadata: {name: "+name+"}\nspec:\n  requesters: {groups: [developers]}\n  approvers: {groups: [platform], users: [alice]}\n"+more)
 	_, err := s.dyn.Resource(policies).Create(s.Context(), u, metav1.CreateOptions{})
 	s.must(err)

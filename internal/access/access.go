@@ -120,6 +120,8 @@ type Held struct {
 type End struct {
 	At metav1.Time `json:"at"`
 	By string      `json:"by,omitempty"` // who ended it; empty: time
+	// TooMany tells that it was refused because its person had too many.
+	TooMany bool `json:"tooMany,omitempty"`
 	// Writes are what was written while the grant held, as far as can be told.
 	Writes []Write `json:"writes,omitempty"`
 	// More is how many writes did not fit.

@@ -36,6 +36,9 @@ type Step struct {
 	Do         Do
 	// Rule is the one under which the request is granted; of Look and Give.
 	Rule RoleRule
+	// TooMany tells that a request is refused because its person has too many; Silent
+	// that this was announced lately, and is not again.
+	TooMany, Silent bool
 	// At is when time alone brings another step; zero is never.
 	At time.Time
 }
@@ -44,6 +47,8 @@ type Step struct {
 type Case struct {
 	Request   Request
 	Decisions []Decision
+	// Others are all requests of the cluster; this one may be among them.
+	Others []Other
 	// Policy is that of the request's environment; nil with the cause in NoPolicy.
 	Policy   *Policy
 	NoPolicy error
@@ -56,6 +61,8 @@ type Case struct {
 func Next(c Case, now time.Time) Step {
 	r := c.Request
 	switch {
+	case r.DeletionTimestamp != nil && r.Status.Phase.Over():
+		return Step{Phase: r.Status.Phase, Do: Forget}
 	case r.DeletionTimestamp != nil:
 		return Step{Phase: r.Status.Phase, Do: TakeBack, Why: "the request was deleted"}
 	case r.Status.Phase.Over():
@@ -66,6 +73,17 @@ func Next(c Case, now time.Time) Step {
 	return c.pending(now)
 }
 
+// Seen returns the step that a run ends with which took a snapshot. What it holds must be
+// written down before anything is done with it, although somebody may have approved it
+// already: who knows the role knows its digest.
+func Seen(look, next Step, now time.Time) Step {
+	if next.Do == Nothing {
+		return next
+	}
+	look.At = now
+	return look
+}
+
 func (c Case) over(now time.Time) Step {
 	r := c.Request
 	ended := r.CreationTimestamp.Time
@@ -73,7 +91,8 @@ func (c Case) over(now time.Time) Step {
 		ended = r.Status.End.At.Time
 	}
 	at := ended.Add(c.Policy.keep())
-	if now.Before(at) {
+	out := slices.Contains(CrowdedOut(c.Others, r.Spec.Requester.Username), r.Name)
+	if now.Before(at) && !out {
 		return Step{Phase: r.Status.Phase, At: at}
 	}
 	return Step{Phase: r.Status.Phase, Do: Forget}
@@ -97,29 +116,43 @@ func (c Case) pending(now time.Time) Step {
 	r := c.Request
 	deadline := r.CreationTimestamp.Add(c.Policy.wait())
 	if by, why := c.stopped(); by != "" {
-		return Step{Phase: Denied, Do: TakeBack, By: by, Why: "withdrawn by " + Quote(by) + why}
+		return c.away(Step{Phase: Denied, By: by, Why: "withdrawn by " + Quote(by) + why})
 	}
 	if !now.Before(deadline) {
-		return Step{Phase: Expired, Do: TakeBack, Why: fmt.Sprintf("nobody approved it within %s; ask again", c.Policy.wait())}
+		return c.away(Step{Phase: Expired, Why: fmt.Sprintf("nobody approved it within %s; ask again", c.Policy.wait())})
+	}
+	if c.Policy != nil || r.Status.Phase == "" { // what waits is not refused because the policy is away for a while
+		if step, refused := c.crowded(now); refused {
+			return c.away(step)
+		}
 	}
 	if c.Policy == nil {
 		return Step{Phase: Pending, Why: c.NoPolicy.Error(), At: deadline}
 	}
 	rule, err := c.Policy.Allows(r.Spec, c.Protected)
 	if err != nil {
-		return Step{Phase: Refused, Do: TakeBack, Why: err.Error()}
+		return c.away(Step{Phase: Refused, Why: err.Error()})
 	}
 	if r.Status.Snapshot == nil {
 		return Step{Phase: Pending, Do: Look, Rule: rule, Why: "the role is being looked at", At: deadline}
 	}
 	if by, why := c.denied(); by != "" {
-		return Step{Phase: Denied, Do: TakeBack, By: by, Why: "denied by " + Quote(by) + why}
+		return c.away(Step{Phase: Denied, By: by, Why: "denied by " + Quote(by) + why})
 	}
 	by := c.approvedBy(deadline)
 	if missing := max(c.Policy.Spec.Count, 1) - len(by); missing > 0 {
 		return Step{Phase: Pending, ApprovedBy: by, Why: c.waiting(missing, by), At: deadline}
 	}
 	return Step{Phase: Active, Do: Give, Rule: rule, ApprovedBy: by, Why: r.Spec.what() + ", approved by " + quoteAll(by)}
+}
+
+// away ends what waits. Nothing is made of a grant before its snapshot is written down,
+// so that there is nothing to remove without one.
+func (c Case) away(step Step) Step {
+	if c.Request.Status.Snapshot != nil {
+		step.Do = TakeBack
+	}
+	return step
 }
 
 func (c Case) waiting(missing int, have []string) string {
@@ -140,10 +173,13 @@ func (c Case) decisions(verdict Verdict) []Decision {
 			out = append(out, d)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Decision) int {
-		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
-	})
+	slices.SortStableFunc(out, saidBefore)
 	return out
+}
+
+// saidBefore orders decisions by when they were made.
+func saidBefore(a, b Decision) int {
+	return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
 }
 
 // stopped returns who ended the grant or withdrew the request: the requester, or

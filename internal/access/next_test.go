@@ -109,6 +109,8 @@ func TestNext(t *testing.T) {
 		{"ended by somebody", func(c *Case) { active(c); c.Decisions = append(c.Decisions, says("eve", Stop, 5)) }, 6, Active, Nothing, ""},
 		{"asked to be longer", func(c *Case) { active(c); c.Request.Spec.For = minutes(60) }, 33, Ended, TakeBack, "its time is over"},
 		{"deleted", func(c *Case) { active(c); c.Request.DeletionTimestamp = &metav1.Time{Time: began} }, 1, Active, TakeBack, "deleted"},
+		{"deleted when it is over", func(c *Case) { c.Request.Status.Phase, c.Request.DeletionTimestamp = Ended, &metav1.Time{Time: began} }, 1, Ended, Forget, ""},
+		{"refused before anything was made", func(c *Case) { c.Request.Status, c.Request.Spec.Role = Status{}, "admin" }, 1, Refused, Nothing, "does not know role admin"},
 
 		{"over", func(c *Case) { c.Request.Status.Phase = Ended }, 100, Ended, Nothing, ""},
 		{"approved when over", func(c *Case) {
@@ -130,6 +132,23 @@ func TestNext(t *testing.T) {
 				t.Error("nothing brings its end")
 			}
 		})
+	}
+}
+
+// Who knows the role knows the digest of its snapshot, and may approve it before it was
+// taken: nothing is given in the run that takes it.
+func TestApprovedBeforeItWasLookedAt(t *testing.T) {
+	c := Case{Request: aRequest(), Policy: aPolicy(), Decisions: []Decision{says("carol", Approve, 0)}}
+	snapshot := c.Request.Status.Snapshot
+	c.Request.Status = Status{}
+	look := Next(c, began)
+	c.Request.Status.Snapshot = snapshot
+	if got := Seen(look, Next(c, began), began); look.Do != Look || got.Phase != Pending || !got.At.Equal(began) {
+		t.Errorf("got %+v, want it to wait for the next run at once", got)
+	}
+	c.Decisions = nil
+	if got := Seen(look, Next(c, began), began); got.Phase != Pending || !strings.Contains(got.Why, "waits for 1 approval") {
+		t.Errorf("nobody approved: got %+v", got)
 	}
 }
 

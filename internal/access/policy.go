@@ -63,6 +63,9 @@ type PolicySpec struct {
 	Roles []RoleRule `json:"roles"`
 	// Same are further accounts of one person: account → the name that counts.
 	Same map[string]string `json:"same,omitempty"`
+	// PerPerson is how many requests of one person wait or hold at once in the whole
+	// cluster; 0 is DefaultPerPerson.
+	PerPerson int `json:"perPerson,omitempty"`
 	// Wait is how long a request waits for approval, Keep how long it is kept when it is over.
 	Wait  *metav1.Duration `json:"wait,omitempty"`
 	Keep  *metav1.Duration `json:"keep,omitempty"`
@@ -131,6 +134,13 @@ func (p *Policy) keep() time.Duration {
 	return p.Spec.Keep.Duration
 }
 
+func (p *Policy) perPerson() int {
+	if p == nil || p.Spec.PerPerson <= 0 {
+		return DefaultPerPerson
+	}
+	return p.Spec.PerPerson
+}
+
 // Allows returns the rule under which a request may be granted, or why it may not.
 // Nothing is granted in the protected namespaces.
 func (p *Policy) Allows(r RequestSpec, protected []string) (RoleRule, error) {
@@ -189,8 +199,11 @@ func (rule RoleRule) allows(r RequestSpec) error {
 	return nil
 }
 
-// person is the name under which somebody counts.
+// person is the name under which somebody counts; the policy may be nil.
 func (p *Policy) person(username string) string {
+	if p == nil {
+		return username
+	}
 	if name, ok := p.Spec.Same[username]; ok {
 		return name
 	}

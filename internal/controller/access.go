@@ -32,6 +32,9 @@ var accessKinds = []unit.Kind{
 // accessAtOnce bounds how many requests are worked on at the same time.
 const accessAtOnce = 2
 
+// accessPause is how long after a failed write the next attempt is made.
+const accessPause = 5 * time.Second
+
 // AccessConfig is what the controller of temporary access needs.
 type AccessConfig struct {
 	World   world.World // as the process
@@ -46,6 +49,7 @@ type Access struct {
 	cfg    AccessConfig
 	loop   *sched.Loop
 	views  *views
+	index  accessIndex
 	commit commit.Committer
 	events *recorder
 }
@@ -77,45 +81,90 @@ func (a *Access) Run(ctx context.Context) error {
 	return err
 }
 
-// changed turns a change into wakes: of the request that changed, of that which a
-// decision is about, of those that wait in the environment of a policy.
+// changed turns a change into wakes: of the request that changed and those that it
+// crowds out, of that which a decision is about, of those that wait in the environment
+// of a policy.
 func (a *Access) changed(old, now *unstructured.Unstructured) {
 	obj := now
 	if obj == nil {
 		obj = old
 	}
+	key := object.KeyOf(obj)
+	if now == nil {
+		a.loop.Send(sched.Removed{Unit: key})
+	}
 	switch obj.GetKind() {
 	case access.RequestKind:
-		if now == nil {
-			a.loop.Send(sched.Removed{Unit: object.KeyOf(old)})
-			return
+		a.index.request(key.Name, func() *unstructured.Unstructured { return a.views.get(key) })
+		if now != nil {
+			a.wake(key, "the request changed")
+		} else {
+			a.strays(obj)
 		}
-		a.wake(object.KeyOf(now), "the request changed")
+		if over(now) && !over(old) {
+			a.crowdOut(now)
+		}
 	case access.DecisionKind:
-		if d, err := access.DecodeDecision(obj); err == nil {
-			key := object.Key{Group: access.Group, Kind: access.RequestKind, Name: d.Spec.Request.Name}
-			if a.views.get(key) != nil {
-				a.wake(key, "AccessDecision "+obj.GetName())
-			}
-		}
+		a.decided(key, obj)
 	case access.PolicyKind:
-		for _, r := range a.requests() {
-			if r.Spec.Environment == obj.GetName() && !r.Status.Phase.Over() {
-				a.wake(object.Key{Group: access.Group, Kind: access.RequestKind, Name: r.Name}, "AccessPolicy "+obj.GetName())
-			}
+		for _, r := range a.index.waiting(obj.GetName()) {
+			a.wake(accessKey(access.RequestKind, r), "AccessPolicy "+obj.GetName())
 		}
 	}
+}
+
+// decided wakes the request that a decision is about, and the decision itself, which may
+// be one that nobody needs.
+func (a *Access) decided(key object.Key, obj *unstructured.Unstructured) {
+	d, err := access.DecodeDecision(obj)
+	if err != nil {
+		return
+	}
+	a.index.decision(d, func() bool { return a.views.get(key) != nil })
+	if a.views.get(key) != nil {
+		a.wake(key, "the decision changed")
+	}
+	if about := accessKey(access.RequestKind, d.Spec.Request.Name); a.views.get(about) != nil {
+		a.wake(about, "AccessDecision "+d.Name)
+	}
+}
+
+// crowdOut wakes the requests that one more of the same account is too many for.
+func (a *Access) crowdOut(now *unstructured.Unstructured) {
+	for _, name := range access.CrowdedOut(a.index.all(), access.OtherOf(now).Requester) {
+		a.wake(accessKey(access.RequestKind, name), "there are too many of its person")
+	}
+}
+
+// over tells whether a request is there and over.
+func over(obj *unstructured.Unstructured) bool {
+	return obj != nil && access.OtherOf(obj).Phase.Over()
+}
+
+// strays wakes the decisions on a request that is gone.
+func (a *Access) strays(gone *unstructured.Unstructured) {
+	for _, d := range a.index.about(gone.GetUID()) {
+		a.wake(accessKey(access.DecisionKind, d.Name), "its request is gone")
+	}
+}
+
+func accessKey(kind, name string) object.Key {
+	return object.Key{Group: access.Group, Kind: kind, Name: name}
 }
 
 func (a *Access) wake(key object.Key, why string) {
 	a.loop.Send(sched.Wake{Unit: key, Class: "access", Priority: sched.Request, Why: why})
 }
 
-// run works on one request.
+// run works on one request, or looks whether one decision is needed.
 func (a *Access) run(ctx context.Context, r sched.Run) sched.Finished {
 	done := sched.Finished{Unit: r.Unit}
 	obj := a.views.get(r.Unit)
-	if obj == nil {
+	switch {
+	case obj == nil:
+		return done
+	case r.Unit.Kind == access.DecisionKind:
+		done.Next = a.tidy(ctx, obj)
 		return done
 	}
 	began := time.Now()
@@ -127,11 +176,13 @@ func (a *Access) run(ctx context.Context, r sched.Run) sched.Finished {
 		done.Next = time.Now().Add(conflictPause)
 	case err != nil:
 		a.cfg.Log.Error("what became of a request could not be written; trying again", "request", r.Unit.Name, "error", err)
-		done.Next = time.Now().Add(5 * time.Second)
+		done.Next = time.Now().Add(accessPause)
 	default:
 		done.Next = rep.Next
-		a.cfg.Log.Info("access", "request", r.Unit.Name, "result", rep.Summary.Reason, "message", rep.Summary.Message,
-			"took", time.Since(began).Round(time.Millisecond).String(), "why", r.Why)
+		if rep.Summary.Reason != "" { // else it was over, and is forgotten
+			a.cfg.Log.Info("access", "request", r.Unit.Name, "result", rep.Summary.Reason, "message", rep.Summary.Message,
+				"took", time.Since(began).Round(time.Millisecond).String(), "why", r.Why)
+		}
 	}
 	return done
 }
@@ -154,7 +205,7 @@ func (a *Access) converge(ctx context.Context, obj *unstructured.Unstructured) (
 	if err != nil {
 		return report.Report{}, err
 	}
-	rep := a.cfg.Grantor.Converge(ctx, r, a.decisions(), time.Now())
+	rep := a.cfg.Grantor.Converge(ctx, access.Case{Request: r, Decisions: a.index.about(r.UID), Others: a.index.all()}, time.Now())
 	if ctx.Err() != nil {
 		return rep, ctx.Err()
 	}
@@ -170,8 +221,11 @@ func (a *Access) converge(ctx context.Context, obj *unstructured.Unstructured) (
 }
 
 func (a *Access) write(ctx context.Context, obj *unstructured.Unstructured, rep report.Report) (*unstructured.Unstructured, error) {
-	if rep.Finalize {
+	switch {
+	case rep.Finalize:
 		return a.commit.Release(ctx, obj, access.Finalizer)
+	case rep.Status == nil: // what is there stays
+		return obj, nil
 	}
 	next, _, err := a.commit.Status(ctx, obj, rep.Status)
 	return next, err
@@ -190,28 +244,25 @@ func (a *Access) refresh(ctx context.Context, key object.Key) {
 	}
 }
 
-func (a *Access) requests() []access.Request {
-	var out []access.Request
-	for _, obj := range a.views.all() {
-		if obj.GetKind() != access.RequestKind {
-			continue
-		}
-		if r, err := access.DecodeRequest(obj); err == nil {
-			out = append(out, r)
-		}
+// tidy removes a decision that nobody needs, and returns when to look at it again.
+func (a *Access) tidy(ctx context.Context, obj *unstructured.Unstructured) time.Time {
+	d, err := access.DecodeDecision(obj)
+	if err != nil {
+		return time.Time{}
 	}
-	return out
+	out, next := access.Superfluous(d, a.index.about(d.Spec.Request.UID), a.known, time.Now())
+	if !out {
+		return next
+	}
+	if err := a.cfg.Grantor.Drop(ctx, d.Name); err != nil && ctx.Err() == nil {
+		a.cfg.Log.Error("a decision that nobody needs could not be removed; trying again", "decision", d.Name, "error", err)
+		return time.Now().Add(accessPause)
+	}
+	return time.Time{}
 }
 
-func (a *Access) decisions() []access.Decision {
-	var out []access.Decision
-	for _, obj := range a.views.all() {
-		if obj.GetKind() != access.DecisionKind {
-			continue
-		}
-		if d, err := access.DecodeDecision(obj); err == nil {
-			out = append(out, d)
-		}
-	}
-	return out
+// known tells whether there is the very request that a decision is about.
+func (a *Access) known(about access.RequestRef) bool {
+	obj := a.views.get(accessKey(access.RequestKind, about.Name))
+	return obj != nil && obj.GetUID() == about.UID
 }

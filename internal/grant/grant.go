@@ -2,7 +2,7 @@
 // makes grants, takes them back, and finds out what was written meanwhile.
 //
 //	g := &grant.Grantor{Own: w, Acting: w, Tokens: tokens, Metadata: m, Namespace: "flux-system"}
-//	rep := g.Converge(ctx, request, decisions, time.Now())
+//	rep := g.Converge(ctx, access.Case{Request: r, Decisions: said, Others: all}, time.Now())
 //
 // Everything it does can be done again: a run that was cut off is simply repeated.
 // What ends a grant is not this package but the end that its token bears; this one
@@ -54,9 +54,11 @@ type Grantor struct {
 	Namespace string
 }
 
-// Converge brings a request to where it should stand now.
-func (g *Grantor) Converge(ctx context.Context, r access.Request, decisions []access.Decision, now time.Time) report.Report {
-	c := access.Case{Request: r, Decisions: decisions, Protected: access.Protected(g.Namespace)}
+// Converge brings a request to where it should stand now. Of the case it takes the
+// request, what was said about it, and the other requests; the rules it reads.
+func (g *Grantor) Converge(ctx context.Context, c access.Case, now time.Time) report.Report {
+	r := c.Request
+	c.Protected = access.Protected(g.Namespace)
 	policy, err := g.policy(ctx, r.Spec.Environment)
 	if absent := (absent{}); errors.As(err, &absent) {
 		c.NoPolicy = absent
@@ -78,7 +80,7 @@ func (g *Grantor) step(ctx context.Context, c access.Case, now time.Time) report
 			run.Err, run.Step.Phase, run.Step.Why = nil, access.Refused, refusal.Error()
 		} else if run.Err == nil {
 			c.Request.Status.Snapshot = run.Snapshot
-			run.Step = access.Next(c, now) // nobody can have approved it yet: it waits, or was denied
+			run.Step = access.Seen(run.Step, access.Next(c, now), now)
 		}
 	case access.Give:
 		run.Grant, run.Err = g.give(ctx, r)
@@ -151,6 +153,11 @@ func (g *Grantor) forgetDecisions(ctx context.Context, r access.Request, decisio
 		}
 	}
 	return nil
+}
+
+// Drop deletes a decision.
+func (g *Grantor) Drop(ctx context.Context, decision string) error {
+	return g.gone(ctx, g.Own, accessRef(access.DecisionKind, decision))
 }
 
 // gone deletes an object that may not be there, or whose kind may not.

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -76,6 +78,9 @@ func (p People) Ask(ctx context.Context, spec access.RequestSpec, save func(name
 	if _, err := policy.Allows(spec, nil); err != nil {
 		return access.Request{}, err
 	}
+	if err := p.room(ctx, spec, policy); err != nil {
+		return access.Request{}, err
+	}
 	public, private, err := access.NewKey()
 	if err != nil {
 		return access.Request{}, err
@@ -90,6 +95,21 @@ func (p People) Ask(ctx context.Context, spec access.RequestSpec, save func(name
 		return access.Request{}, err
 	}
 	return access.DecodeRequest(made)
+}
+
+// room tells why a request would be refused for those that its person has already.
+func (p People) room(ctx context.Context, spec access.RequestSpec, policy access.Policy) error {
+	all, err := p.List(ctx)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	c := access.Case{Request: access.Request{Spec: spec}, Policy: &policy}
+	c.Request.CreationTimestamp = metav1.NewTime(now)
+	for _, r := range all {
+		c.Others = append(c.Others, r.Other())
+	}
+	return c.Room(now)
 }
 
 // Get reads a request.

@@ -44,10 +44,13 @@ func Access(r access.Request, run AccessRun, now time.Time) Report {
 	switch {
 	case r.DeletionTimestamp != nil && run.Err == nil:
 		rep.Finalize, rep.Next = true, time.Time{}
-		rep.Events = ended(r, run)
+		if rep.Events = ended(r, run); len(rep.Events) > 0 {
+			rep.Summary = Summary{Ready: string(metav1.ConditionFalse), Reason: rep.Events[0].Reason, Message: rep.Events[0].Message}
+		}
 		return rep
 	case run.Err != nil && r.Status.Phase.Over():
 		rep.Next = now.Add(accessRetry) // what it became stays told
+		rep.Summary = Summary{Ready: string(metav1.ConditionUnknown), Reason: ReasonAccessFailed, Message: run.Err.Error()}
 		return rep
 	case run.Err != nil:
 		conds.unknown(Granted, ReasonAccessFailed, run.Err.Error())
@@ -82,7 +85,7 @@ func settle(next *access.Status, run AccessRun, conds *conditions, now time.Time
 		if run.End != nil {
 			end = *run.End
 		}
-		end.At, end.By = metav1.NewTime(now.UTC().Truncate(time.Second)), step.By
+		end.At, end.By, end.TooMany = metav1.NewTime(now.UTC().Truncate(time.Second)), step.By, step.TooMany
 		next.End = &end
 		if next.Grant != nil {
 			held := *next.Grant
@@ -90,7 +93,7 @@ func settle(next *access.Status, run AccessRun, conds *conditions, now time.Time
 			next.Grant = &held
 		}
 	}
-	switch reason := accessReasons[step.Phase]; {
+	switch reason := reasonOf(step); {
 	case !said:
 	case step.Phase == access.Active:
 		conds.yes(Granted, reason, step.Why+until(next.Grant))
@@ -99,6 +102,14 @@ func settle(next *access.Status, run AccessRun, conds *conditions, now time.Time
 	default:
 		conds.no(Granted, reason, step.Why)
 	}
+}
+
+// reasonOf names where a step led.
+func reasonOf(step access.Step) string {
+	if step.TooMany {
+		return ReasonAccessTooMany
+	}
+	return accessReasons[step.Phase]
 }
 
 func until(held *access.Held) string { return ", until " + held.Until.UTC().Format(time.RFC3339) }
@@ -117,7 +128,7 @@ func failed(r access.Request, conds *conditions) []Event {
 // accessEvents announces what is new: a request, an approval, a grant, an end.
 func accessEvents(r access.Request, next access.Status, run AccessRun) []Event {
 	var out []Event
-	if r.Status.Phase == "" {
+	if r.Status.Phase == "" && !run.Step.TooMany { // one that is too many never reaches those who approve
 		out = append(out, Event{Reason: ReasonAccessRequested, Message: r.Spec.String()})
 	}
 	for _, by := range next.ApprovedBy {
@@ -137,7 +148,7 @@ func accessEvents(r access.Request, next access.Status, run AccessRun) []Event {
 
 // ended announces the end of a request.
 func ended(r access.Request, run AccessRun) []Event {
-	if run.Step.Why == "" {
+	if run.Step.Why == "" || run.Step.Silent {
 		return nil
 	}
 	phase := run.Step.Phase
@@ -145,7 +156,7 @@ func ended(r access.Request, run AccessRun) []Event {
 	if run.End != nil && len(run.End.Writes) > 0 {
 		message += fmt.Sprintf("; %d objects were written by hand meanwhile", len(run.End.Writes)+run.End.More)
 	}
-	reason := accessReasons[phase]
+	reason := reasonOf(run.Step)
 	if !phase.Over() {
 		reason = ReasonAccessEnded
 	}

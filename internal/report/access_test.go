@@ -34,6 +34,8 @@ func TestAccess(t *testing.T) {
 		{"not taken back", active, AccessRun{Err: errors.New("no"), Step: access.Step{Phase: access.Ended, Why: "over"}}, "Active", ReasonAccessFailed, []string{ReasonAccessFailed}},
 		{"not given", access.Status{Phase: access.Pending}, AccessRun{Err: errors.New("no"), Step: access.Step{Phase: access.Active}}, "Pending", ReasonAccessFailed, []string{ReasonAccessFailed}},
 		{"refused", access.Status{}, AccessRun{Step: access.Step{Phase: access.Refused, Why: "no"}}, "Refused", ReasonAccessRefused, []string{ReasonAccessRequested, ReasonAccessRefused}},
+		{"one too many", access.Status{}, AccessRun{Step: access.Step{Phase: access.Refused, TooMany: true, Why: "no"}}, "Refused", ReasonAccessTooMany, []string{ReasonAccessTooMany}},
+		{"and more", access.Status{}, AccessRun{Step: access.Step{Phase: access.Refused, TooMany: true, Silent: true, Why: "no"}}, "Refused", ReasonAccessTooMany, nil},
 		{"over", told, AccessRun{Step: access.Step{Phase: access.Ended}}, "Ended", ReasonAccessEnded, nil},
 	}
 	for _, c := range cases {
@@ -51,7 +53,7 @@ func TestAccess(t *testing.T) {
 		}
 	}
 	failed := Access(access.Request{Status: told}, AccessRun{Err: errors.New("no")}, now)
-	if failed.Status != nil || failed.Next.IsZero() {
+	if failed.Status != nil || failed.Next.IsZero() || failed.Summary.Message != "no" {
 		t.Errorf("a failure when all is over: got %+v", failed)
 	}
 }

@@ -131,6 +131,7 @@ const (
 	ReasonAccessRejected   = "AccessRejected"
 	ReasonAccessExpired    = "RequestExpired"
 	ReasonAccessRefused    = "AccessRefused"
+	ReasonAccessTooMany    = "TooManyRequests"
 	ReasonAccessFailed     = "AccessFailed"
 )
 
@@ -227,6 +228,7 @@ var Reasons = map[string]string{
 	ReasonAccessRejected:   "an AccessRequest was denied, or withdrawn",
 	ReasonAccessExpired:    "nobody approved an AccessRequest in time",
 	ReasonAccessRefused:    "the policy does not allow an AccessRequest, or its role cannot be granted",
+	ReasonAccessTooMany:    "whoever made an AccessRequest has as many as one person may",
 	ReasonAccessFailed:     "access could not be given or taken away; it is tried again",
 
 	ReasonUndefined:     "a variable is defined nowhere and became empty (events only)",
