@@ -52,7 +52,8 @@ func Promote(ctx context.Context, cfg PromoteConfig) (out Promoted, err error) {
 	if out.From, out.To, err = ends(c.Flow, cfg.From, cfg.To); err != nil {
 		return out, err
 	}
-	if err := cfg.wellEnough(ctx, c, &out); err != nil {
+	seen, err := cfg.wellEnough(ctx, c, &out)
+	if err != nil {
 		return out, err
 	}
 	if o := c.Flow.Opening(out.To.Name, cfg.Now); !o.Open {
@@ -65,7 +66,7 @@ func Promote(ctx context.Context, cfg PromoteConfig) (out Promoted, err error) {
 		}
 	}
 	in := carry.Promoting{
-		Flow: c.Flow, Fleet: c.Fleet, From: out.From, To: out.To, Of: cfg.Of, Only: cfg.Only, Take: cfg.Take, Keep: cfg.Keep, Again: cfg.Again, DryRun: cfg.DryRun,
+		Flow: c.Flow, Fleet: c.Fleet, From: out.From, To: out.To, Of: cfg.Of, Seen: seen, Only: cfg.Only, Take: cfg.Take, Keep: cfg.Keep, Again: cfg.Again, DryRun: cfg.DryRun,
 		Body: func(ctx context.Context, p carry.Promotion) (string, error) { return cfg.body(ctx, &out, p), nil },
 	}
 	out.Promotion, err = carry.Promote(ctx, in, f)
@@ -93,15 +94,16 @@ func ends(f flow.Flow, from, to string) (a, b flow.Environment, err error) {
 	return a, b, nil
 }
 
-// wellEnough refuses what the source's own cluster does not run, or not well.
-func (cfg PromoteConfig) wellEnough(ctx context.Context, c *Carrying, out *Promoted) error {
+// wellEnough refuses what the source's own cluster does not run, or not well. It returns
+// the commit that was asked for; zero where none was.
+func (cfg PromoteConfig) wellEnough(ctx context.Context, c *Carrying, out *Promoted) (repo.Hash, error) {
 	if why := cfg.unasked(out.From); why != "" {
 		out.Notes = append(out.Notes, fmt.Sprintf("Whether %s is healthy was not asked: %s.", out.From.Name, why))
-		return nil
+		return repo.Hash{}, nil
 	}
 	head, err := c.Repo.Branch(out.From.Branch)
 	if err != nil {
-		return err
+		return head, err
 	}
 	d, err := cfg.delivered(ctx, c, out.From, head)
 	switch {
@@ -110,13 +112,13 @@ func (cfg PromoteConfig) wellEnough(ctx context.Context, c *Carrying, out *Promo
 	case err != nil && cfg.Unwell:
 		out.Notes = append(out.Notes, fmt.Sprintf("Whether %s is healthy could not be asked, and it is promoted all the same: %v.", out.From.Name, err))
 	case err != nil:
-		return fmt.Errorf("ask whether %s is healthy: %w; --unwell promotes without", out.From.Name, err)
+		return head, fmt.Errorf("ask whether %s is healthy: %w; --unwell promotes without", out.From.Name, err)
 	case cfg.Unwell:
 		out.Notes = append(out.Notes, fmt.Sprintf("%s is not well (%s: %s), and is promoted all the same.", out.From.Name, d.Stage, d.Why))
 	default:
-		return fmt.Errorf("%s is not well: %s: %s; --unwell promotes it all the same", out.From.Name, d.Stage, d.Why)
+		return head, fmt.Errorf("%s is not well: %s: %s; --unwell promotes it all the same", out.From.Name, d.Stage, d.Why)
 	}
-	return nil
+	return head, nil
 }
 
 // unasked says why a cluster is not asked; empty where it is.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/leat-dev/leat/internal/flow"
 	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/repo"
 	"github.com/leat-dev/leat/internal/repo/repotest"
 	"github.com/leat-dev/leat/internal/world"
 )
@@ -128,12 +129,16 @@ func TestPromoteAsksTheSource(t *testing.T) {
 				return c.at.cluster(t, url), nil
 			}}
 			out := Promoted{From: dev}
-			if err := cfg.wellEnough(t.Context(), fleet, &out); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			if _, err := cfg.wellEnough(t.Context(), fleet, &out); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v", err)
 			}
 			cfg.Unwell, out = true, Promoted{From: dev}
-			if err := cfg.wellEnough(t.Context(), fleet, &out); err != nil || !strings.Contains(strings.Join(out.Notes, "\n"), c.told) {
+			seen, err := cfg.wellEnough(t.Context(), fleet, &out)
+			if err != nil || !strings.Contains(strings.Join(out.Notes, "\n"), c.told) {
 				t.Errorf("with Unwell: %v, %q", err, out.Notes)
+			}
+			if (seen == repo.Hash{}) != (c.of != "") { // what was asked for is what is promoted
+				t.Errorf("with Unwell: %s was seen", seen)
 			}
 		})
 	}

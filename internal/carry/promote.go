@@ -36,6 +36,10 @@ type Promoting struct {
 	To    flow.Environment
 	// Of is the branch, tag or commit that is promoted; empty is the branch of From.
 	Of string
+	// Seen is the commit of From's branch that somebody looked at: what came after it is
+	// not promoted, though a push in between makes Promote think again. Zero is whatever
+	// the branch holds.
+	Seen repo.Hash
 	// Only, Take and Keep are as in promote.Move.
 	Only, Take, Keep []string
 	// Again brings what was rolled back in the target too.
@@ -158,6 +162,9 @@ func (in Promoting) read(ctx context.Context) (out Promotion, err error) {
 const shownBrings = 10
 
 func (in Promoting) source() (repo.Hash, error) {
+	if (in.Seen != repo.Hash{}) {
+		return in.Seen, nil
+	}
 	if in.Of != "" {
 		id, err := in.Fleet.Repo.Resolve(in.Of)
 		if err != nil {

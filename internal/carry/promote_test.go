@@ -192,6 +192,23 @@ environments:
 	}
 }
 
+// What was looked at is what is promoted, whatever is pushed meanwhile.
+func TestPromoteWhatWasSeen(t *testing.T) {
+	o := radix(t)
+	o.fixed("fleet", "master", map[string]string{"development-configs/operator.yaml": operator("master", "radixdev", "1.3.0")})
+	in := o.promoting("development", "playground")
+	var err error
+	in.Seen, err = in.Fleet.Repo.Branch("master")
+	o.must(err)
+	o.fixed("fleet", "master", map[string]string{"development-configs/operator.yaml": operator("master", "radixdev", "1.4.0")})
+	o.must(in.Fleet.Repo.Fetch(t.Context()))
+	out, err := Promote(t.Context(), in, nil)
+	if err != nil || out.Source != in.Seen {
+		t.Fatalf("promoted %s, %s was seen: %v", out.Source, in.Seen, err)
+	}
+	o.shows("fleet", operator("release", "radixprod", "1.3.0"), "show", "promote/playground:playground-configs/operator.yaml")
+}
+
 // Two at once, from clones that do not know of each other: both end at one proposal, and
 // who comes late with less looks again. A release branch that is gone is said.
 func TestTwoPromotionsAtOnce(t *testing.T) {
