@@ -25,7 +25,7 @@ func (c *Carrying) PlanFix(ctx context.Context, cfg PreviewConfig, at carry.Runn
 	for _, e := range at.Followers {
 		text, err := c.planFix(ctx, cfg, at, fix{e, commit})
 		if err != nil {
-			text = fmt.Sprintf("What it does there could not be planned: %v\n", err)
+			text = fmt.Sprintf("What it does there could not be planned: %s\n", present.Prose(err.Error()))
 		}
 		fmt.Fprintf(&b, "\n## %s\n\n%s", e.Name, text)
 	}

@@ -168,11 +168,11 @@ func (cfg PromoteConfig) body(ctx context.Context, out *Promoted, p carry.Promot
 		fmt.Fprintf(&b, "%s\n", present.Prose(note))
 	}
 	if len(p.Files.Files) > 0 {
-		fmt.Fprintf(&b, "\n<details><summary>What moves, and why</summary>\n\n```\n%s```\n</details>\n", p.Files.Text())
+		fmt.Fprintf(&b, "\n<details><summary>What moves, and why</summary>\n\n%s</details>\n", present.Fenced(p.Files.Text()))
 	}
 	plan, err := cfg.plan(ctx, out.To, p)
 	if err != nil {
-		fmt.Fprintf(&b, "\nWhat it does to %s could not be planned: %s\n", out.To.Name, err.Error())
+		fmt.Fprintf(&b, "\nWhat it does to %s could not be planned: %s\n", out.To.Name, present.Prose(err.Error()))
 		return b.String()
 	}
 	out.Plan = plan

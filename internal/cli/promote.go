@@ -10,6 +10,7 @@ import (
 
 	"github.com/leat-dev/leat/internal/app"
 	"github.com/leat-dev/leat/internal/carry"
+	"github.com/leat-dev/leat/internal/present"
 	"github.com/leat-dev/leat/internal/promote"
 	"github.com/leat-dev/leat/internal/repo"
 )
@@ -101,7 +102,7 @@ func printPromoted(env Env, out app.Promoted, f *promoteFlags) error {
 	case "json":
 		return printJSON(env.Out, promotedJSON(out))
 	case "markdown":
-		fmt.Fprintf(env.Out, "```\n%s```\n\n%s", out.Files.Text(), out.Plan)
+		fmt.Fprintf(env.Out, "%s\n%s", present.Fenced(out.Files.Text()), out.Plan)
 		return nil
 	}
 	env.Out = plain{env.Out}

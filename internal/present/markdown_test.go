@@ -222,3 +222,15 @@ func FuzzMarkdown(f *testing.F) {
 	}
 	f.Fuzz(harmless)
 }
+
+func TestFenced(t *testing.T) {
+	for text, want := range map[string]string{
+		"a\n  b\n":                "```\na\n  b\n```\n",
+		"```\n</details> ````x\n": "`````\n```\n</details> ````x\n`````\n",
+		"a\u202eb\x1b[1m":         "```\na\\u202eb\\u001b[1m\n```\n",
+	} {
+		if got := present.Fenced(text); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

@@ -87,6 +87,15 @@ func shorten(text string, most int) string {
 	return fmt.Sprintf("%s… (%s more)", string([]rune(text)[:most]), count(n-most, "character"))
 }
 
+// Fenced are the lines of a text as a block of code that none of them can end.
+func Fenced(text string) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	for i, line := range lines {
+		lines[i] = printable(line)
+	}
+	return fenced("", lines)
+}
+
 // Prose, Inline and Code escape a text for Markdown that is put around plans: as
 // words, within HTML such as a summary, and in a code span. Nothing in it is markup, a
 // mention or a link, and it has an end.

@@ -134,6 +134,14 @@ func treeOf(t *testing.T, files map[string]string) tree.Tree {
 	return out
 }
 
+// The name of a file ends no line.
+func TestTextHasALineForEach(t *testing.T) {
+	p := Plan{Files: []File{{Name: "a\n```\nb.yaml", What: Added, Why: "new"}}, Refusals: []Refusal{{At: "a\nb:1", Text: "both"}}}
+	if got, want := p.Text(), "added     a⏎ ```⏎ b.yaml: new\nrefused   a⏎ b:1: both\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestSwapped(t *testing.T) {
 	words := []word{{"radixdev", "radixprod", "registry"}, {"glob:master-*", "glob:release-*", "filter"}, {"dev", "prod", "env"}, {"prod", "never", "twice"}}
 	for _, c := range []struct{ in, want, names string }{

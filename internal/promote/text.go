@@ -13,14 +13,15 @@ import (
 //	  stays      .spec.values.replicas: 3 (line 20)
 func (p Plan) Text() string {
 	var b strings.Builder
+	line := func(text string) { b.WriteString(strings.ReplaceAll(text, "\n", "⏎ ") + "\n") } // names of files may hold one
 	for _, f := range p.Files {
-		fmt.Fprintf(&b, "%-9s %s: %s\n", f.What, f.Name, f.Why)
+		line(fmt.Sprintf("%-9s %s: %s", f.What, f.Name, f.Why))
 		for _, v := range f.Values {
-			b.WriteString("  " + v.text() + "\n")
+			line("  " + v.text())
 		}
 	}
 	for _, r := range p.Refusals {
-		b.WriteString("refused   " + r.String() + "\n")
+		line("refused   " + r.String())
 	}
 	return b.String()
 }
