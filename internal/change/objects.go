@@ -63,8 +63,11 @@ func (c *comparison) leftovers(b *fleet.Unit) []Object {
 // object compares one object of head with what it was; before is nil where the
 // unit did not make it. The second result is false where nothing happens to it.
 func (c *comparison) object(h *fleet.Unit, before, after *fleet.Object) (Object, bool) {
-	if after.Provided || before != nil && before.Provided {
+	switch {
+	case after.Provided:
 		return Object{}, false
+	case before != nil && before.Provided:
+		before = nil // it was left alone, or somebody had deleted it; now it is applied
 	}
 	if before != nil && sameObject(before.Value, after.Value) {
 		return Object{}, false
