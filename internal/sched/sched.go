@@ -181,7 +181,7 @@ func (s *State) wake(w Wake, now time.Time) {
 	if u == nil || u.removed {
 		fresh := &entry{key: w.Unit}
 		if u != nil { // removed during a run and back again: one run at a time still
-			fresh.running, fresh.started = u.running, u.started
+			fresh.running, fresh.started, fresh.class = u.running, u.started, u.class
 		}
 		u = fresh
 		s.units[w.Unit] = u

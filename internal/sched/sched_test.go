@@ -223,6 +223,24 @@ func TestPriorityAndTurns(t *testing.T) {
 		> b p q c d`)
 }
 
+// A unit that goes and comes back during its run gives back the place that the run took.
+func TestRemovedDuringTheRunGivesItsPlaceBack(t *testing.T) {
+	script(t, Limits{"c": 1}, `
+		wake a
+		> a
+		remove a
+		wake a
+		wake b
+		done a
+		> b
+		done b
+		> a
+		wake b
+		>
+		done a
+		> b`)
+}
+
 // model checks the promises of the package against random scripts.
 func TestNeverLosesAWakeAndNeverRunsTwice(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
