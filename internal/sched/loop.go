@@ -41,7 +41,11 @@ func (l *Loop) Start(ctx context.Context) {
 }
 
 // Wait returns when all runs have ended. Call it after the context of Start.
-func (l *Loop) Wait() { l.running.Wait() }
+func (l *Loop) Wait() {
+	l.mu.Lock() // who sends now may still begin a run
+	l.mu.Unlock()
+	l.running.Wait()
+}
 
 // Send feeds events, in order.
 func (l *Loop) Send(events ...Event) {
