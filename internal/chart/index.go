@@ -117,7 +117,7 @@ func Newest(list []Version, want string) (int, error) {
 		return 0, err
 	}
 	for i, v := range list {
-		if p, ok := strict(v.Version); ok && in.Check(p) {
+		if p, ok := threePart(v.Version); ok && in.Check(p) {
 			return i, nil
 		}
 	}
@@ -127,10 +127,11 @@ func Newest(list []Version, want string) (int, error) {
 // maxRange bounds the text of a range, in bytes.
 const maxRange = 1024
 
-// strict reads what a range may match: three numbers, perhaps after a v
-// (fluxcd/pkg/version, ParseVersion).
-func strict(text string) (*semver.Version, bool) {
-	if _, err := semver.StrictNewVersion(strings.TrimPrefix(text, "v")); err != nil {
+// threePart reads what a range may match: a version of three parts, perhaps after
+// a v. A part may begin with a zero, as in 2026.01.15 (fluxcd/pkg/version v0.16.0,
+// ParseVersion).
+func threePart(text string) (*semver.Version, bool) {
+	if strings.Count(text, ".") < 2 {
 		return nil, false
 	}
 	v, err := semver.NewVersion(text)

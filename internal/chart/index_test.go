@@ -49,6 +49,10 @@ entries:
       version: 1.0.0
     - version: 1.0.0
     - null
+  dated:
+    - {name: dated, version: 2026.01.15, urls: [c]}
+    - {name: dated, version: 2025.12.03, urls: [d]}
+    - {name: dated, version: "2027.1", urls: [e]}
   empty: []
   none:
 generated: "2026-01-01T00:00:00Z"
@@ -79,8 +83,11 @@ func TestFind(t *testing.T) {
 		{"podinfo", "]", "error: no 'podinfo' chart with version matching ']' found: improper constraint: \"]\"; there are 7.0.0-rc.1, 6.9.10, 6.9.3"},
 		{"quoted", "1.2.3", "v1.2.3+a"}, // the one created last
 		{"quoted", "v1.2.3+b", "v1.2.3+b"},
-		{"empty", "", "error: there is no chart 'empty': not in the repository; it has empty, none, podinfo, quoted"},
-		{"absent", "1", "error: there is no chart 'absent': not in the repository; it has empty, none, podinfo, quoted"},
+		{"dated", "*", "2026.01.15"}, // parts may begin with a zero; there must be three of them
+		{"dated", "<2026", "2025.12.03"},
+		{"dated", "2027.1", "2027.1"},
+		{"empty", "", "error: there is no chart 'empty': not in the repository; it has dated, empty, none, podinfo, quoted"},
+		{"absent", "1", "error: there is no chart 'absent': not in the repository; it has dated, empty, none, podinfo, quoted"},
 	} {
 		v, err := x.Find(c.name, c.want)
 		got := v.Version
