@@ -62,6 +62,9 @@ func (c Config) Address(derived *url.URL) (*url.URL, error) {
 	return u, nil
 }
 
+// Page is the address of the repository's page, as people see it.
+func (c Config) Page() string { return strings.TrimSuffix(c.URL, ".git") }
+
 // IsBot tells whether a login is among c.Bots.
 func (c Config) IsBot(login string) bool {
 	return slices.ContainsFunc(c.Bots, func(b string) bool { return strings.EqualFold(b, login) })

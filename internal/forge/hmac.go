@@ -7,18 +7,20 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/leat-dev/leat/internal/secret"
 	"github.com/leat-dev/leat/internal/source/fault"
 )
 
 // SignedSHA256 checks that one of the secrets made a signature in hexadecimal
-// digits over a webhook's body (HMAC-SHA256), and that the body is not too long.
+// digits over a webhook's body (HMAC-SHA256), and that the body is not too long. Most
+// services write sha256= before it.
 func SignedSHA256(signature string, body []byte, secrets []secret.Value) error {
 	if err := CheckBody(body); err != nil {
 		return err
 	}
-	sum, err := hex.DecodeString(signature)
+	sum, err := hex.DecodeString(strings.TrimPrefix(signature, "sha256="))
 	if err != nil || len(sum) != sha256.Size {
 		return Unsigned("it bears no signature")
 	}

@@ -8,6 +8,17 @@ func SetBy(statuses []Status, who User) []Status {
 	return slices.DeleteFunc(slices.Clone(statuses), func(s Status) bool { return who.ID == "" || s.Creator.ID != who.ID })
 }
 
+// StateOf reads a service's word for a state by the words for ours; another word is
+// Pending, so that nothing passes that is not known to.
+func StateOf(words map[CheckState]string, theirs string) CheckState {
+	for _, ours := range []CheckState{Success, Failure, Errored} {
+		if words[ours] == theirs {
+			return ours
+		}
+	}
+	return Pending
+}
+
 // LastOfEach keeps the last status of each context and creator; the oldest come
 // first. Contexts are told apart by letter: some forges mix up A and a.
 func LastOfEach(statuses []Status) []Status {

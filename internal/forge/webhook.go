@@ -1,10 +1,14 @@
 package forge
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/leat-dev/leat/internal/secret"
+	"github.com/leat-dev/leat/internal/source/fault"
 )
 
 // Happening is what a webhook tells of.
@@ -30,6 +34,26 @@ type Event struct {
 	Sender User
 	ID     string // of the delivery, the same when it is repeated; "" where there is none
 	At     time.Time
+}
+
+// ReadHook reads the body of a webhook that was verified.
+func ReadHook(body []byte, into any) error {
+	if err := json.Unmarshal(body, into); err != nil {
+		return &fault.Error{Class: fault.Invalid, Err: fmt.Errorf("read webhook: %w; is it one of this kind of forge?", err)}
+	}
+	return nil
+}
+
+// Moved sets what a push moved: the branch, "" for a tag, by the name of the ref, and its
+// new head, "" when it was deleted, which Git and forges write as zeros.
+func (e *Event) Moved(ref, after string) {
+	e.Kind = Pushed
+	if branch, is := strings.CutPrefix(ref, "refs/heads/"); is {
+		e.Branch = branch
+	}
+	if strings.Trim(after, "0") != "" {
+		e.Commit = after
+	}
 }
 
 // Webhook verifies a delivery and reads it. One of the secrets must have signed

@@ -13,6 +13,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -41,17 +42,12 @@ func New(c forge.Config) (*Forge, error) {
 	if err != nil {
 		return nil, err
 	}
-	if base, err = c.Address(base); err != nil {
+	client, err := rest.Connect(c, base, func(r *http.Request, token string) { r.SetBasicAuth(c.User, token) })
+	if err != nil {
 		return nil, err
 	}
-	return &Forge{
-		conf: c, project: project, name: name,
-		rest: &rest.Client{Base: base, Transport: atTheDoor{cmp.Or[http.RoundTripper](c.Transport, http.DefaultTransport)}, Now: c.Now, Class: classOf, Authorize: func(r *http.Request) {
-			if !c.Token.IsZero() {
-				r.SetBasicAuth(c.User, c.Token.Reveal())
-			}
-		}},
-	}, nil
+	client.Class, client.Transport = classOf, atTheDoor{cmp.Or[http.RoundTripper](c.Transport, http.DefaultTransport)}
+	return &Forge{rest: client, conf: c, project: project, name: name}, nil
 }
 
 // locate takes https://dev.azure.com/org/project/_git/name apart, or an address of a
@@ -141,21 +137,21 @@ type pages struct {
 	top, skip string // how its operation calls a part's size and begin; "" for $top and $skip
 }
 
-func paged[T any](ctx context.Context, f *Forge, p pages) ([]T, error) {
-	var out []T
-	for len(out) < forge.MaxListed {
-		p.query.Set(cmp.Or(p.top, "$top"), strconv.Itoa(pageSize))
-		p.query.Set(cmp.Or(p.skip, "$skip"), strconv.Itoa(len(out)))
-		page, err := list[T](ctx, f, p.path, p.query)
-		if err != nil {
-			return nil, err
+func paged[T any](ctx context.Context, f *Forge, p pages) rest.List[T] {
+	size, begin := cmp.Or(p.top, "$top"), cmp.Or(p.skip, "$skip")
+	query := maps.Clone(p.query)
+	query.Set(size, strconv.Itoa(pageSize))
+	query.Set(begin, "0")
+	return rest.List[T]{Client: f.rest, Path: p.path, Query: query, Read: func(query url.Values) ([]T, url.Values, error) {
+		page, err := list[T](ctx, f, p.path, query)
+		if err != nil || len(page) < pageSize {
+			return page, nil, err
 		}
-		out = append(out, page...)
-		if len(page) < pageSize {
-			break
-		}
-	}
-	return out, nil
+		from, err := strconv.Atoi(query.Get(begin))
+		next := maps.Clone(query)
+		next.Set(begin, strconv.Itoa(from+len(page)))
+		return page, next, err
+	}}
 }
 
 // identity is an account as Azure writes it.
@@ -195,7 +191,7 @@ func (f *Forge) Me(ctx context.Context) (forge.User, error) {
 		return forge.User{}, err
 	}
 	if strings.Trim(c.User.ID, "0-") == "" || c.User.Display == "Anonymous" {
-		return forge.User{}, &fault.Error{Class: fault.Auth, URL: f.rest.Base.Host, Err: errors.New("the forge takes us for nobody; is there a token?")}
+		return forge.User{}, f.rest.Nobody()
 	}
 	return f.user(&identity{ID: c.User.ID, Name: c.User.Properties.Account.Value, Display: c.User.Display, Descriptor: c.User.Descriptor}), nil
 }
@@ -247,7 +243,7 @@ func (f *Forge) Branch(ctx context.Context, name string) (forge.Branch, error) {
 			return out, f.policies(ctx, &out)
 		}
 	}
-	return forge.Branch{}, &fault.Error{Class: fault.NotFound, URL: f.rest.Base.Host, Err: errors.New("there is no branch " + name)}
+	return forge.Branch{}, f.rest.NoBranch(name)
 }
 
 // The kinds of policies (learn.microsoft.com/rest/api/azure/devops/policy/types).
@@ -309,7 +305,7 @@ func (f *Forge) Members(ctx context.Context, team string) ([]forge.User, error) 
 		Identity *identity `json:"identity"`
 	}
 	path := "/_apis/projects/" + rest.Escape(project) + "/teams/" + rest.Escape(name) + "/members"
-	all, err := paged[member](ctx, f, pages{path: path, query: versioned()})
+	all, err := paged[member](ctx, f, pages{path: path, query: versioned()}).All()
 	var out []forge.User
 	for _, m := range all {
 		if m.Identity != nil && !m.Identity.Container {

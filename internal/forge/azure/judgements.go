@@ -148,14 +148,9 @@ func (f *Forge) Reviews(ctx context.Context, number int) ([]forge.Review, error)
 		}
 		u := f.user(&who)
 		verdict := verdictOf(vote)
-		for i := range out {
-			out[i].Dismissed = out[i].Dismissed || out[i].Reviewer.ID == u.ID && verdict == ""
-		}
-		if verdict != "" {
-			out = append(out, forge.Review{
-				ID: strconv.Itoa(t.ID), Reviewer: u, Verdict: verdict, Commit: forge.HeadAt(heads, t.Published), Submitted: t.Published, Dismissed: now[u.ID] != verdict,
-			})
-		}
+		out = forge.Hear(out, forge.Review{
+			ID: strconv.Itoa(t.ID), Reviewer: u, Verdict: verdict, Commit: forge.HeadAt(heads, t.Published), Submitted: t.Published, Dismissed: now[u.ID] != verdict,
+		})
 	}
 	return out, nil
 }
@@ -180,17 +175,8 @@ func (t thread) vote(known map[string]identity) (who identity, vote int, is bool
 	return who, vote, id != ""
 }
 
-// The states of a status.
+// The states of a status; notSet and notApplicable are pending.
 var states = map[forge.CheckState]string{forge.Pending: "pending", forge.Success: "succeeded", forge.Failure: "failed", forge.Errored: "error"}
-
-func stateOf(s string) forge.CheckState {
-	for ours, theirs := range states {
-		if s == theirs {
-			return ours
-		}
-	}
-	return forge.Pending // notSet, notApplicable
-}
 
 // A context is a genre and a name to Azure.
 func joined(genre, name string) string {
@@ -222,12 +208,12 @@ type status struct {
 
 // Statuses implements forge.Judgements: Azure keeps all that were ever set.
 func (f *Forge) Statuses(ctx context.Context, commit string) ([]forge.Status, error) {
-	all, err := paged[status](ctx, f, pages{f.repo("/commits/" + rest.Escape(commit) + "/statuses"), versioned(), "top", "skip"})
+	all, err := paged[status](ctx, f, pages{f.repo("/commits/" + rest.Escape(commit) + "/statuses"), versioned(), "top", "skip"}).All()
 	slices.SortFunc(all, func(a, b status) int { return cmp.Compare(a.ID, b.ID) })
 	var out []forge.Status
 	for _, s := range all {
 		out = append(out, forge.Status{
-			Context: joined(s.Context.Genre, s.Context.Name), State: stateOf(s.State), Description: s.Description, URL: s.URL, Creator: f.user(s.Creator), Updated: s.Created,
+			Context: joined(s.Context.Genre, s.Context.Name), State: forge.StateOf(states, s.State), Description: s.Description, URL: s.URL, Creator: f.user(s.Creator), Updated: s.Created,
 		})
 	}
 	return forge.LastOfEach(out), err
@@ -243,7 +229,7 @@ func (f *Forge) SetStatus(ctx context.Context, commit string, s forge.Status) er
 	if err := f.do(ctx, http.MethodPost, f.repo("/commits/"+rest.Escape(commit)+"/statuses"), body, nil); err != nil {
 		return err
 	}
-	open, err := paged[pull](ctx, f, pages{path: f.repo("/pullrequests"), query: versioned("searchCriteria.status", "active")})
+	open, err := paged[pull](ctx, f, pages{path: f.repo("/pullrequests"), query: versioned("searchCriteria.status", "active")}).Newest()
 	if err != nil {
 		return err
 	}

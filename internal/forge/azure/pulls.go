@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,7 +57,7 @@ func (f *Forge) pull(p pull) forge.PullRequest {
 		Number: p.ID, Title: p.Title, Body: p.Description, State: forge.Open, Draft: p.Draft, Author: f.user(p.Author),
 		Head: forge.Side{Branch: strings.TrimPrefix(p.Source, heads), Commit: p.SourceAt.ID, Repo: repo},
 		Base: forge.Side{Branch: strings.TrimPrefix(p.Target, heads), Commit: p.TargetAt.ID, Repo: repo},
-		URL:  strings.TrimSuffix(f.conf.URL, ".git") + "/pullrequest/" + strconv.Itoa(p.ID), Created: p.Created, Updated: p.Created,
+		URL:  f.conf.Page() + "/pullrequest/" + strconv.Itoa(p.ID), Created: p.Created, Updated: p.Created,
 		Mergeable: map[string]forge.Mergeable{"succeeded": forge.Clean, "conflicts": forge.Conflicting}[p.MergeStatus],
 	}
 	if p.Fork != nil {
@@ -134,7 +136,7 @@ func (f *Forge) List(ctx context.Context, q forge.Query) ([]forge.PullRequest, e
 			query.Set(name, heads+branch)
 		}
 	}
-	all, err := paged[pull](ctx, f, pages{path: f.repo("/pullrequests"), query: query})
+	all, err := paged[pull](ctx, f, pages{path: f.repo("/pullrequests"), query: query}).Newest()
 	if err != nil {
 		return nil, err
 	}
@@ -145,12 +147,9 @@ func (f *Forge) List(ctx context.Context, q forge.Query) ([]forge.PullRequest, e
 				return nil, err
 			}
 		}
-		if pr := f.pull(p); q.Head == "" || !pr.Fork() {
-			out = append(out, pr)
-		}
+		out = append(out, f.pull(p))
 	}
-	slices.SortFunc(out, func(a, b forge.PullRequest) int { return b.Number - a.Number })
-	return out, nil
+	return q.Select(out), nil
 }
 
 // Create implements forge.Pulls.
@@ -171,12 +170,7 @@ func (f *Forge) Create(ctx context.Context, d forge.Draft) (forge.PullRequest, e
 // Edit implements forge.Pulls.
 func (f *Forge) Edit(ctx context.Context, number int, e forge.Edit) (forge.PullRequest, error) {
 	body := map[string]any{}
-	if e.Title != nil {
-		body["title"] = *e.Title
-	}
-	if e.Body != nil {
-		body["description"] = *e.Body
-	}
+	e.Into(body, "title", "description")
 	if e.State != nil {
 		body["status"] = map[forge.State]string{forge.Open: "active", forge.Closed: "abandoned"}[*e.State]
 	}
@@ -217,14 +211,14 @@ func (f *Forge) Merge(ctx context.Context, number int, m forge.Merge) error {
 	if err != nil {
 		return err
 	}
-	if p.Status != "active" || p.SourceAt.ID != m.Commit {
-		return f.conflict(fmt.Errorf("pull request %d is %s, at %s", number, p.Status, p.SourceAt.ID))
+	if err := m.Against(f.pull(p)); err != nil {
+		return f.conflict(err)
 	}
 	options := map[string]any{
 		"mergeStrategy":      map[forge.Method]string{"": "noFastForward", forge.MergeCommit: "noFastForward", forge.Squash: "squash", forge.Rebase: "rebase"}[m.Method],
 		"deleteSourceBranch": m.Delete && p.Fork == nil,
 	}
-	if text := strings.TrimSpace(m.Title + "\n\n" + m.Message); text != "" {
+	if text := m.Text(); text != "" {
 		options["mergeCommitMessage"] = text
 	}
 	body := map[string]any{"status": "completed", "lastMergeSourceCommit": map[string]string{"commitId": m.Commit}, "completionOptions": options}
@@ -244,7 +238,7 @@ func (f *Forge) Merge(ctx context.Context, number int, m forge.Merge) error {
 }
 
 func (f *Forge) conflict(err error) error {
-	return &fault.Error{Class: fault.Conflict, URL: f.rest.Base.Host, Err: err}
+	return f.rest.Fault(fault.Conflict, err)
 }
 
 // completed tells whether a merge is through, or what stopped it.
@@ -255,7 +249,7 @@ func (f *Forge) completed(p pull) (wait bool, err error) {
 	case p.MergeStatus == "conflicts":
 		return false, f.conflict(errors.New("both branches change the same lines"))
 	case p.MergeStatus == "rejectedByPolicy":
-		return false, &fault.Error{Class: fault.Protected, URL: f.rest.Base.Host, Err: errors.New("a policy of the branch refuses the merge")}
+		return false, f.rest.Fault(fault.Protected, errors.New("a policy of the branch refuses the merge"))
 	case p.MergeStatus == "failure":
 		return false, f.conflict(fmt.Errorf("the merge failed: %s", p.MergeFailed))
 	}
@@ -269,32 +263,32 @@ func (f *Forge) Files(ctx context.Context, number int) ([]string, error) {
 		return nil, err
 	}
 	path := f.below(number, "/iterations/"+strconv.Itoa(all[len(all)-1].ID)+"/changes")
-	var out []string
-	for skip := 0; ; {
+	changes, err := rest.List[change]{Client: f.rest, Path: path, Query: versioned("$top", "2000", "$skip", "0"), Read: func(query url.Values) ([]change, url.Values, error) {
 		var page struct {
-			Entries []struct {
-				Item struct {
-					Path   string `json:"path"`
-					Folder bool   `json:"isFolder"`
-				} `json:"item"`
-				Original string `json:"originalPath"`
-			} `json:"changeEntries"`
-			Next int `json:"nextSkip"` // 0 at the end
+			Changes []change `json:"changeEntries"`
+			Next    int      `json:"nextSkip"` // 0 at the end
 		}
-		if err := f.rest.Get(ctx, path, versioned("$top", "2000", "$skip", strconv.Itoa(skip)), &page); err != nil {
-			return nil, err
+		if err := f.rest.Get(ctx, path, query, &page); err != nil || page.Next == 0 {
+			return page.Changes, nil, err
 		}
-		for _, e := range page.Entries {
-			for _, name := range []string{e.Item.Path, e.Original} {
-				if name = strings.TrimPrefix(name, "/"); name != "" && !e.Item.Folder {
-					out = append(out, name)
-				}
-			}
+		next := maps.Clone(query)
+		next.Set("$skip", strconv.Itoa(page.Next))
+		return page.Changes, next, nil
+	}}.All()
+	var out []string
+	for _, c := range changes {
+		if !c.Item.Folder {
+			out = append(out, strings.TrimPrefix(c.Item.Path, "/"), strings.TrimPrefix(c.Original, "/"))
 		}
-		if page.Next <= skip || len(out) >= forge.MaxListed {
-			slices.Sort(out)
-			return slices.Compact(out), nil
-		}
-		skip = page.Next
 	}
+	return forge.Paths(out), err
+}
+
+// change is one of an iteration's.
+type change struct {
+	Item struct {
+		Path   string `json:"path"`
+		Folder bool   `json:"isFolder"`
+	} `json:"item"`
+	Original string `json:"originalPath"`
 }

@@ -2,15 +2,12 @@ package azure
 
 import (
 	"encoding/base64"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/leat-dev/leat/internal/forge"
 	"github.com/leat-dev/leat/internal/secret"
-	"github.com/leat-dev/leat/internal/source/fault"
 )
 
 // Webhook implements forge.Webhook. A service hook signs nothing: the secret is the
@@ -36,8 +33,8 @@ func Webhook(header http.Header, body []byte, secrets []secret.Value) (forge.Eve
 		Resource resource  `json:"resource"`
 		Created  time.Time `json:"createdDate"`
 	}
-	if err := json.Unmarshal(body, &p); err != nil {
-		return forge.Event{}, &fault.Error{Class: fault.Invalid, Err: fmt.Errorf("read webhook: %w", err)}
+	if err := forge.ReadHook(body, &p); err != nil {
+		return forge.Event{}, err
 	}
 	e := forge.Event{ID: p.ID, At: p.Created}
 	of := p.Resource.pull
@@ -46,13 +43,7 @@ func Webhook(header http.Header, body []byte, secrets []secret.Value) (forge.Eve
 	case p.Type == "git.push":
 		e.Kind, e.Sender = forge.Pushed, f.user(p.Resource.PushedBy)
 		if len(p.Resource.Updates) > 0 {
-			u := p.Resource.Updates[0]
-			if branch, is := strings.CutPrefix(u.Name, heads); is {
-				e.Branch = branch
-			}
-			if strings.Trim(u.New, "0") != "" {
-				e.Commit = u.New
-			}
+			e.Moved(p.Resource.Updates[0].Name, p.Resource.Updates[0].New)
 		}
 	case strings.HasPrefix(p.Type, "git.pullrequest."):
 		e.Kind = forge.PullChanged

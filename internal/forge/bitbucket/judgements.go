@@ -1,11 +1,11 @@
 package bitbucket
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/leat-dev/leat/internal/forge"
@@ -127,11 +127,7 @@ func (f *Forge) Statuses(ctx context.Context, commit string) ([]forge.Status, er
 	list, err := all[status](ctx, f, "/rest/build-status/1.0/commits/"+rest.Escape(commit), nil)
 	var out []forge.Status
 	for _, s := range list {
-		state := map[string]forge.CheckState{"SUCCESSFUL": forge.Success, "FAILED": forge.Failure}[s.State]
-		if state == "" {
-			state = forge.Pending
-		}
-		out = append(out, forge.Status{Context: s.Key, State: state, Description: s.Description, URL: s.URL, Updated: stamp(s.Added)})
+		out = append(out, forge.Status{Context: s.Key, State: forge.StateOf(states, s.State), Description: s.Description, URL: s.URL, Updated: stamp(s.Added)})
 	}
 	return out, err
 }
@@ -139,10 +135,7 @@ func (f *Forge) Statuses(ctx context.Context, commit string) ([]forge.Status, er
 // SetStatus implements forge.Judgements. Bitbucket wants an address: without one
 // it is the repository's.
 func (f *Forge) SetStatus(ctx context.Context, commit string, s forge.Status) error {
-	body := map[string]string{"key": s.Context, "name": s.Context, "state": states[s.State], "url": s.URL, "description": forge.Describe(s.Description)}
-	if s.URL == "" {
-		body["url"] = strings.TrimSuffix(f.conf.URL, ".git")
-	}
+	body := map[string]string{"key": s.Context, "name": s.Context, "state": states[s.State], "url": cmp.Or(s.URL, f.conf.Page()), "description": forge.Describe(s.Description)}
 	_, err := f.rest.Do(ctx, rest.Call{Method: http.MethodPost, Path: f.repo("/commits/" + rest.Escape(commit) + "/builds"), Body: body})
 	return err
 }

@@ -1,12 +1,9 @@
 package bitbucket
 
 import (
-	"cmp"
 	"context"
-	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -102,8 +99,8 @@ func (f *Forge) Pull(ctx context.Context, number int) (forge.PullRequest, error)
 		return forge.PullRequest{}, err
 	}
 	out := f.pull(p)
-	list, err := f.activities(ctx, number)
-	for _, a := range list { // the newest first
+	happened, err := f.activities(ctx, number)
+	for _, a := range happened { // the newest first
 		if a.Action == "RESCOPED" && a.From != a.PreviousFrom {
 			out.Pusher = f.user(a.User)
 			break
@@ -122,19 +119,12 @@ func (f *Forge) List(ctx context.Context, q forge.Query) ([]forge.PullRequest, e
 	case q.Base != "":
 		query.Set("at", "refs/heads/"+q.Base)
 	}
-	list, err := all[pull](ctx, f, f.repo("/pull-requests"), query)
-	if err != nil {
-		return nil, err
-	}
+	found, err := list[pull](ctx, f, f.repo("/pull-requests"), query).Newest()
 	var out []forge.PullRequest
-	for _, p := range list {
-		pr := f.pull(p)
-		if (q.Base == "" || pr.Base.Branch == q.Base) && (q.Head == "" || pr.Head.Branch == q.Head && !pr.Fork()) {
-			out = append(out, pr)
-		}
+	for _, p := range found {
+		out = append(out, f.pull(p))
 	}
-	slices.SortFunc(out, func(a, b forge.PullRequest) int { return cmp.Compare(b.Number, a.Number) })
-	return out, nil
+	return q.Select(out), err
 }
 
 // Create implements forge.Pulls.
@@ -174,12 +164,7 @@ func version(p pull) url.Values { return url.Values{"version": {strconv.Itoa(p.V
 
 func (f *Forge) rewrite(ctx context.Context, p pull, e forge.Edit) (pull, error) {
 	body := map[string]any{"version": p.Version, "title": p.Title, "description": p.Description}
-	if e.Title != nil {
-		body["title"] = *e.Title
-	}
-	if e.Body != nil {
-		body["description"] = *e.Body
-	}
+	e.Into(body, "title", "description")
 	reviewers := []any{}
 	for _, r := range p.Reviewers { // those that are left out are removed
 		if r.User != nil {
@@ -198,17 +183,18 @@ func (f *Forge) Merge(ctx context.Context, number int, m forge.Merge) error {
 	if err != nil {
 		return err
 	}
-	if p.From.Commit != m.Commit || p.State != "OPEN" {
-		return &fault.Error{Class: fault.Conflict, URL: f.rest.Base.Host, Err: fmt.Errorf("pull request %d is %s, at %s", number, p.State, p.From.Commit)}
+	pr := f.pull(p)
+	if err := m.Against(pr); err != nil {
+		return f.rest.Fault(fault.Conflict, err)
 	}
 	body := map[string]any{"version": p.Version}
-	if text := strings.TrimSpace(m.Title + "\n\n" + m.Message); text != "" {
+	if text := m.Text(); text != "" {
 		body["message"] = text
 	}
 	if id := map[forge.Method]string{forge.Squash: "squash", forge.Rebase: "rebase-no-ff", forge.MergeCommit: "no-ff"}[m.Method]; id != "" {
 		body["strategyId"] = id
 	}
-	if _, err := f.rest.Do(ctx, rest.Call{Method: http.MethodPost, Path: f.path(number, "/merge"), Query: version(p), Body: body}); err != nil || !m.Delete || f.pull(p).Fork() {
+	if _, err := f.rest.Do(ctx, rest.Call{Method: http.MethodPost, Path: f.path(number, "/merge"), Query: version(p), Body: body}); err != nil || !m.Delete || pr.Fork() {
 		return err
 	}
 	path := "/rest/branch-utils/1.0/projects/" + rest.Escape(f.project) + "/repos/" + rest.Escape(f.slug) + "/branches"
@@ -225,14 +211,13 @@ func (f *Forge) Files(ctx context.Context, number int) ([]string, error) {
 		Path   path  `json:"path"`
 		Source *path `json:"srcPath"`
 	}
-	list, err := all[file](ctx, f, f.path(number, "/changes"), nil)
+	files, err := all[file](ctx, f, f.path(number, "/changes"), nil)
 	var out []string
-	for _, x := range list {
+	for _, x := range files {
 		out = append(out, x.Path.Name)
 		if x.Source != nil {
 			out = append(out, x.Source.Name)
 		}
 	}
-	slices.Sort(out)
-	return slices.Compact(out), err
+	return forge.Paths(out), err
 }

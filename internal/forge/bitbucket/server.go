@@ -11,6 +11,7 @@ package bitbucket
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -41,17 +42,12 @@ func New(c forge.Config) (*Forge, error) {
 	if err != nil {
 		return nil, err
 	}
-	if base, err = c.Address(base); err != nil {
+	client, err := rest.Connect(c, base, func(r *http.Request, token string) { r.Header.Set("Authorization", "Bearer "+token) })
+	if err != nil {
 		return nil, err
 	}
-	return &Forge{
-		conf: c, project: project, slug: slug,
-		rest: &rest.Client{Base: base, Transport: c.Transport, Now: c.Now, Class: classOf, Authorize: func(r *http.Request) {
-			if !c.Token.IsZero() {
-				r.Header.Set("Authorization", "Bearer "+c.Token.Reveal())
-			}
-		}},
-	}, nil
+	client.Class = classOf
+	return &Forge{rest: client, conf: c, project: project, slug: slug}, nil
 }
 
 func locate(address string) (base *url.URL, project, slug string, err error) {
@@ -86,28 +82,28 @@ func (f *Forge) repo(more string) string {
 	return core + "/projects/" + rest.Escape(f.project) + "/repos/" + rest.Escape(f.slug) + more
 }
 
-// all reads a list over its pages.
-func all[T any](ctx context.Context, f *Forge, path string, query url.Values) ([]T, error) {
-	q := url.Values{"limit": {"100"}}
-	for k, v := range query {
-		q[k] = v
-	}
-	var out []T
-	for {
+// list is a list with the parameters more.
+func list[T any](ctx context.Context, f *Forge, path string, more url.Values) rest.List[T] {
+	query := url.Values{"limit": {"100"}}
+	maps.Copy(query, more)
+	return rest.List[T]{Client: f.rest, Path: path, Query: query, Read: func(query url.Values) ([]T, url.Values, error) {
 		var page struct {
 			Values []T  `json:"values"`
 			Last   bool `json:"isLastPage"`
 			Next   int  `json:"nextPageStart"`
 		}
-		if err := f.rest.Get(ctx, path, q, &page); err != nil {
-			return nil, err
+		if err := f.rest.Get(ctx, path, query, &page); err != nil || page.Last {
+			return page.Values, nil, err
 		}
-		out = append(out, page.Values...)
-		if page.Last || len(page.Values) == 0 || len(out) >= forge.MaxListed {
-			return out[:min(len(out), forge.MaxListed)], nil
-		}
-		q.Set("start", strconv.Itoa(page.Next))
-	}
+		next := maps.Clone(query)
+		next.Set("start", strconv.Itoa(page.Next))
+		return page.Values, next, nil
+	}}
+}
+
+// all reads a whole list.
+func all[T any](ctx context.Context, f *Forge, path string, more url.Values) ([]T, error) {
+	return list[T](ctx, f, path, more).All()
 }
 
 // user is an account as Bitbucket writes it.
@@ -139,7 +135,7 @@ func (f *Forge) Me(ctx context.Context) (forge.User, error) {
 	}
 	name := a.Header.Get("X-Ausername")
 	if name == "" {
-		return forge.User{}, &fault.Error{Class: fault.Auth, URL: f.rest.Base.Host, Err: errors.New("the forge takes us for nobody; is there a token?")}
+		return forge.User{}, f.rest.Nobody()
 	}
 	var u user
 	if err := f.rest.Get(ctx, core+"/users/"+rest.Escape(strings.ToLower(name)), nil, &u); err != nil {
@@ -204,7 +200,7 @@ func (f *Forge) Branch(ctx context.Context, name string) (forge.Branch, error) {
 			return out, f.protection(ctx, &out)
 		}
 	}
-	return forge.Branch{}, &fault.Error{Class: fault.NotFound, URL: f.rest.Base.Host, Err: errors.New("there is no branch " + name)}
+	return forge.Branch{}, f.rest.NoBranch(name)
 }
 
 // protection reads what restricts a branch by its name, and what the repository
@@ -266,7 +262,7 @@ func (f *Forge) Members(ctx context.Context, team string) ([]forge.User, error) 
 		}
 	}
 	if len(out) == 0 {
-		return nil, &fault.Error{Class: fault.NotFound, URL: f.rest.Base.Host, Err: errors.New("there is no group " + team + ", or nobody is in it")}
+		return nil, f.rest.Fault(fault.NotFound, errors.New("there is no group "+team+", or nobody is in it"))
 	}
 	return out, nil
 }

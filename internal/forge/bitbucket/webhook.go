@@ -1,20 +1,17 @@
 package bitbucket
 
 import (
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"strings"
 
 	"github.com/leat-dev/leat/internal/forge"
 	"github.com/leat-dev/leat/internal/secret"
-	"github.com/leat-dev/leat/internal/source/fault"
 )
 
 // Webhook implements forge.Webhook: X-Hub-Signature is sha256= and the HMAC-SHA256
 // of the body. Of a push of several branches the first is told.
 func Webhook(header http.Header, body []byte, secrets []secret.Value) (forge.Event, error) {
-	if err := forge.SignedSHA256(strings.TrimPrefix(header.Get("X-Hub-Signature"), "sha256="), body, secrets); err != nil {
+	if err := forge.SignedSHA256(header.Get("X-Hub-Signature"), body, secrets); err != nil {
 		return forge.Event{}, err
 	}
 	var p struct {
@@ -33,8 +30,8 @@ func Webhook(header http.Header, body []byte, secrets []secret.Value) (forge.Eve
 		} `json:"changes"`
 		Pull *pull `json:"pullRequest"`
 	}
-	if err := json.Unmarshal(body, &p); err != nil {
-		return forge.Event{}, &fault.Error{Class: fault.Invalid, Err: fmt.Errorf("read webhook: %w", err)}
+	if err := forge.ReadHook(body, &p); err != nil {
+		return forge.Event{}, err
 	}
 	e := forge.Event{Sender: (&Forge{}).user(p.Actor), ID: header.Get("X-Request-Id"), Repo: p.Repo.Project.Key + "/" + p.Repo.Slug}
 	if p.Pull != nil {
@@ -44,12 +41,7 @@ func Webhook(header http.Header, body []byte, secrets []secret.Value) (forge.Eve
 	case key == "repo:refs_changed":
 		e.Kind = forge.Pushed
 		if len(p.Changes) > 0 {
-			if branch, is := strings.CutPrefix(p.Changes[0].Ref.ID, "refs/heads/"); is {
-				e.Branch = branch
-			}
-			if strings.Trim(p.Changes[0].To, "0") != "" {
-				e.Commit = p.Changes[0].To
-			}
+			e.Moved(p.Changes[0].Ref.ID, p.Changes[0].To)
 		}
 	case strings.HasPrefix(key, "pr:comment:"):
 		e.Kind = forge.CommentChanged

@@ -15,6 +15,7 @@ package bitbucketcloud
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -42,22 +43,19 @@ func New(c forge.Config) (*Forge, error) {
 	if err != nil {
 		return nil, err
 	}
-	api, err := c.Address(&url.URL{Scheme: "https", Host: "api." + at.Base.Host, Path: "/2.0"})
+	api := &url.URL{Scheme: "https", Host: "api." + at.Base.Host, Path: "/2.0"}
+	client, err := rest.Connect(c, api, func(r *http.Request, token string) {
+		if c.User != "" {
+			r.SetBasicAuth(c.User, token)
+			return
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &Forge{
-		conf: c, at: at, whole: map[string]string{},
-		rest: &rest.Client{Base: api, Transport: c.Transport, Now: c.Now, Class: classOf, Authorize: func(r *http.Request) {
-			switch {
-			case c.Token.IsZero():
-			case c.User != "":
-				r.SetBasicAuth(c.User, c.Token.Reveal())
-			default:
-				r.Header.Set("Authorization", "Bearer "+c.Token.Reveal())
-			}
-		}},
-	}, nil
+	client.Class = classOf
+	return &Forge{rest: client, conf: c, at: at, whole: map[string]string{}}, nil
 }
 
 // classOf knows what Bitbucket means by a merge that it refuses: 409 for branches that
@@ -78,28 +76,26 @@ func (f *Forge) repo(more string) string {
 	return "/repositories/" + rest.Escape(f.at.Owner) + "/" + rest.Escape(f.at.Name) + more
 }
 
-// all reads a list over its pages.
-func all[T any](ctx context.Context, f *Forge, path string, query url.Values) ([]T, error) {
-	q := url.Values{"pagelen": {"50"}}
-	for k, v := range query {
-		q[k] = v
-	}
-	var out []T
-	for {
+// list is a list with the parameters more.
+func list[T any](ctx context.Context, f *Forge, path string, more url.Values) rest.List[T] {
+	query := url.Values{"pagelen": {"50"}}
+	maps.Copy(query, more)
+	return rest.List[T]{Client: f.rest, Path: path, Query: query, Read: func(query url.Values) ([]T, url.Values, error) {
 		var page struct {
 			Values []T    `json:"values"`
 			Next   string `json:"next"`
 		}
-		if err := f.rest.Get(ctx, path, q, &page); err != nil {
-			return nil, err
+		if err := f.rest.Get(ctx, path, query, &page); err != nil {
+			return nil, nil, err
 		}
-		out = append(out, page.Values...)
-		next, err := url.Parse(page.Next)
-		if page.Next == "" || err != nil || len(page.Values) == 0 || len(out) >= forge.MaxListed {
-			return out[:min(len(out), forge.MaxListed)], nil
-		}
-		q = next.Query() // of the link only: the path stays ours
-	}
+		next, err := f.rest.NextQuery(path, page.Next)
+		return page.Values, next, err
+	}}
+}
+
+// all reads a whole list.
+func all[T any](ctx context.Context, f *Forge, path string, more url.Values) ([]T, error) {
+	return list[T](ctx, f, path, more).All()
 }
 
 // user is an account as Bitbucket writes it.

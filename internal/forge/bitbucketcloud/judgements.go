@@ -1,6 +1,7 @@
 package bitbucketcloud
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -170,15 +171,6 @@ func (f *Forge) MaxText() int { return maxText }
 // The states of a build status.
 var states = map[forge.CheckState]string{forge.Pending: "INPROGRESS", forge.Success: "SUCCESSFUL", forge.Failure: "FAILED", forge.Errored: "STOPPED"}
 
-func stateOf(s string) forge.CheckState {
-	for ours, theirs := range states {
-		if s == theirs {
-			return ours
-		}
-	}
-	return forge.Pending
-}
-
 // maxKey is how long the key of a status may be.
 const maxKey = 40
 
@@ -209,7 +201,7 @@ func (f *Forge) Statuses(ctx context.Context, commit string) ([]forge.Status, er
 		if keyOf(s.Name) == s.Key {
 			context = s.Name
 		}
-		out = append(out, forge.Status{Context: context, State: stateOf(s.State), Description: s.Description, URL: s.URL, Updated: s.Updated})
+		out = append(out, forge.Status{Context: context, State: forge.StateOf(states, s.State), Description: s.Description, URL: s.URL, Updated: s.Updated})
 	}
 	return out, err
 }
@@ -218,10 +210,7 @@ func (f *Forge) Statuses(ctx context.Context, commit string) ([]forge.Status, er
 // the repository's.
 func (f *Forge) SetStatus(ctx context.Context, commit string, s forge.Status) error {
 	body := map[string]string{
-		"type": "build", "key": keyOf(s.Context), "name": s.Context, "state": states[s.State], "url": s.URL, "description": forge.Describe(s.Description),
-	}
-	if s.URL == "" {
-		body["url"] = strings.TrimSuffix(f.conf.URL, ".git")
+		"type": "build", "key": keyOf(s.Context), "name": s.Context, "state": states[s.State], "url": cmp.Or(s.URL, f.conf.Page()), "description": forge.Describe(s.Description),
 	}
 	_, err := f.rest.Do(ctx, rest.Call{Method: http.MethodPost, Path: f.repo("/commit/" + rest.Escape(commit) + "/statuses/build"), Body: body})
 	return err

@@ -171,24 +171,21 @@ func (f *Forge) List(ctx context.Context, q forge.Query) ([]forge.PullRequest, e
 		slices.Sort(where)
 		query.Set("q", strings.Join(where, " AND "))
 	}
-	list, err := all[pull](ctx, f, f.repo("/pullrequests"), query)
+	found, err := list[pull](ctx, f, f.repo("/pullrequests"), query).Newest()
 	if err != nil {
 		return nil, err
 	}
 	var out []forge.PullRequest
-	for _, p := range list {
+	for _, p := range found {
 		pr := f.pull(p)
-		if pr.State == forge.Open {
+		if pr.State == forge.Open && q.Matches(pr) {
 			if pr, err = f.full(ctx, p); err != nil {
 				return nil, err
 			}
 		}
-		if (q.State == "" || pr.State == q.State) && (q.Base == "" || pr.Base.Branch == q.Base) && (q.Head == "" || pr.Head.Branch == q.Head && !pr.Fork()) {
-			out = append(out, pr)
-		}
+		out = append(out, pr)
 	}
-	slices.SortFunc(out, func(a, b forge.PullRequest) int { return cmp.Compare(b.Number, a.Number) })
-	return out, nil
+	return q.Select(out), nil
 }
 
 // quoted is a text of Bitbucket's query language.
@@ -215,13 +212,9 @@ func (f *Forge) Create(ctx context.Context, d forge.Draft) (forge.PullRequest, e
 func (f *Forge) noneOpen(ctx context.Context, d forge.Draft) error {
 	open, err := f.List(ctx, forge.Query{State: forge.Open, Head: d.Head, Base: d.Base})
 	if err == nil && len(open) > 0 {
-		err = f.fault(fault.Conflict, fmt.Errorf("pull request %d of %s into %s is open", open[0].Number, d.Head, d.Base))
+		err = f.rest.Fault(fault.Conflict, fmt.Errorf("pull request %d of %s into %s is open", open[0].Number, d.Head, d.Base))
 	}
 	return err
-}
-
-func (f *Forge) fault(class fault.Class, err error) error {
-	return &fault.Error{Class: class, URL: f.rest.Base.Host, Err: err}
 }
 
 // Edit implements forge.Pulls. What was declined cannot be opened again.
@@ -231,7 +224,7 @@ func (f *Forge) Edit(ctx context.Context, number int, e forge.Edit) (forge.PullR
 		return forge.PullRequest{}, err
 	}
 	if e.State != nil && *e.State == forge.Open && p.State != "OPEN" {
-		return forge.PullRequest{}, f.fault(fault.Invalid, errors.New("Bitbucket Cloud cannot open a pull request again"))
+		return forge.PullRequest{}, f.rest.Fault(fault.Invalid, errors.New("Bitbucket Cloud cannot open a pull request again"))
 	}
 	if e.Title != nil || e.Body != nil {
 		if p, err = f.rewrite(ctx, p, e); err != nil {
@@ -249,12 +242,7 @@ func (f *Forge) Edit(ctx context.Context, number int, e forge.Edit) (forge.PullR
 // rewrite changes title and description, and leaves the reviewers that are there.
 func (f *Forge) rewrite(ctx context.Context, p pull, e forge.Edit) (pull, error) {
 	body := map[string]any{"type": "pullrequest", "title": p.Title, "description": p.Description}
-	if e.Title != nil {
-		body["title"] = *e.Title
-	}
-	if e.Body != nil {
-		body["description"] = *e.Body
-	}
+	e.Into(body, "title", "description")
 	reviewers := []any{}
 	for _, r := range p.Reviewers {
 		reviewers = append(reviewers, map[string]string{"type": "user", "uuid": r.UUID})
@@ -276,14 +264,14 @@ func (f *Forge) Merge(ctx context.Context, number int, m forge.Merge) error {
 	if err != nil {
 		return err
 	}
-	if pr.Head.Commit != m.Commit || pr.State != forge.Open {
-		return f.fault(fault.Conflict, fmt.Errorf("pull request %d is %s, at %s", number, pr.State, pr.Head.Commit))
+	if err := m.Against(pr); err != nil {
+		return f.rest.Fault(fault.Conflict, err)
 	}
 	body := map[string]any{
 		"type": "pullrequest_merge_parameters", "close_source_branch": m.Delete && !pr.Fork(),
 		"merge_strategy": map[forge.Method]string{"": "merge_commit", forge.MergeCommit: "merge_commit", forge.Squash: "squash", forge.Rebase: "rebase_fast_forward"}[m.Method],
 	}
-	if text := strings.TrimSpace(m.Title + "\n\n" + m.Message); text != "" {
+	if text := m.Text(); text != "" {
 		body["message"] = text
 	}
 	_, err = f.rest.Do(ctx, rest.Call{Method: http.MethodPost, Path: f.path(number, "/merge"), Body: body})
@@ -299,15 +287,14 @@ func (f *Forge) Files(ctx context.Context, number int) ([]string, error) {
 		Old *file `json:"old"`
 		New *file `json:"new"`
 	}
-	list, err := all[change](ctx, f, f.path(number, "/diffstat"), nil)
+	changes, err := all[change](ctx, f, f.path(number, "/diffstat"), nil)
 	var out []string
-	for _, c := range list {
+	for _, c := range changes {
 		for _, side := range []*file{c.Old, c.New} {
 			if side != nil {
 				out = append(out, side.Path)
 			}
 		}
 	}
-	slices.Sort(out)
-	return slices.Compact(out), err
+	return forge.Paths(out), err
 }

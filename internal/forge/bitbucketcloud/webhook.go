@@ -1,20 +1,17 @@
 package bitbucketcloud
 
 import (
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"strings"
 
 	"github.com/leat-dev/leat/internal/forge"
 	"github.com/leat-dev/leat/internal/secret"
-	"github.com/leat-dev/leat/internal/source/fault"
 )
 
 // Webhook implements forge.Webhook: X-Hub-Signature is sha256= and the HMAC-SHA256 of
 // the body. Of a push of several branches the first is told.
 func Webhook(header http.Header, body []byte, secrets []secret.Value) (forge.Event, error) {
-	if err := forge.SignedSHA256(strings.TrimPrefix(header.Get("X-Hub-Signature"), "sha256="), body, secrets); err != nil {
+	if err := forge.SignedSHA256(header.Get("X-Hub-Signature"), body, secrets); err != nil {
 		return forge.Event{}, err
 	}
 	var p struct {
@@ -30,8 +27,8 @@ func Webhook(header http.Header, body []byte, secrets []secret.Value) (forge.Eve
 		} `json:"push"`
 		Pull *pull `json:"pullrequest"`
 	}
-	if err := json.Unmarshal(body, &p); err != nil {
-		return forge.Event{}, &fault.Error{Class: fault.Invalid, Err: fmt.Errorf("read webhook: %w", err)}
+	if err := forge.ReadHook(body, &p); err != nil {
+		return forge.Event{}, err
 	}
 	e := forge.Event{Repo: p.Repo.FullName, Sender: (&Forge{}).user(p.Actor), ID: header.Get("X-Request-Uuid")}
 	if p.Pull != nil {

@@ -38,20 +38,16 @@ func New(c forge.Config) (*Forge, error) {
 		at.Base = at.Base.JoinPath(at.Owner[:i])
 		at.Owner = at.Owner[i+1:]
 	}
-	api := at.Base.JoinPath("api/v1")
-	if api, err = c.Address(api); err != nil {
+	client, err := rest.Connect(c, at.Base.JoinPath("api/v1"), func(r *http.Request, token string) { r.Header.Set("Authorization", "token "+token) })
+	if err != nil {
 		return nil, err
 	}
+	client.Class = classOf
 	f := &Forge{conf: c, at: at}
 	f.Talk = hub.Talk{
 		Repo: "/repos/" + rest.Escape(at.Owner) + "/" + rest.Escape(at.Name),
 		Page: url.Values{"limit": {"50"}},
-		User: f.user,
-		Rest: &rest.Client{Base: api, Transport: c.Transport, Now: c.Now, Class: classOf, Authorize: func(r *http.Request) {
-			if !c.Token.IsZero() {
-				r.Header.Set("Authorization", "token "+c.Token.Reveal())
-			}
-		}},
+		User: f.user, Rest: client,
 	}
 	return f, nil
 }
@@ -161,7 +157,7 @@ func (f *Forge) team(ctx context.Context, org, name string) (int64, error) {
 	}
 	i := slices.IndexFunc(list, func(t team) bool { return strings.EqualFold(t.Name, name) })
 	if i < 0 {
-		return 0, &fault.Error{Class: fault.NotFound, Err: errNoTeam(org, name)}
+		return 0, f.Rest.Fault(fault.NotFound, errNoTeam(org, name))
 	}
 	return list[i].ID, nil
 }

@@ -88,23 +88,12 @@ func (f *Forge) List(ctx context.Context, q forge.Query) ([]forge.PullRequest, e
 	if q.Base != "" {
 		query.Set("base_branch", q.Base) // since 1.23; checked below for those before
 	}
-	list, err := rest.All[hub.Pull](ctx, f.Rest, f.Repo+"/pulls", query)
-	if err != nil {
-		return nil, err
-	}
+	list, err := rest.Linked[hub.Pull](ctx, f.Rest, f.Repo+"/pulls", query).Newest()
 	var out []forge.PullRequest
 	for _, p := range list {
-		if pr := f.pull(p); f.matches(pr, q) {
-			out = append(out, pr)
-		}
+		out = append(out, f.pull(p))
 	}
-	slices.SortFunc(out, func(a, b forge.PullRequest) int { return b.Number - a.Number })
-	return out, nil
-}
-
-func (f *Forge) matches(p forge.PullRequest, q forge.Query) bool {
-	return (q.State == "" || p.State == q.State) && (q.Base == "" || p.Base.Branch == q.Base) &&
-		(q.Head == "" || p.Head.Branch == q.Head && !p.Fork())
+	return q.Select(out), err
 }
 
 // Create implements forge.Pulls.
@@ -179,6 +168,6 @@ func (f *Forge) Merge(ctx context.Context, number int, m forge.Merge) error {
 		if err == nil || !strings.Contains(err.Error(), "try again later") {
 			return false, err
 		}
-		return true, &fault.Error{Class: fault.Conflict, URL: f.at.Base.Host, Err: fmt.Errorf("it still cannot be merged; perhaps both branches change the same lines: %w", err)}
+		return true, f.Rest.Fault(fault.Conflict, fmt.Errorf("it still cannot be merged; perhaps both branches change the same lines: %w", err))
 	})
 }

@@ -1,15 +1,12 @@
 package gitea
 
 import (
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"strings"
 
 	"github.com/leat-dev/leat/internal/forge"
 	"github.com/leat-dev/leat/internal/forge/hub"
 	"github.com/leat-dev/leat/internal/secret"
-	"github.com/leat-dev/leat/internal/source/fault"
 )
 
 // Webhook implements forge.Webhook: X-Gitea-Signature is the HMAC-SHA256 of the
@@ -32,20 +29,13 @@ func Webhook(header http.Header, body []byte, secrets []secret.Value) (forge.Eve
 		} `json:"repository"`
 		Sender *hub.Account `json:"sender"`
 	}
-	if err := json.Unmarshal(body, &p); err != nil {
-		return forge.Event{}, &fault.Error{Class: fault.Invalid, Err: fmt.Errorf("read webhook: %w", err)}
+	if err := forge.ReadHook(body, &p); err != nil {
+		return forge.Event{}, err
 	}
 	e := forge.Event{Repo: p.Repo.FullName, Sender: (&Forge{}).user(p.Sender), ID: header.Get("X-Gitea-Delivery")}
 	switch kind := header.Get("X-Gitea-Event"); {
 	case kind == "push":
-		e.Kind = forge.Pushed
-		branch, is := strings.CutPrefix(p.Ref, "refs/heads/")
-		if is {
-			e.Branch = branch
-		}
-		if strings.Trim(p.After, "0") != "" {
-			e.Commit = p.After
-		}
+		e.Moved(p.Ref, p.After)
 	case kind == "issue_comment" && (p.IsPull || p.Pull != nil):
 		e.Kind, e.Number = forge.CommentChanged, max(p.Issue.Number, p.Number)
 	case strings.HasPrefix(kind, "pull_request_review_request"):

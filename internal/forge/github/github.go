@@ -41,19 +41,14 @@ func New(c forge.Config) (*Forge, error) {
 	if strings.EqualFold(at.Base.Host, "github.com") {
 		api = &url.URL{Scheme: "https", Host: "api.github.com"}
 	}
-	if api, err = c.Address(api); err != nil {
+	client, err := rest.Connect(c, api, func(r *http.Request, token string) { r.Header.Set("Authorization", "Bearer "+token) })
+	if err != nil {
 		return nil, err
 	}
+	client.Class, client.Header = classOf, http.Header{"Accept": {"application/vnd.github+json"}, "X-Github-Api-Version": {apiVersion}}
 	f := &Forge{conf: c, at: at}
 	f.Talk = hub.Talk{
-		Repo: "/repos/" + rest.Escape(at.Owner) + "/" + rest.Escape(at.Name), Page: pages(), Said: pages(), User: f.user,
-		Rest: &rest.Client{Base: api, Transport: c.Transport, Now: c.Now, Class: classOf, Authorize: func(r *http.Request) {
-			r.Header.Set("Accept", "application/vnd.github+json")
-			r.Header.Set("X-Github-Api-Version", apiVersion)
-			if !c.Token.IsZero() {
-				r.Header.Set("Authorization", "Bearer "+c.Token.Reveal())
-			}
-		}},
+		Repo: "/repos/" + rest.Escape(at.Owner) + "/" + rest.Escape(at.Name), Page: pages(), Said: pages(), User: f.user, Rest: client,
 	}
 	return f, nil
 }

@@ -52,18 +52,12 @@ func (f *Forge) List(ctx context.Context, q forge.Query) ([]forge.PullRequest, e
 	if q.Head != "" {
 		query.Set("head", f.at.Owner+":"+q.Head)
 	}
-	list, err := rest.All[hub.Pull](ctx, f.Rest, f.Repo+"/pulls", query)
-	if err != nil {
-		return nil, err
-	}
+	list, err := rest.Linked[hub.Pull](ctx, f.Rest, f.Repo+"/pulls", query).Newest()
 	var out []forge.PullRequest
 	for _, p := range list {
-		pr := f.pull(p)
-		if (q.State == "" || pr.State == q.State) && (q.Head == "" || pr.Head.Branch == q.Head && !pr.Fork()) {
-			out = append(out, pr)
-		}
+		out = append(out, f.pull(p))
 	}
-	return out, nil
+	return q.Select(out), err
 }
 
 // Create implements forge.Pulls.

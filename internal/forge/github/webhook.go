@@ -2,21 +2,17 @@ package github
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/leat-dev/leat/internal/forge"
 	"github.com/leat-dev/leat/internal/forge/hub"
 	"github.com/leat-dev/leat/internal/secret"
-	"github.com/leat-dev/leat/internal/source/fault"
 )
 
 // Webhook implements forge.Webhook: X-Hub-Signature-256 is sha256= and the
 // HMAC-SHA256 of the body.
 func Webhook(header http.Header, body []byte, secrets []secret.Value) (forge.Event, error) {
-	signature := strings.TrimPrefix(header.Get("X-Hub-Signature-256"), "sha256=")
-	if err := forge.SignedSHA256(signature, body, secrets); err != nil {
+	if err := forge.SignedSHA256(header.Get("X-Hub-Signature-256"), body, secrets); err != nil {
 		return forge.Event{}, err
 	}
 	var p struct {
@@ -33,19 +29,13 @@ func Webhook(header http.Header, body []byte, secrets []secret.Value) (forge.Eve
 		} `json:"repository"`
 		Sender *hub.Account `json:"sender"`
 	}
-	if err := json.Unmarshal(body, &p); err != nil {
-		return forge.Event{}, &fault.Error{Class: fault.Invalid, Err: fmt.Errorf("read webhook: %w", err)}
+	if err := forge.ReadHook(body, &p); err != nil {
+		return forge.Event{}, err
 	}
 	e := forge.Event{Repo: p.Repo.FullName, Sender: (&Forge{}).user(p.Sender), ID: header.Get("X-Github-Delivery")}
 	switch header.Get("X-Github-Event") {
 	case "push":
-		e.Kind = forge.Pushed
-		if branch, is := strings.CutPrefix(p.Ref, "refs/heads/"); is {
-			e.Branch = branch
-		}
-		if strings.Trim(p.After, "0") != "" {
-			e.Commit = p.After
-		}
+		e.Moved(p.Ref, p.After)
 	case "pull_request":
 		e.Kind = forge.PullChanged
 	case "pull_request_review", "pull_request_review_comment":

@@ -35,18 +35,11 @@ func New(c forge.Config) (*Forge, error) {
 	if err != nil {
 		return nil, err
 	}
-	api := at.Base.JoinPath("api/v4")
-	if api, err = c.Address(api); err != nil {
+	client, err := rest.Connect(c, at.Base.JoinPath("api/v4"), func(r *http.Request, token string) { r.Header.Set("Private-Token", token) })
+	if err != nil {
 		return nil, err
 	}
-	return &Forge{
-		conf: c, at: at, repo: "/projects/" + rest.Escape(at.Path()),
-		rest: &rest.Client{Base: api, Transport: c.Transport, Now: c.Now, Authorize: func(r *http.Request) {
-			if !c.Token.IsZero() {
-				r.Header.Set("Private-Token", c.Token.Reveal())
-			}
-		}},
-	}, nil
+	return &Forge{rest: client, conf: c, at: at, repo: "/projects/" + rest.Escape(at.Path())}, nil
 }
 
 // pages asks for the longest pages.

@@ -97,15 +97,10 @@ func (f *Forge) Reviews(ctx context.Context, number int) ([]forge.Review, error)
 			continue
 		}
 		who := f.user(n.Author)
-		for i := range out { // a newer word of the same person takes the older one's place
-			out[i].Dismissed = out[i].Dismissed || out[i].Reviewer.ID == who.ID && verdict == ""
-		}
-		if verdict != "" {
-			out = append(out, forge.Review{
-				ID: strconv.FormatInt(n.ID, 10), Reviewer: who, Verdict: verdict, Commit: forge.HeadAt(heads, n.Created), Submitted: n.Created,
-				Dismissed: verdict == forge.Approved && !standing[who.ID],
-			})
-		}
+		out = forge.Hear(out, forge.Review{
+			ID: strconv.FormatInt(n.ID, 10), Reviewer: who, Verdict: verdict, Commit: forge.HeadAt(heads, n.Created), Submitted: n.Created,
+			Dismissed: verdict == forge.Approved && !standing[who.ID],
+		})
 	}
 	return out, nil
 }

@@ -118,17 +118,13 @@ func (f *Forge) pusher(ctx context.Context, p forge.PullRequest) (forge.User, er
 // List implements forge.Pulls.
 func (f *Forge) List(ctx context.Context, q forge.Query) ([]forge.PullRequest, error) {
 	state := map[forge.State]string{"": "all", forge.Open: "opened", forge.Closed: "closed", forge.Merged: "merged"}[q.State]
-	list, err := rest.All[request](ctx, f.rest, f.repo+"/merge_requests", pages("state", state, "source_branch", q.Head, "target_branch", q.Base, "order_by", "created_at", "sort", "desc"))
-	if err != nil {
-		return nil, err
-	}
+	query := pages("state", state, "source_branch", q.Head, "target_branch", q.Base, "order_by", "created_at", "sort", "desc")
+	list, err := rest.Linked[request](ctx, f.rest, f.repo+"/merge_requests", query).Newest()
 	var out []forge.PullRequest
 	for _, m := range list {
-		if pr := f.pull(m); q.Head == "" || !pr.Fork() {
-			out = append(out, pr)
-		}
+		out = append(out, f.pull(m))
 	}
-	return out, nil
+	return q.Select(out), err
 }
 
 // Create implements forge.Pulls.
@@ -145,12 +141,7 @@ func (f *Forge) Create(ctx context.Context, d forge.Draft) (forge.PullRequest, e
 // Edit implements forge.Pulls.
 func (f *Forge) Edit(ctx context.Context, number int, e forge.Edit) (forge.PullRequest, error) {
 	body := map[string]any{}
-	if e.Title != nil {
-		body["title"] = *e.Title
-	}
-	if e.Body != nil {
-		body["description"] = *e.Body
-	}
+	e.Into(body, "title", "description")
 	if e.State != nil {
 		body["state_event"] = map[forge.State]string{forge.Open: "reopen", forge.Closed: "close"}[*e.State]
 	}
@@ -167,7 +158,7 @@ func (f *Forge) Edit(ctx context.Context, number int, e forge.Edit) (forge.PullR
 // settings say whether merging fast-forwards.
 func (f *Forge) Merge(ctx context.Context, number int, m forge.Merge) error {
 	body := map[string]any{"sha": m.Commit, "squash": m.Method == forge.Squash, "should_remove_source_branch": m.Delete}
-	if text := strings.TrimSpace(m.Title + "\n\n" + m.Message); text != "" {
+	if text := m.Text(); text != "" {
 		body["merge_commit_message"] = text
 	}
 	return rest.Patiently(ctx, func() (bool, error) {
@@ -178,7 +169,7 @@ func (f *Forge) Merge(ctx context.Context, number int, m forge.Merge) error {
 		}
 		if status.Code == http.StatusUnauthorized { // GitLab says so of who may not merge, too
 			if _, meErr := f.Me(ctx); meErr == nil {
-				err = &fault.Error{Class: fault.Forbidden, URL: f.at.Base.Host, Err: err}
+				err = f.rest.Fault(fault.Forbidden, err)
 			}
 			return false, err
 		}
@@ -199,7 +190,7 @@ func (f *Forge) whyNot(ctx context.Context, number int, cause error) (wait bool,
 	case "conflict", "need_rebase", "not_open", "commits_status":
 		class = fault.Conflict
 	}
-	return wait, &fault.Error{Class: class, URL: f.at.Base.Host, Err: fmt.Errorf("%w (%s)", cause, m.MergeStatus)}
+	return wait, f.rest.Fault(class, fmt.Errorf("%w (%s)", cause, m.MergeStatus))
 }
 
 // Files implements forge.Pulls.
@@ -213,6 +204,5 @@ func (f *Forge) Files(ctx context.Context, number int) ([]string, error) {
 	for _, d := range list {
 		out = append(out, d.Old, d.New)
 	}
-	slices.Sort(out)
-	return slices.Compact(out), err
+	return forge.Paths(out), err
 }

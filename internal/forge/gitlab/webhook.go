@@ -1,14 +1,11 @@
 package gitlab
 
 import (
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"strings"
 
 	"github.com/leat-dev/leat/internal/forge"
 	"github.com/leat-dev/leat/internal/secret"
-	"github.com/leat-dev/leat/internal/source/fault"
 )
 
 // Webhook implements forge.Webhook. GitLab signs nothing: the secret itself is in
@@ -41,8 +38,8 @@ func Webhook(header http.Header, body []byte, secrets []secret.Value) (forge.Eve
 			} `json:"last_commit"`
 		} `json:"merge_request"`
 	}
-	if err := json.Unmarshal(body, &p); err != nil {
-		return forge.Event{}, &fault.Error{Class: fault.Invalid, Err: fmt.Errorf("read webhook: %w", err)}
+	if err := forge.ReadHook(body, &p); err != nil {
+		return forge.Event{}, err
 	}
 	sender := p.User
 	if sender == nil {
@@ -51,13 +48,7 @@ func Webhook(header http.Header, body []byte, secrets []secret.Value) (forge.Eve
 	e := forge.Event{Repo: p.Project.Path, Sender: (&Forge{}).user(sender), ID: header.Get("X-Gitlab-Event-Uuid")}
 	switch p.Kind {
 	case "push", "tag_push":
-		e.Kind = forge.Pushed
-		if branch, is := strings.CutPrefix(p.Ref, "refs/heads/"); is {
-			e.Branch = branch
-		}
-		if strings.Trim(p.After, "0") != "" {
-			e.Commit = p.After
-		}
+		e.Moved(p.Ref, p.After)
 	case "merge_request":
 		e.Kind, e.Number, e.Commit = forge.PullChanged, p.Attributes.IID, p.Attributes.Last.ID
 		if strings.Contains(p.Attributes.Action, "approv") {

@@ -9,7 +9,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"time"
 
@@ -106,12 +105,7 @@ func (t Talk) Request(p Pull) forge.PullRequest {
 // Changes is the body of an edit, without labels.
 func Changes(e forge.Edit) map[string]any {
 	body := map[string]any{}
-	if e.Title != nil {
-		body["title"] = *e.Title
-	}
-	if e.Body != nil {
-		body["body"] = *e.Body
-	}
+	e.Into(body, "title", "body")
 	if e.State != nil {
 		body["state"] = string(*e.State)
 	}
@@ -127,13 +121,9 @@ func (t Talk) Files(ctx context.Context, number int) ([]string, error) {
 	list, err := rest.All[file](ctx, t.Rest, t.Path(number, "/files"), t.Page)
 	var out []string
 	for _, x := range list {
-		out = append(out, x.Name)
-		if x.Previous != "" {
-			out = append(out, x.Previous)
-		}
+		out = append(out, x.Name, x.Previous)
 	}
-	slices.Sort(out)
-	return slices.Compact(out), err
+	return forge.Paths(out), err
 }
 
 // comment is one below a pull request.

@@ -50,7 +50,8 @@ func (t Talk) Reviews(ctx context.Context, number int) ([]forge.Review, error) {
 	return out, nil
 }
 
-// Statuses implements forge.Judgements: both keep all that were ever set.
+// Statuses implements forge.Judgements: both keep all that were ever set, and give the
+// newest first.
 func (t Talk) Statuses(ctx context.Context, commit string) ([]forge.Status, error) {
 	type status struct {
 		ID          int64     `json:"id"`
@@ -62,7 +63,7 @@ func (t Talk) Statuses(ctx context.Context, commit string) ([]forge.Status, erro
 		Creator     *Account  `json:"creator"`
 		Updated     time.Time `json:"updated_at"`
 	}
-	list, err := rest.All[status](ctx, t.Rest, t.Repo+"/commits/"+rest.Escape(commit)+"/statuses", t.Page)
+	list, err := rest.Linked[status](ctx, t.Rest, t.Repo+"/commits/"+rest.Escape(commit)+"/statuses", t.Page).Newest()
 	if err != nil {
 		return nil, err
 	}

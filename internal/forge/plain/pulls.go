@@ -81,7 +81,7 @@ func (f *Forge) list(s state, q forge.Query) []forge.PullRequest {
 	var out []forge.PullRequest
 	for _, n := range slices.Backward(s.numbers()) {
 		p, ok := f.pull(s, n)
-		if ok && (q.State == "" || p.State == q.State) && (q.Head == "" || p.Head.Branch == q.Head) && (q.Base == "" || p.Base.Branch == q.Base) {
+		if ok && q.Matches(p) {
 			out = append(out, p)
 		}
 	}
@@ -145,8 +145,8 @@ func (f *Forge) Merge(ctx context.Context, number int, m forge.Merge) error {
 		if err != nil {
 			return entry{}, err
 		}
-		if p.State != forge.Open || p.Head.Commit != m.Commit {
-			return entry{}, &fault.Error{Class: fault.Conflict, Err: fmt.Errorf("pull request %d is %s, at %s", number, p.State, p.Head.Commit)}
+		if err := m.Against(p); err != nil {
+			return entry{}, &fault.Error{Class: fault.Conflict, Err: err}
 		}
 		return f.merged(ctx, p, m)
 	})

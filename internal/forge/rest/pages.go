@@ -11,49 +11,84 @@ import (
 	"github.com/leat-dev/leat/internal/source/fault"
 )
 
-// All reads a list over its pages, which the header Link names (RFC 8288), at most
-// forge.MaxListed items.
-func All[T any](ctx context.Context, c *Client, path string, query url.Values) ([]T, error) {
-	return Until(ctx, c, Call{Path: path, Query: query}, func(T) bool { return false })
+// List is a list that a service gives in parts.
+type List[T any] struct {
+	Client *Client
+	Path   string
+	Query  url.Values // of the first part
+	// Read reads a part: its items, and the query of the next part, nil at the end.
+	Read func(query url.Values) (items []T, next url.Values, err error)
 }
 
-// Until is All that ends after the first item for which last is true; that one is
-// part of the list.
-func Until[T any](ctx context.Context, c *Client, call Call, last func(T) bool) ([]T, error) {
-	call.Method = http.MethodGet
-	var out []T
-	for {
-		var page []T
-		call.Into = &page
-		a, err := c.Do(ctx, call)
-		if err != nil {
-			return nil, err
-		}
-		for _, item := range page {
-			out = append(out, item)
-			if last(item) || len(out) >= forge.MaxListed {
-				return out, nil
-			}
-		}
-		next := nextPage(a.Header)
-		if next == "" || len(page) == 0 {
-			return out, nil
-		}
-		if call, err = c.follow(call, next); err != nil {
-			return nil, err
-		}
+// All reads the whole list. One of more than forge.MaxListed items is TooLarge: who
+// decides over a change by a part of what is said of it decides wrong.
+func (l List[T]) All() ([]T, error) {
+	list, more, err := l.read()
+	if err == nil && more {
+		err = l.Client.Fault(fault.TooLarge, fmt.Errorf("GET %s: the list has more than %d items, and a part of it says too little", l.Path, forge.MaxListed))
 	}
-}
-
-// follow takes a link of the forge's, if it leads to the same host and path. Some
-// forges write the address that they believe to have: only its query counts.
-func (c *Client) follow(call Call, next string) (Call, error) {
-	u, err := url.Parse(next)
 	if err != nil {
-		return call, c.fault(fault.Unreachable, fmt.Errorf("GET %s: the link to the next page cannot be read", call.Path))
+		return nil, err
 	}
-	call.Query = u.Query()
-	return call, nil
+	return list, nil
+}
+
+// Newest reads at most forge.MaxListed items, of a list with the newest first.
+func (l List[T]) Newest() ([]T, error) {
+	list, _, err := l.read()
+	return list, err
+}
+
+func (l List[T]) read() (out []T, more bool, err error) {
+	for query := l.Query; query != nil; {
+		items, next, err := l.Read(query)
+		if err != nil {
+			return nil, false, err
+		}
+		out = append(out, items...)
+		if len(out) > forge.MaxListed || len(out) == forge.MaxListed && next != nil {
+			return out[:forge.MaxListed], true, nil
+		}
+		if query = next; len(items) == 0 {
+			break
+		}
+	}
+	return out, false, nil
+}
+
+// Linked is a list whose parts are named by the header Link (RFC 8288).
+func Linked[T any](ctx context.Context, c *Client, path string, query url.Values) List[T] {
+	if query == nil {
+		query = url.Values{}
+	}
+	return List[T]{Client: c, Path: path, Query: query, Read: func(query url.Values) ([]T, url.Values, error) {
+		var items []T
+		a, err := c.Do(ctx, Call{Method: http.MethodGet, Path: path, Query: query, Into: &items})
+		if err != nil {
+			return nil, nil, err
+		}
+		next, err := c.NextQuery(path, nextPage(a.Header))
+		return items, next, err
+	}}
+}
+
+// All reads a whole list whose parts are named by the header Link.
+func All[T any](ctx context.Context, c *Client, path string, query url.Values) ([]T, error) {
+	return Linked[T](ctx, c, path, query).All()
+}
+
+// NextQuery is the query of a link to the next part of a list, nil for no link. The path
+// stays ours, and so does the host: some forges write the address that they believe to
+// have, and no link may lead a token elsewhere.
+func (c *Client) NextQuery(path, link string) (url.Values, error) {
+	if link == "" {
+		return nil, nil
+	}
+	u, err := url.Parse(link)
+	if err != nil {
+		return nil, c.Fault(fault.Unreachable, fmt.Errorf("GET %s: the link to the next page cannot be read", path))
+	}
+	return u.Query(), nil
 }
 
 // nextPage finds the link with rel="next".

@@ -1,7 +1,7 @@
 // Package rest is what the clients of forges have in common: JSON over HTTP with
 // a token that goes to one host alone, pages, bounds, and faults made of answers.
 //
-//	c := rest.Client{Base: api, Authorize: func(r *http.Request) { … }}
+//	c, err := rest.Connect(conf, api, func(r *http.Request, token string) { r.Header.Set("Private-Token", token) })
 //	var pr pull
 //	err := c.Get(ctx, "/repos/team/fleet/pulls/7", nil, &pr)
 //	list, err := rest.All[pull](ctx, &c, "/repos/team/fleet/pulls", url.Values{"state": {"open"}})
@@ -34,6 +34,7 @@ type Client struct {
 	Base      *url.URL            // what paths are appended to
 	Authorize func(*http.Request) // adds the token
 	Transport http.RoundTripper   // nil for http.DefaultTransport
+	Header    http.Header         // of every request
 	Now       func() time.Time    // nil for the clock
 	// Class knows better than the status what an answer means; "" leaves it to it.
 	Class func(status int, message string) fault.Class
@@ -66,7 +67,6 @@ type Call struct {
 	Query  url.Values
 	Body   any // sent as JSON; nil for none
 	Into   any // decoded from JSON; nil drops the answer
-	Header http.Header
 }
 
 // Answer is what came back, without its body.
@@ -91,6 +91,20 @@ func (e *StatusError) Error() string {
 	return s
 }
 
+// Connect returns a client of the API at derived, or where c says that it is. authorize
+// puts the token into a request; it is not asked where there is none.
+func Connect(c forge.Config, derived *url.URL, authorize func(r *http.Request, token string)) (*Client, error) {
+	base, err := c.Address(derived)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{Base: base, Transport: c.Transport, Now: c.Now, Authorize: func(r *http.Request) {
+		if !c.Token.IsZero() {
+			authorize(r, c.Token.Reveal())
+		}
+	}}, nil
+}
+
 // Get reads path into a value.
 func (c *Client) Get(ctx context.Context, path string, query url.Values, into any) error {
 	_, err := c.Do(ctx, Call{Method: http.MethodGet, Path: path, Query: query, Into: into})
@@ -108,7 +122,7 @@ func (c *Client) Do(ctx context.Context, call Call) (Answer, error) {
 		return a, nil
 	}
 	if err := json.Unmarshal(a.body, call.Into); err != nil {
-		return a, c.fault(fault.Unreachable, fmt.Errorf("%s %s: the answer is not what a forge sends: %w; is the address of its API right?", call.Method, u.Path, err))
+		return a, c.Fault(fault.Unreachable, fmt.Errorf("%s %s: the answer is not what a forge sends: %w; is the address of its API right?", call.Method, u.Path, err))
 	}
 	return a, nil
 }
@@ -124,8 +138,19 @@ func (c *Client) address(call Call) *url.URL {
 	return &u
 }
 
-func (c *Client) fault(class fault.Class, err error) error {
+// Fault is an error of this forge.
+func (c *Client) Fault(class fault.Class, err error) error {
 	return &fault.Error{Class: class, URL: c.Base.Host, Err: err}
+}
+
+// Nobody is the answer of a forge that lets anybody ask, to us.
+func (c *Client) Nobody() error {
+	return c.Fault(fault.Auth, errors.New("the forge takes us for nobody; is there a token?"))
+}
+
+// NoBranch is the answer of a forge that lists branches by a part of their names.
+func (c *Client) NoBranch(name string) error {
+	return c.Fault(fault.NotFound, errors.New("there is no branch "+name))
 }
 
 func (c *Client) ask(ctx context.Context, call Call, u *url.URL) (Answer, error) {
@@ -154,7 +179,7 @@ func (c *Client) ask(ctx context.Context, call Call, u *url.URL) (Answer, error)
 	}
 	a := Answer{Status: res.StatusCode, Header: res.Header, body: body}
 	if len(body) > forge.MaxAnswer {
-		return a, c.fault(fault.TooLarge, fmt.Errorf("%s %s: the answer has more than %d bytes", call.Method, u.Path, forge.MaxAnswer))
+		return a, c.Fault(fault.TooLarge, fmt.Errorf("%s %s: the answer has more than %d bytes", call.Method, u.Path, forge.MaxAnswer))
 	}
 	if res.StatusCode < 200 || res.StatusCode > 299 {
 		return a, c.refused(call, res, body)
@@ -174,14 +199,14 @@ func (c *Client) request(ctx context.Context, call Call, u *url.URL) (*http.Requ
 	}
 	req, err := http.NewRequestWithContext(ctx, call.Method, u.String(), body)
 	if err != nil {
-		return nil, c.fault(fault.Invalid, errors.New("the address of the forge cannot be read"))
+		return nil, c.Fault(fault.Invalid, errors.New("the address of the forge cannot be read"))
 	}
 	if call.Body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "leat")
-	for name, values := range call.Header {
+	for name, values := range c.Header {
 		req.Header[name] = values
 	}
 	if c.Authorize != nil {
@@ -208,7 +233,7 @@ func (c *Client) broken(call Call, err error) error {
 		err = of.Err // its text holds the query
 	}
 	class := cmp.Or(fault.OfConnection(err), fault.Unreachable)
-	return c.fault(class, fmt.Errorf("%s %s: %w", call.Method, call.Path, err))
+	return c.Fault(class, fmt.Errorf("%s %s: %w", call.Method, call.Path, err))
 }
 
 // refused classes an answer that is no success.

@@ -72,9 +72,13 @@ func TestPagesEnd(t *testing.T) {
 		w.Header().Set("Link", fmt.Sprintf(`<http://%s%s?page=%d>; rel="next"`, r.Host, r.URL.Path, asked))
 		fmt.Fprint(w, `[`+strings.Repeat(`1,`, 99)+`1]`)
 	})
-	got, err := All[int](t.Context(), c, "/list", nil)
+	got, err := Linked[int](t.Context(), c, "/list", nil).Newest()
 	if err != nil || len(got) != forge.MaxListed || asked != forge.MaxListed/100 {
 		t.Errorf("got %d items in %d requests, %v", len(got), asked, err)
+	}
+	// What decides over a change is read whole or not at all.
+	if got, err := All[int](t.Context(), c, "/list", nil); fault.ClassOf(err) != fault.TooLarge || got != nil || !strings.Contains(err.Error(), "/list") {
+		t.Errorf("got %d items, %v; want TooLarge", len(got), err)
 	}
 }
 
