@@ -169,9 +169,9 @@ func TestValuesErrorsHoldNoValues(t *testing.T) {
 func TestSensitive(t *testing.T) {
 	refs := []meta.ValuesReference{{Kind: "Secret", Name: "doc"}, {Kind: "Secret", Name: "one", ValuesKey: "k", TargetPath: "a"}, {Kind: "ConfigMap", Name: "doc"}}
 	got := Sensitive(refs, func(_, name string) (map[string][]byte, bool) {
-		return map[string][]byte{"values.yaml": []byte("a: {b: hunter2-long, c: [short, other-secret]}"), "k": []byte("'quoted-secret'\n")}, true
+		return map[string][]byte{"values.yaml": []byte("a: {b: hunter2-long, c: [short, other-secret, 73190246, 5432]}"), "k": []byte("'quoted-secret'\n")}, true
 	})
-	want := []string{"a: {b: hunter2-long, c: [short, other-secret]}", "hunter2-long", "other-secret", "quoted-secret"}
+	want := []string{"7.3190246e+07", "73190246", "a: {b: hunter2-long, c: [short, other-secret, 73190246, 5432]}", "hunter2-long", "other-secret", "quoted-secret"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/fluxcd/pkg/apis/meta"
@@ -236,8 +237,8 @@ func sortValue(v any) {
 const minSensitive = 6
 
 // Sensitive returns the texts that refs take from Secrets, for masking what is
-// told of a release: each whole value that is set at a path, and each string
-// within a document.
+// told of a release: each whole value that is set at a path, and each string and
+// number within a document, numbers in the ways in which they are printed.
 func Sensitive(refs []meta.ValuesReference, lookup Lookup) []string {
 	found := map[string]bool{}
 	for _, ref := range refs {
@@ -262,6 +263,10 @@ func texts(v any, into map[string]bool) {
 	case []any:
 		for _, item := range v {
 			texts(item, into)
+		}
+	case float64: // as YAML is read here; an API server tells of an int64
+		for _, form := range []string{strconv.FormatFloat(v, 'f', -1, 64), fmt.Sprint(v)} {
+			texts(form, into)
 		}
 	case string:
 		if len(v) >= minSensitive {
