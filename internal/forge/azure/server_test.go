@@ -141,13 +141,8 @@ func (s *stage) short(p *forgetest.Pull) object {
 	return out
 }
 
-func (s *stage) one(serve func(*forgetest.Pull, forgetest.Request, map[string]any) forgetest.Answer) func(forgetest.Request, map[string]any) forgetest.Answer {
-	return func(r forgetest.Request, in map[string]any) forgetest.Answer {
-		if p := s.Pull(r.Int("n")); p != nil {
-			return serve(p, r, in)
-		}
-		return forgetest.Refuse(404, "GitPullRequestNotFoundException: TF401180: The requested pull request was not found.")
-	}
+func (s *stage) one(serve forgetest.OnPull) forgetest.Serve {
+	return s.One("GitPullRequestNotFoundException: TF401180: The requested pull request was not found.", serve)
 }
 
 func (s *stage) pullRoutes(srv *forgetest.Strict) {
@@ -344,11 +339,7 @@ func (s *stage) sayRoutes(srv *forgetest.Strict) {
 // Forge implements forgetest.Stage.
 func (s *stage) Forge(t *testing.T, who string, wrap func(http.RoundTripper) http.RoundTripper) forge.Forge {
 	t.Helper()
-	f, err := New(forge.Config{URL: "https://dev.azure.com/org/project/_git/fleet", API: s.url + "/org", Token: secret.Of(forgetest.Token(who)), Transport: wrap(http.DefaultTransport)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
+	return forgetest.Dial(t, New, forge.Config{URL: "https://dev.azure.com/org/project/_git/fleet", API: s.url + "/org", Token: secret.Of(forgetest.Token(who)), Transport: wrap(http.DefaultTransport)})
 }
 
 // Review is World's, but that an author may vote.

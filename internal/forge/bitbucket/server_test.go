@@ -152,13 +152,8 @@ func (s *stage) pull(p *forgetest.Pull) object {
 		"links":      object{"self": []any{object{"href": fmt.Sprintf("https://git.example.com/projects/TEAM/repos/fleet/pull-requests/%d", p.Number)}}}}
 }
 
-func (s *stage) one(serve func(*forgetest.Pull, forgetest.Request, map[string]any) forgetest.Answer) func(forgetest.Request, map[string]any) forgetest.Answer {
-	return func(r forgetest.Request, in map[string]any) forgetest.Answer {
-		if p := s.Pull(r.Int("n")); p != nil {
-			return serve(p, r, in)
-		}
-		return forgetest.Refuse(404, "Pull request does not exist")
-	}
+func (s *stage) one(serve forgetest.OnPull) forgetest.Serve {
+	return s.One("Pull request does not exist", serve)
 }
 
 // locked refuses a version that is not the last.
@@ -296,12 +291,9 @@ func (s *stage) sayRoutes(srv *forgetest.Strict) {
 		return forgetest.Answer{Status: 204}
 	})
 	srv.Handle("GET /rest/build-status/1.0/commits/{sha}", []string{"start"}, func(r forgetest.Request, _ map[string]any) forgetest.Answer {
-		var out []any
-		for _, st := range s.Statuses {
-			if st.Commit == r.PathValue("sha") {
-				out = append(out, object{"state": st.State, "key": st.Context, "url": st.URL, "description": "", "dateAdded": st.At.UnixMilli()})
-			}
-		}
+		out := forgetest.List(s.StatusesOf(r.PathValue("sha")), func(st forgetest.Status) any {
+			return object{"state": st.State, "key": st.Context, "url": st.URL, "description": "", "dateAdded": st.At.UnixMilli()}
+		})
 		return page(r, out)
 	})
 }
@@ -309,11 +301,7 @@ func (s *stage) sayRoutes(srv *forgetest.Strict) {
 // Forge implements forgetest.Stage.
 func (s *stage) Forge(t *testing.T, who string, wrap func(http.RoundTripper) http.RoundTripper) forge.Forge {
 	t.Helper()
-	f, err := New(forge.Config{URL: s.url + "/projects/TEAM/repos/fleet", Token: secret.Of(forgetest.Token(who)), Transport: wrap(http.DefaultTransport)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
+	return forgetest.Dial(t, New, forge.Config{URL: s.url + "/projects/TEAM/repos/fleet", Token: secret.Of(forgetest.Token(who)), Transport: wrap(http.DefaultTransport)})
 }
 
 // Can implements forgetest.Stage.

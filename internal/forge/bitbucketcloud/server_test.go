@@ -163,13 +163,8 @@ func (s *stage) participants(p *forgetest.Pull) []any {
 	return out
 }
 
-func (s *stage) one(serve func(*forgetest.Pull, forgetest.Request, map[string]any) forgetest.Answer) func(forgetest.Request, map[string]any) forgetest.Answer {
-	return func(r forgetest.Request, in map[string]any) forgetest.Answer {
-		if p := s.Pull(r.Int("n")); p != nil {
-			return serve(p, r, in)
-		}
-		return forgetest.Refuse(404, "Resource not found")
-	}
+func (s *stage) one(serve forgetest.OnPull) forgetest.Serve {
+	return s.One("Resource not found", serve)
 }
 
 // condition is one of Bitbucket's query language, as the adapter writes it.
@@ -330,12 +325,7 @@ func (s *stage) sayRoutes(srv *forgetest.Strict) {
 		return forgetest.Answer{Status: 201, Body: status(st)}
 	})
 	srv.Handle("GET "+repo+"/commit/{sha}/statuses", []string{"pagelen", "page"}, func(r forgetest.Request, _ map[string]any) forgetest.Answer {
-		var out []any
-		for _, st := range s.Statuses {
-			if st.Commit == r.PathValue("sha") {
-				out = append(out, status(st))
-			}
-		}
+		out := forgetest.List(s.StatusesOf(r.PathValue("sha")), func(st forgetest.Status) any { return status(st) })
 		return page(r, out)
 	})
 }
@@ -343,11 +333,7 @@ func (s *stage) sayRoutes(srv *forgetest.Strict) {
 // Forge implements forgetest.Stage.
 func (s *stage) Forge(t *testing.T, who string, wrap func(http.RoundTripper) http.RoundTripper) forge.Forge {
 	t.Helper()
-	f, err := New(forge.Config{URL: "https://bitbucket.org/team/fleet", API: s.url + "/2.0", Token: secret.Of(forgetest.Token(who)), Transport: wrap(http.DefaultTransport)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
+	return forgetest.Dial(t, New, forge.Config{URL: "https://bitbucket.org/team/fleet", API: s.url + "/2.0", Token: secret.Of(forgetest.Token(who)), Transport: wrap(http.DefaultTransport)})
 }
 
 // Can implements forgetest.Stage.

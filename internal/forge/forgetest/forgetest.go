@@ -64,6 +64,12 @@ type Abilities struct {
 	Local      bool   // there is no service that can be down, and there are no pages
 }
 
+// Dial opens a forge that cannot fail to be opened.
+func Dial[F forge.Forge](t *testing.T, open func(forge.Config) (F, error), c forge.Config) forge.Forge {
+	t.Helper()
+	return must(open(c))(t)
+}
+
 // plainly leaves requests as they are.
 func plainly(rt http.RoundTripper) http.RoundTripper { return rt }
 

@@ -63,9 +63,36 @@ func Refuse(status int, message string) Answer { return Answer{Status: status, B
 
 type refusal string
 
+// Serve answers a request; in are the fields of its body.
+type Serve func(r Request, in map[string]any) Answer
+
+// OnPull answers a request about a pull request.
+type OnPull func(p *Pull, r Request, in map[string]any) Answer
+
+// One finds the pull request that a path names by {n}; absent is what the service says
+// where there is none.
+func (w *World) One(absent string, serve OnPull) Serve {
+	return func(r Request, in map[string]any) Answer {
+		if p := w.Pull(r.Int("n")); p != nil {
+			return serve(p, r, in)
+		}
+		return Refuse(http.StatusNotFound, absent)
+	}
+}
+
+// Rewrite changes the title and the body, where a request has them under these names.
+func (p *Pull) Rewrite(in map[string]any, title, body string) {
+	if v, ok := in[title].(string); ok {
+		p.Title = v
+	}
+	if v, ok := in[body].(string); ok {
+		p.Body = v
+	}
+}
+
 // Handle serves a pattern of net/http. fields are the parameters of the query, and
 // of the JSON body, that the service knows.
-func (s *Strict) Handle(pattern string, fields []string, serve func(Request, map[string]any) Answer) {
+func (s *Strict) Handle(pattern string, fields []string, serve Serve) {
 	if s.mux == nil {
 		s.mux = http.NewServeMux()
 		s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {

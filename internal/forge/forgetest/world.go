@@ -191,6 +191,11 @@ func (w *World) NotesOf(number int, keep func(Note) bool) []Note {
 	return out
 }
 
+// StatusesOf lists the statuses of a commit.
+func (w *World) StatusesOf(commit string) []Status {
+	return slices.DeleteFunc(slices.Clone(w.Statuses), func(s Status) bool { return s.Commit != commit })
+}
+
 // Review adds a review of the head as it is.
 func (w *World) Review(_ *testing.T, who string, number int, v forge.Verdict) error {
 	w.Lock()

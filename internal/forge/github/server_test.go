@@ -150,30 +150,18 @@ func (s *stage) pullRoutes(srv *forgetest.Strict) {
 		}
 		return forgetest.Answer{Status: 201, Body: s.pull(p)}
 	})
-	one := func(serve func(*forgetest.Pull, forgetest.Request, map[string]any) forgetest.Answer) func(forgetest.Request, map[string]any) forgetest.Answer {
-		return func(r forgetest.Request, in map[string]any) forgetest.Answer {
-			if p := s.Pull(r.Int("n")); p != nil {
-				return serve(p, r, in)
-			}
-			return forgetest.Refuse(404, "Not Found")
-		}
-	}
+	one := func(serve forgetest.OnPull) forgetest.Serve { return s.One("Not Found", serve) }
 	srv.Handle("GET "+repo+"/pulls/{n}", nil, one(func(p *forgetest.Pull, _ forgetest.Request, _ map[string]any) forgetest.Answer {
 		return forgetest.OK(s.pull(p))
 	}))
 	srv.Handle("PATCH "+repo+"/pulls/{n}", []string{"title", "body", "state"}, one(func(p *forgetest.Pull, _ forgetest.Request, in map[string]any) forgetest.Answer {
-		if v, ok := in["title"].(string); ok {
-			p.Title = v
-		}
-		if v, ok := in["body"].(string); ok {
-			p.Body = v
-		}
+		p.Rewrite(in, "title", "body")
 		if v, ok := in["state"].(string); ok {
 			p.State = forge.State(v)
 		}
 		return forgetest.OK(s.pull(p))
 	}))
-	label := func(keep bool) func(*forgetest.Pull, forgetest.Request, map[string]any) forgetest.Answer {
+	label := func(keep bool) forgetest.OnPull {
 		return func(p *forgetest.Pull, _ forgetest.Request, in map[string]any) forgetest.Answer {
 			if !keep {
 				p.Labels = nil
@@ -262,11 +250,7 @@ func (s *stage) status(st forgetest.Status) any {
 // Forge implements forgetest.Stage.
 func (s *stage) Forge(t *testing.T, who string, wrap func(http.RoundTripper) http.RoundTripper) forge.Forge {
 	t.Helper()
-	f, err := New(forge.Config{URL: "https://github.example.com/team/fleet", API: s.url, Token: secret.Of(forgetest.Token(who)), Transport: wrap(http.DefaultTransport)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
+	return forgetest.Dial(t, New, forge.Config{URL: "https://github.example.com/team/fleet", API: s.url, Token: secret.Of(forgetest.Token(who)), Transport: wrap(http.DefaultTransport)})
 }
 
 // Can implements forgetest.Stage.

@@ -106,14 +106,7 @@ func (s *stage) request(p *forgetest.Pull) any {
 		"detailed_merge_status": status, "labels": append([]string{}, p.Labels...), "created_at": p.Created, "updated_at": p.Updated}
 }
 
-func (s *stage) one(serve func(*forgetest.Pull, forgetest.Request, map[string]any) forgetest.Answer) func(forgetest.Request, map[string]any) forgetest.Answer {
-	return func(r forgetest.Request, in map[string]any) forgetest.Answer {
-		if p := s.Pull(r.Int("n")); p != nil {
-			return serve(p, r, in)
-		}
-		return forgetest.Refuse(404, "404 Not found")
-	}
-}
+func (s *stage) one(serve forgetest.OnPull) forgetest.Serve { return s.One("404 Not found", serve) }
 
 func (s *stage) requestRoutes(srv *forgetest.Strict) {
 	srv.Handle("GET "+repo+"/merge_requests", []string{"state", "source_branch", "target_branch", "order_by", "sort"}, func(r forgetest.Request, _ map[string]any) forgetest.Answer {
@@ -140,12 +133,7 @@ func (s *stage) requestRoutes(srv *forgetest.Strict) {
 		return forgetest.OK(s.request(p))
 	}))
 	srv.Handle("PUT "+one, []string{"title", "description", "state_event", "labels"}, s.one(func(p *forgetest.Pull, _ forgetest.Request, in map[string]any) forgetest.Answer {
-		if v, ok := in["title"].(string); ok {
-			p.Title = v
-		}
-		if v, ok := in["description"].(string); ok {
-			p.Body = v
-		}
+		p.Rewrite(in, "title", "description")
 		if v, ok := in["state_event"].(string); ok {
 			p.State = map[string]forge.State{"close": forge.Closed, "reopen": forge.Open}[v]
 		}
@@ -242,12 +230,7 @@ func (s *stage) sayRoutes(srv *forgetest.Strict) {
 		return forgetest.Answer{Status: 201, Body: s.status(st)}
 	})
 	srv.Handle("GET "+repo+"/repository/commits/{sha}/statuses", []string{"all"}, func(r forgetest.Request, _ map[string]any) forgetest.Answer {
-		var out []any
-		for _, st := range s.Statuses {
-			if st.Commit == r.PathValue("sha") {
-				out = append(out, s.status(st))
-			}
-		}
+		out := forgetest.List(s.StatusesOf(r.PathValue("sha")), func(st forgetest.Status) any { return s.status(st) })
 		return forgetest.OK(out)
 	})
 }
@@ -259,11 +242,7 @@ func (s *stage) status(st forgetest.Status) any {
 // Forge implements forgetest.Stage.
 func (s *stage) Forge(t *testing.T, who string, wrap func(http.RoundTripper) http.RoundTripper) forge.Forge {
 	t.Helper()
-	f, err := New(forge.Config{URL: s.url + "/team/fleet", Token: secret.Of(forgetest.Token(who)), Transport: wrap(http.DefaultTransport)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
+	return forgetest.Dial(t, New, forge.Config{URL: s.url + "/team/fleet", Token: secret.Of(forgetest.Token(who)), Transport: wrap(http.DefaultTransport)})
 }
 
 // Can implements forgetest.Stage.
