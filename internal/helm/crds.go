@@ -9,6 +9,7 @@ import (
 
 	v2 "github.com/fluxcd/helm-controller/api/v2"
 	"helm.sh/helm/v4/pkg/action"
+	chart "helm.sh/helm/v4/pkg/chart/v2"
 	"helm.sh/helm/v4/pkg/chart/v2/util"
 	helmkube "helm.sh/helm/v4/pkg/kube"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -93,12 +94,12 @@ func (r *run) served(crds helmkube.ResourceList) error {
 // crds returns the definitions of the chart and of the subcharts that are on,
 // with the labels of their origin.
 func (r *run) crds(conf *action.Configuration) (helmkube.ResourceList, error) {
-	chart := r.chart()
-	if err := util.ProcessDependencies(chart, release.CopyValues(r.job.Values)); err != nil {
-		return nil, fmt.Errorf("process chart dependencies: %w", err)
+	files, err := r.definitions()
+	if err != nil {
+		return nil, err
 	}
 	var out helmkube.ResourceList
-	for _, file := range chart.CRDObjects() {
+	for _, file := range files {
 		list, err := conf.KubeClient.Build(bytes.NewReader(file.File.Data), false)
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", file.Filename, err)
@@ -114,6 +115,19 @@ func (r *run) crds(conf *action.Configuration) (helmkube.ResourceList, error) {
 		}
 	}
 	return out, nil
+}
+
+// definitions are the files of the crds folders of the job's chart and of the
+// subcharts that its values switch on.
+func (r *run) definitions() ([]chart.CRD, error) {
+	if r.job.Chart == nil || len(r.job.Chart.CRDObjects()) == 0 {
+		return nil, nil
+	}
+	c := r.chart()
+	if err := util.ProcessDependencies(c, release.CopyValues(r.job.Values)); err != nil {
+		return nil, fmt.Errorf("process chart dependencies: %w", err)
+	}
+	return c.CRDObjects(), nil
 }
 
 // origin are the labels that every object of a release has.

@@ -21,8 +21,9 @@ import (
 const lookAhead = 4096
 
 // inventory returns what a release consists of: the objects of its manifest and
-// the CRDs of its chart, hooks left out (helm-controller v1.6.4
-// internal/inventory).
+// the CRDs of its chart, hooks and subcharts that are switched off left out
+// (helm-controller v1.6.4 internal/inventory; the chart that is looked at there
+// is the one that Helm has dropped those from).
 func (r *run) inventory(rel *relv1.Release) *v2.ResourceInventory {
 	entries, known := r.built[rel.Manifest]
 	if !known {
@@ -37,10 +38,11 @@ func (r *run) inventory(rel *relv1.Release) *v2.ResourceInventory {
 		entries = r.entries(objects)
 	}
 	inv := &v2.ResourceInventory{Entries: slices.Clip(entries)}
-	if r.job.Chart == nil {
-		return inv
+	definitions, err := r.definitions()
+	if err != nil {
+		r.notes = append(r.notes, "failed to build inventory: "+r.lines.hide.text(err.Error()))
 	}
-	for _, crd := range r.job.Chart.CRDObjects() {
+	for _, crd := range definitions {
 		objects, err := readObjects(bytes.NewReader(crd.File.Data))
 		if err != nil {
 			r.notes = append(r.notes, fmt.Sprintf("failed to read %s: %v", crd.Filename, err))

@@ -2,6 +2,7 @@ package helm_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	v2 "github.com/fluxcd/helm-controller/api/v2"
@@ -76,4 +77,33 @@ func value(t *testing.T, w world.World) string {
 	}
 	got, _, _ := unstructured.NestedString(u.Object, "data", "k")
 	return got
+}
+
+// The inventory holds the definitions of subcharts that are switched on, and no
+// others.
+func TestInventoryOfSubcharts(t *testing.T) {
+	definition := func(name string) *common.File {
+		return &common.File{Name: "crds/" + name + ".yaml", Data: []byte("apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: " + name + ".example.org}\n")}
+	}
+	j := job("red")
+	j.Object.Spec.Install = &v2.Install{CRDs: v2.Skip}
+	j.Values["off"] = map[string]any{"enabled": false}
+	j.Chart.Files = []*common.File{definition("own")}
+	for _, name := range []string{"on", "off"} {
+		j.Chart.Metadata.Dependencies = append(j.Chart.Metadata.Dependencies, &chart.Dependency{Name: name, Version: "1.0.0", Condition: name + ".enabled"})
+		sub := &chart.Chart{Metadata: &chart.Metadata{APIVersion: "v2", Name: name, Version: "1.0.0"}, Files: []*common.File{definition(name)}}
+		j.Chart.AddDependency(sub)
+	}
+	out, err := driver(t, memory.New(memory.Options{})).Install(t.Context(), j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range out.Inventory.Entries {
+		got = append(got, e.ID)
+	}
+	want := []string{"default_a__ConfigMap", "_own.example.org_apiextensions.k8s.io_CustomResourceDefinition", "_on.example.org_apiextensions.k8s.io_CustomResourceDefinition"}
+	if !slices.Equal(got, want) {
+		t.Errorf("the inventory is %v, want %v", got, want)
+	}
 }
