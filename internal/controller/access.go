@@ -215,7 +215,7 @@ func (a *Access) converge(ctx context.Context, obj *unstructured.Unstructured) (
 	}
 	a.events.record(obj, rep.Events, time.Now())
 	if !rep.Finalize {
-		a.views.put(next)
+		a.views.wrote(next)
 	}
 	return rep, nil
 }
@@ -236,7 +236,7 @@ func (a *Access) refresh(ctx context.Context, key object.Key) {
 	obj, err := a.cfg.World.Get(ctx, object.Ref{Key: key, Version: access.Version})
 	switch {
 	case err == nil:
-		a.views.put(obj)
+		a.views.wrote(obj)
 	case apierrors.IsNotFound(err):
 		if old := a.views.get(key); old != nil {
 			a.views.remove(key, version(old))

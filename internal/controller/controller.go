@@ -243,7 +243,7 @@ func (c *Controller) refresh(ctx context.Context, key object.Key) {
 	obj, err := c.cfg.World.Get(ctx, unit.Ref(key))
 	switch {
 	case err == nil:
-		c.views.put(obj)
+		c.views.wrote(obj)
 	case apierrors.IsNotFound(err):
 		if old := c.views.get(key); old != nil {
 			c.views.remove(key, version(old))
@@ -292,14 +292,14 @@ func (c *Controller) writeDown(ctx context.Context, obj *unstructured.Unstructur
 	case rep.Finalize:
 		next, err := c.commit.Release(ctx, obj, finalizer)
 		if err == nil && next != obj {
-			c.views.put(next)
+			c.views.wrote(next)
 		}
 		return err
 	case rep.Status == nil:
-		c.views.put(obj)
+		c.views.wrote(obj)
 		return nil
 	case rep.Soft:
-		c.views.put(obj)
+		c.views.wrote(obj)
 		c.soft.later(object.KeyOf(obj), obj, rep)
 		return nil
 	}
@@ -311,7 +311,7 @@ func (c *Controller) writeStatus(ctx context.Context, obj *unstructured.Unstruct
 	if err != nil {
 		return err
 	}
-	c.views.put(next)
+	c.views.wrote(next)
 	return nil
 }
 

@@ -104,14 +104,24 @@ func (v *views) all() []*unstructured.Unstructured {
 	return out
 }
 
-// put takes an object from a watch, or the answer of our own write, whichever
-// is newer.
+// put takes an object from a watch.
 func (v *views) put(obj *unstructured.Unstructured) {
+	v.take(obj, func(old *unstructured.Unstructured) bool { return old == nil || version(old) < version(obj) })
+}
+
+// wrote takes the answer of our own write, or read. One of an object that is not there
+// any more is no news: the watch told of its end before we were answered.
+func (v *views) wrote(obj *unstructured.Unstructured) {
+	v.take(obj, func(old *unstructured.Unstructured) bool { return old != nil && version(old) < version(obj) })
+}
+
+// take keeps an object that is news beside what is known of it.
+func (v *views) take(obj *unstructured.Unstructured, news func(old *unstructured.Unstructured) bool) {
 	obj.SetManagedFields(nil)
 	key := object.KeyOf(obj)
 	v.mu.Lock()
 	old := v.objects[key]
-	if old != nil && version(old) >= version(obj) {
+	if !news(old) {
 		v.mu.Unlock()
 		return
 	}
