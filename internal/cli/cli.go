@@ -77,7 +77,7 @@ func Main(ctx context.Context, args []string, env Env) int {
 	}
 	exit := exitOf(err)
 	if exit.Err != nil {
-		fmt.Fprintln(env.Err, "leat: "+exit.Err.Error())
+		fmt.Fprintln(plain{env.Err}, "leat: "+exit.Err.Error()) // it may quote what a repository says
 	}
 	return exit.Code
 }

@@ -240,11 +240,11 @@ func (f *planFlags) replan(ctx context.Context, env Env, cfg app.PlanConfig) err
 			_, _ = io.WriteString(env.Out, "\x1b[2J\x1b[H") // a fresh screen; what cannot be written is lost either way
 		}
 		if err != nil {
-			fmt.Fprintln(env.Err, "leat: "+err.Error())
+			fmt.Fprintln(plain{env.Err}, "leat: "+err.Error())
 			return
 		}
 		if err := f.meant.permit(cfg.Revisions.Dir, plan); err != nil {
-			fmt.Fprintln(env.Err, "leat: "+err.Error())
+			fmt.Fprintln(plain{env.Err}, "leat: "+err.Error())
 		}
 		plan.Tool = "leat " + Version
 		_ = f.write(env.Out, present.Make(plan))
