@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/leat-dev/leat/internal/carry"
 	"github.com/leat-dev/leat/internal/forge"
@@ -65,7 +66,7 @@ func Rollback(ctx context.Context, cfg RollbackConfig) (out carry.Rolled, err er
 	in := carry.Rolling{Fleet: c.Fleet, DryRun: cfg.DryRun}
 	known := false
 	if in.Environment, known = c.Flow.Environment(cfg.Environment); !known {
-		return out, fmt.Errorf("there is no environment %s; leat.yaml has %v", cfg.Environment, c.Flow.Names())
+		return out, fmt.Errorf("there is no environment %s; leat.yaml has %s", cfg.Environment, strings.Join(c.Flow.Names(), ", "))
 	}
 	if cfg.To != "" {
 		if in.To, err = c.Repo.Resolve(cfg.To); err != nil {

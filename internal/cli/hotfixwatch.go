@@ -44,7 +44,7 @@ func (f *hotfixFlags) watch(ctx context.Context, env Env, at carry.Running, time
 		fmt.Fprintf(env.Out, "%s of %s at %s\n", at.Branch, at.Repo.URL(), at.Head.String()[:10])
 		cfg.Tell = func(w app.Watched) {
 			line := fmt.Sprintf("%6s  %-12s  %-8s %s%s", w.Took.Round(100*time.Millisecond), w.Environment, w.Stage, w.Why, w.Err)
-			fmt.Fprintln(env.Out, strings.TrimRight(line, " "))
+			fmt.Fprintln(plain{env.Out}, strings.TrimRight(line, " "))
 		}
 	}
 	all := app.WatchDelivery(ctx, cfg)
@@ -54,13 +54,18 @@ func (f *hotfixFlags) watch(ctx context.Context, env Env, at carry.Running, time
 		}
 	}
 	var late []string
+	took, after := time.Duration(0), ""
 	for _, w := range all {
+		took = max(took, w.Took)
 		if !w.Done() {
 			late = append(late, fmt.Sprintf("%s: %s", w.Environment, cmp.Or(w.Err, w.Why, "nothing is known of it")))
 		}
 	}
+	if took > 0 { // else no cluster was waited for
+		after = fmt.Sprintf("after %s ", min(took, timeout).Round(time.Second))
+	}
 	if len(late) > 0 {
-		return fmt.Errorf("after %s not every environment runs %s:\n  %s", timeout, at.Head.String()[:10], strings.Join(late, "\n  "))
+		return fmt.Errorf("%snot every environment runs %s:\n  %s", after, at.Head.String()[:10], strings.Join(late, "\n  "))
 	}
 	return nil
 }
