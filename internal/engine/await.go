@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -61,6 +62,17 @@ func (c *kustomizing) waitSince(what string) time.Time {
 	return c.memo.since
 }
 
+// waited ends a wait of a sort that is over: the next one, also for the same thing, is
+// another wait with all of its time.
+func (c *kustomizing) waited(sort string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, on, _ := strings.Cut(c.memo.waitOn, " ")
+	if strings.HasPrefix(on, sort+" ") {
+		c.memo.waitOn, c.memo.since = "", time.Time{}
+	}
+}
+
 // health ends the run well when everything that the spec asks for is ready.
 func (c *kustomizing) health(ctx context.Context) error {
 	targets := c.targets()
@@ -89,6 +101,7 @@ func (c *kustomizing) verdict(results map[object.Key]health.Result, since time.T
 	c.run.Again = v.Again
 	switch v.State {
 	case health.Passed:
+		c.waited("health")
 		c.run.HealthText = v.Message
 		return nil
 	case health.Waiting:

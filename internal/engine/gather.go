@@ -80,6 +80,7 @@ func (c *kustomizing) build(ctx context.Context, art *meta.Artifact) error {
 	if err != nil {
 		return c.unopened(art, err)
 	}
+	c.waited("artifact")
 	vars, err := c.variables(ctx)
 	if err != nil {
 		return err

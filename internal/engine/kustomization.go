@@ -162,6 +162,7 @@ func (c *kustomizing) apply(ctx context.Context) error {
 		c.track(c.recorded.With(res.Tracked...))
 		return c.awaitStage(res.Pending)
 	}
+	c.waited("stage")
 	return nil
 }
 
