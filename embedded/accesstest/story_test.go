@@ -141,8 +141,10 @@ func (s *stand) takenBack(r access.Request) {
 	if _, err := s.dyn.Resource(accounts).Namespace(access.Namespace).Get(s.Context(), r.Account(), metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 		s.Errorf("the account: got %v, want none", err)
 	}
-	if _, err := s.dyn.Resource(roles).Get(s.Context(), r.Account(), metav1.GetOptions{}); !apierrors.IsNotFound(err) {
-		s.Errorf("the role: got %v, want none", err)
+	for _, part := range r.Parts() {
+		if _, err := s.dyn.Resource(roles).Get(s.Context(), part.Name, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+			s.Errorf("the role: got %v, want none", err)
+		}
 	}
 	if r.Status.Grant != nil && r.Status.Grant.Token != "" {
 		s.Error("the token is still there")

@@ -2,7 +2,7 @@
 // which role and for how long, who may approve it, what a grant holds, when it
 // ends, and what was written meanwhile.
 //
-//	snapshot, err := access.Take("edit", role.Rules, access.Bounds{})
+//	snapshot, err := access.Take("ClusterRole edit", role.Rules, access.Bounds{})
 //	step := access.Next(access.Case{Request: r, Policy: p, Decisions: ds}, now)
 //	step.Do // access.Grant: package grant does it
 //
@@ -66,7 +66,7 @@ type Request struct {
 type RequestSpec struct {
 	Requester   Person `json:"requester"`
 	Environment string `json:"environment"` // name of the AccessPolicy
-	Role        string `json:"role"`        // a ClusterRole
+	Role        string `json:"role"`        // a ClusterRole, or a Role of the namespaces, as the policy says
 	// Namespaces are those in which the role is asked for; none with ClusterWide.
 	Namespaces  []string        `json:"namespaces,omitempty"`
 	ClusterWide bool            `json:"clusterWide,omitempty"`
@@ -214,8 +214,11 @@ func (r Request) User() string { return "system:serviceaccount:" + Namespace + "
 // Snapshot is what a grant holds: the rules of a role at one moment, without those
 // that would let their holder prolong or copy it.
 type Snapshot struct {
-	Digest string              `json:"digest"`
-	Rules  []rbacv1.PolicyRule `json:"rules"`
+	Digest string `json:"digest"`
+	// Rules are those of a ClusterRole; they hold wherever the grant does.
+	Rules []rbacv1.PolicyRule `json:"rules,omitempty"`
 	// Left are the rights of the role that the grant does not have, with the reason.
 	Left []string `json:"left,omitempty"`
+	// Namespaces have the rules of Roles in place of Rules.
+	Namespaces []InNamespace `json:"namespaces,omitempty"`
 }

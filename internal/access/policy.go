@@ -72,9 +72,10 @@ type PolicySpec struct {
 	AtEnd string           `json:"atEnd,omitempty"`
 }
 
-// RoleRule allows a ClusterRole to be asked for.
+// RoleRule allows a role to be asked for.
 type RoleRule struct {
 	Name string `json:"name"`
+	Kind string `json:"kind,omitempty"` // ClusterRole (default) or Role
 	// Namespaces are those that it may be asked for in; with ClusterWide all.
 	Namespaces  []string        `json:"namespaces,omitempty"`
 	ClusterWide bool            `json:"clusterWide,omitempty"`
@@ -116,7 +117,7 @@ func (p Policy) check() error {
 			}
 		}
 	}
-	return nil
+	return checkRoles(s.Roles)
 }
 
 // wait is how long a request waits for approval; the policy may be nil.

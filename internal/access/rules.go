@@ -1,9 +1,6 @@
 package access
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,10 +8,12 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 )
 
-// Bounds of a role that can be granted: rules, and bytes of their JSON.
+// Bounds of a role that can be granted: rules, and bytes of their JSON; and how many
+// rights are told that it does not have.
 const (
 	maxRules     = 512
 	maxRuleBytes = 128 << 10
+	maxLeft      = 100
 )
 
 // Bounds are what a grant is taken for.
@@ -30,40 +29,40 @@ func (b Bounds) accepts(d danger) bool {
 	return d.risk != "" && slices.Contains(b.Accept, d.risk) && !(d.risk == RiskSecrets && b.ClusterWide)
 }
 
-// Take returns what a grant of a role may hold. What is dangerous and named is left
+// Take returns what a grant of a role ("ClusterRole edit") may hold. What is dangerous and named is left
 // out; a wildcard that covers it is an error, because what else it covers cannot be
 // listed here.
 func Take(role string, rules []rbacv1.PolicyRule, b Bounds) (Snapshot, error) {
 	if len(rules) > maxRules {
-		return Snapshot{}, fmt.Errorf("ClusterRole %s has %d rules, more than %d", role, len(rules), maxRules)
+		return Snapshot{}, fmt.Errorf("%s has %d rules, more than %d", role, len(rules), maxRules)
 	}
-	t := taking{Bounds: b}
+	t := taking{Bounds: b, told: map[string]bool{}}
 	for i, rule := range rules {
 		if err := t.take(rule); err != nil {
-			return Snapshot{}, fmt.Errorf("ClusterRole %s, rule %d (%s): %w", role, i+1, RuleText(rule), err)
+			return Snapshot{}, fmt.Errorf("%s, rule %d (%s): %w", role, i+1, RuleText(rule), err)
 		}
 	}
 	if len(rules) == 0 {
-		return Snapshot{}, fmt.Errorf("ClusterRole %s has no rules", role)
+		return Snapshot{}, fmt.Errorf("%s has no rules", role)
 	}
 	if len(t.rules) == 0 {
-		return Snapshot{}, fmt.Errorf("ClusterRole %s holds nothing that can be granted: %s", role, strings.Join(t.left, "; "))
+		return Snapshot{}, fmt.Errorf("%s holds nothing that can be granted: %s", role, strings.Join(t.left, "; "))
 	}
-	text, err := json.Marshal(t.rules)
+	digest, err := digestOf(t.rules)
 	if err != nil {
-		return Snapshot{}, err
+		return Snapshot{}, fmt.Errorf("%s has %w", role, err)
 	}
-	if len(text) > maxRuleBytes {
-		return Snapshot{}, fmt.Errorf("ClusterRole %s has rules of %d bytes, more than %d", role, len(text), maxRuleBytes)
+	if more := len(t.left) - maxLeft; more > 0 {
+		t.left = append(t.left[:maxLeft], fmt.Sprintf("and %d more", more))
 	}
-	sum := sha256.Sum256(text)
-	return Snapshot{Digest: "sha256:" + hex.EncodeToString(sum[:]), Rules: t.rules, Left: t.left}, nil
+	return Snapshot{Digest: digest, Rules: t.rules, Left: t.left}, nil
 }
 
 type taking struct {
 	Bounds
 	rules []rbacv1.PolicyRule
 	left  []string
+	told  map[string]bool // of left
 }
 
 // part is a rule's right to one resource.
@@ -142,7 +141,8 @@ func (t *taking) verbs(rule rbacv1.PolicyRule, p part) ([]string, error) {
 }
 
 func (t *taking) leave(what string) {
-	if !slices.Contains(t.left, what) {
+	if !t.told[what] {
+		t.told[what] = true
 		t.left = append(t.left, what)
 	}
 }

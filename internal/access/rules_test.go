@@ -72,7 +72,7 @@ func TestTake(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := Take("r", []rbacv1.PolicyRule{c.rule}, c.bounds)
+			got, err := Take("ClusterRole r", []rbacv1.PolicyRule{c.rule}, c.bounds)
 			if c.fails != "" {
 				if err == nil || !strings.Contains(err.Error(), c.fails) {
 					t.Fatalf("got %v %v, want an error with %q", words(got.Rules), err, c.fails)
@@ -103,7 +103,7 @@ func TestRolesAreBounded(t *testing.T) {
 	}
 	long := rule("get", "apps", "deployments")
 	long.ResourceNames = []string{strings.Repeat("x", maxRuleBytes)}
-	if _, err := Take("r", []rbacv1.PolicyRule{long}, Bounds{}); err == nil {
+	if _, err := Take("ClusterRole r", []rbacv1.PolicyRule{long}, Bounds{}); err == nil {
 		t.Error("too many bytes: got no error")
 	}
 }

@@ -146,8 +146,16 @@ func Sorted(all []Write) (shown []Write, more int) {
 // Writable returns the resources that a grant may write, without subresources;
 // "*" stands for all of a group.
 func (s Snapshot) Writable() []schema.GroupResource {
+	rules := s.Rules
+	for _, in := range s.Namespaces {
+		rules = slices.Concat(rules, in.Rules)
+	}
+	return writable(rules)
+}
+
+func writable(rules []rbacv1.PolicyRule) []schema.GroupResource {
 	var out []schema.GroupResource
-	for _, rule := range s.Rules {
+	for _, rule := range rules {
 		if !slices.ContainsFunc(rule.Verbs, func(v string) bool { return slices.Contains(writes, v) }) {
 			continue
 		}

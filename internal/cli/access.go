@@ -88,7 +88,7 @@ func newAccessRequest(env Env) *cobra.Command {
 	fs := cmd.Flags()
 	f.printed(fs)
 	fs.StringVar(&f.spec.Environment, "env", "", "the environment: the name of an AccessPolicy in the cluster, and of an environment of leat.yaml where its context is to be taken from there")
-	fs.StringVar(&f.spec.Role, "role", "", "a ClusterRole that the policy allows")
+	fs.StringVar(&f.spec.Role, "role", "", "a role that the policy allows: a ClusterRole, or a Role of the namespaces")
 	fs.StringSliceVarP(&f.spec.Namespaces, "namespace", "n", nil, "where (repeatable)")
 	fs.BoolVar(&f.spec.ClusterWide, "cluster-wide", false, "in the whole cluster")
 	fs.DurationVar(&f.dur, "for", 30*time.Minute, "how long, from the approval on; 10m at least")

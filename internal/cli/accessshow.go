@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/leat-dev/leat/internal/access"
 )
@@ -93,12 +94,8 @@ func auditOf(r access.Request, log string) (*access.Audit, error) {
 func printAccess(out io.Writer, s accessShown) {
 	r := s.Request
 	fmt.Fprintf(out, "%s\n%s, since %s\n%s\n", r.Spec, phaseOf(r), r.CreationTimestamp.UTC().Format(time.RFC3339), r.Why())
-	if snapshot := r.Status.Snapshot; snapshot != nil {
-		fmt.Fprintf(out, "\nit holds (%s):\n", snapshot.Digest[:min(len(snapshot.Digest), 19)])
-		for _, rule := range snapshot.Rules {
-			fmt.Fprintf(out, "  %s\n", access.RuleText(rule))
-		}
-		section(out, "of the role it does not hold:", snapshot.Left)
+	if r.Status.Snapshot != nil {
+		printSnapshot(out, *r.Status.Snapshot)
 	}
 	var said []string
 	for _, d := range s.Decisions {
@@ -118,6 +115,25 @@ func printAccess(out io.Writer, s accessShown) {
 	}
 	if s.Audit != nil {
 		printAudit(out, s.Audit)
+	}
+}
+
+func printSnapshot(out io.Writer, s access.Snapshot) {
+	where := ""
+	held := func(rules []rbacv1.PolicyRule, left []string) {
+		var lines []string
+		for _, rule := range rules {
+			lines = append(lines, access.RuleText(rule))
+		}
+		section(out, fmt.Sprintf("it holds%s (%s):", where, s.Digest[:min(len(s.Digest), 19)]), lines)
+		section(out, "of the role"+where+" it does not hold:", left)
+	}
+	if len(s.Namespaces) == 0 {
+		held(s.Rules, s.Left)
+	}
+	for _, in := range s.Namespaces {
+		where = " in " + in.Namespace
+		held(in.Rules, in.Left)
 	}
 }
 

@@ -30,9 +30,12 @@ const (
 // it held. The account goes first: without it the token is worth nothing.
 func (g *Grantor) takeBack(ctx context.Context, c access.Case, now time.Time) (*access.End, error) {
 	r := c.Request
-	refs := []object.Ref{accountRef(r.Account()), rbacRef("ClusterRole", "", r.Account())}
-	for _, key := range bindings(r) {
-		refs = append(refs, object.Ref{Key: key, Version: "v1"})
+	refs := []object.Ref{accountRef(r.Account())}
+	for _, part := range r.Parts() {
+		refs = append(refs, rbacRef("ClusterRole", "", part.Name))
+		for _, key := range bindings(r, part) {
+			refs = append(refs, object.Ref{Key: key, Version: "v1"})
+		}
 	}
 	for _, ref := range refs {
 		if err := g.gone(ctx, g.Acting, ref); err != nil {
@@ -86,7 +89,8 @@ func namespaces(r access.Request, m world.Mapping) []string {
 	case !m.Namespaced:
 		return nil
 	}
-	return r.Spec.Namespaces
+	resource := schema.GroupResource{Group: m.GVK.Group, Resource: m.Resource}
+	return slices.DeleteFunc(slices.Clone(r.Spec.Namespaces), func(ns string) bool { return !r.Status.Snapshot.WritableIn(ns, resource) })
 }
 
 // kinds are those that a grant could write, each in the version that is preferred.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -80,33 +81,36 @@ func (g *Grantor) make(ctx context.Context, obj *unstructured.Unstructured) erro
 
 // made returns what a grant is made of.
 func (g *Grantor) made(r access.Request) ([]*unstructured.Unstructured, error) {
-	snapshot, err := access.Encode(r.Status.Snapshot)
-	if err != nil {
-		return nil, err
-	}
 	account := g.object("v1", "ServiceAccount", accountRef(r.Account()).Key, r)
 	account.Object["automountServiceAccountToken"] = false
-	role := g.object(rbacVersion, "ClusterRole", object.Key{Name: r.Account()}, r)
-	role.Object["rules"] = snapshot["rules"]
-	out := []*unstructured.Unstructured{account, role}
-	for _, key := range bindings(r) {
-		b := g.object(rbacVersion, key.Kind, key, r)
-		b.Object["roleRef"] = map[string]any{"apiGroup": key.Group, "kind": "ClusterRole", "name": r.Account()}
-		b.Object["subjects"] = []any{map[string]any{"kind": "ServiceAccount", "namespace": access.Namespace, "name": r.Account()}}
-		out = append(out, b)
+	out := []*unstructured.Unstructured{account}
+	for _, part := range r.Parts() {
+		content, err := access.Encode(&rbacv1.ClusterRole{Rules: part.Rules})
+		if err != nil {
+			return nil, err
+		}
+		role := g.object(rbacVersion, "ClusterRole", object.Key{Name: part.Name}, r)
+		role.Object["rules"] = content["rules"]
+		out = append(out, role)
+		for _, key := range bindings(r, part) {
+			b := g.object(rbacVersion, key.Kind, key, r)
+			b.Object["roleRef"] = map[string]any{"apiGroup": key.Group, "kind": "ClusterRole", "name": part.Name}
+			b.Object["subjects"] = []any{map[string]any{"kind": "ServiceAccount", "namespace": access.Namespace, "name": r.Account()}}
+			out = append(out, b)
+		}
 	}
 	return out, nil
 }
 
 const rbacVersion = "rbac.authorization.k8s.io/v1"
 
-// bindings are those of a grant: one for the cluster, or one for each namespace.
-func bindings(r access.Request) []object.Key {
-	if r.Spec.ClusterWide {
+// bindings are those of a part: one for the cluster, or one for each namespace.
+func bindings(r access.Request, part access.Part) []object.Key {
+	if len(part.Namespaces) == 0 {
 		return []object.Key{rbacRef("ClusterRoleBinding", "", r.Account()).Key}
 	}
 	var out []object.Key
-	for _, ns := range r.Spec.Namespaces {
+	for _, ns := range part.Namespaces {
 		out = append(out, rbacRef("RoleBinding", ns, r.Account()).Key)
 	}
 	return out

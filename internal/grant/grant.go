@@ -117,23 +117,38 @@ type refusal struct{ error }
 
 // look takes the snapshot of the role that is asked for.
 func (g *Grantor) look(ctx context.Context, r access.Request, rule access.RoleRule) (*access.Snapshot, error) {
-	ref := rbacRef("ClusterRole", "", r.Spec.Role)
-	obj, err := g.Acting.Get(ctx, ref)
-	if apierrors.IsNotFound(err) {
-		return nil, refusal{fmt.Errorf("there is no ClusterRole %s", r.Spec.Role)}
+	roles := rule.Roles(r.Spec)
+	rules := make([][]rbacv1.PolicyRule, len(roles))
+	for i, role := range roles {
+		var err error
+		if rules[i], err = g.rules(ctx, role); err != nil {
+			return nil, err
+		}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", ref.Key, err)
-	}
-	var role rbacv1.ClusterRole
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(obj.Object, &role); err != nil {
-		return nil, refusal{fmt.Errorf("read %s: %w", ref.Key, err)}
-	}
-	snapshot, err := access.Take(r.Spec.Role, role.Rules, access.Bounds{Accept: rule.Accept, ClusterWide: r.Spec.ClusterWide})
+	snapshot, err := access.TakeAll(roles, rules, access.Bounds{Accept: rule.Accept, ClusterWide: r.Spec.ClusterWide})
 	if err != nil {
 		return nil, refusal{err}
 	}
 	return &snapshot, nil
+}
+
+// rules reads those of a role.
+func (g *Grantor) rules(ctx context.Context, role access.RoleRef) ([]rbacv1.PolicyRule, error) {
+	ref := rbacRef(role.Kind, role.Namespace, role.Name)
+	obj, err := g.Acting.Get(ctx, ref)
+	if apierrors.IsNotFound(err) {
+		return nil, refusal{fmt.Errorf("there is no %s", role)}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", role, err)
+	}
+	var has struct {
+		Rules []rbacv1.PolicyRule `json:"rules"`
+	}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(obj.Object, &has); err != nil {
+		return nil, refusal{fmt.Errorf("read %s: %w", role, err)}
+	}
+	return has.Rules, nil
 }
 
 // forget deletes a request that is long over, with what was said about it.
