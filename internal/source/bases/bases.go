@@ -52,6 +52,7 @@ type Options struct {
 // Fetcher implements build.RemoteFetcher. It is safe for concurrent use.
 type Fetcher struct {
 	pool   *git.Pool
+	dial   git.Dialer // of both kinds
 	client *http.Client
 	now    func() time.Time
 
@@ -71,13 +72,13 @@ func New(pool *git.Pool, o Options) *Fetcher {
 	if !o.Private {
 		dialer.ControlContext = refusePrivate
 	}
-	f := &Fetcher{pool: pool, now: o.Now, answers: make(map[string]answer)}
+	f := &Fetcher{pool: pool, dial: dialer.DialContext, now: o.Now, answers: make(map[string]answer)}
 	if f.now == nil {
 		f.now = time.Now
 	}
 	f.client = &http.Client{
 		Timeout:   timeout,
-		Transport: &http.Transport{DialContext: dialer.DialContext, Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true},
+		Transport: &http.Transport{DialContext: f.dial, Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true},
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
 			if len(via) >= maxRedirects {
 				return errors.New("too many redirects")
@@ -134,7 +135,7 @@ func (f *Fetcher) fetch(ctx context.Context, address string) (tree.Tree, hash.ID
 }
 
 func (f *Fetcher) repository(ctx context.Context, repo, ref string) (tree.Tree, hash.ID, error) {
-	remote, err := f.pool.Remote(repo, git.Credential{})
+	remote, err := f.pool.RemoteBy(git.Door{Name: "bases", Dial: f.dial}, repo, git.Credential{})
 	if err != nil {
 		return tree.Tree{}, hash.ID{}, err
 	}

@@ -73,10 +73,16 @@ func TestNotThisMachine(t *testing.T) {
 		if _, _, err := f.Fetch(t.Context(), "http://"+host+port+"/x.yaml"); err == nil {
 			t.Errorf("%s: reached", host)
 		}
+		if _, _, err := f.Fetch(t.Context(), "http://"+host+port+"/acme/fleet.git//base?ref=main"); err == nil {
+			t.Errorf("%s: reached as a repository", host)
+		}
 	}
 	for _, host := range []string{"169.254.169.254", "[::ffff:169.254.169.254]"} {
 		if _, _, err := f.Fetch(t.Context(), "http://"+host+"/latest/meta-data.yaml"); err == nil || !strings.Contains(err.Error(), "of this machine or its link") {
 			t.Errorf("%s: got %v", host, err)
+		}
+		if _, _, err := f.Fetch(t.Context(), "http://"+host+"/acme/fleet.git//base?ref=main"); err == nil || !strings.Contains(err.Error(), "of this machine or its link") {
+			t.Errorf("a repository at %s: got %v", host, err)
 		}
 	}
 }

@@ -124,18 +124,34 @@ func (l Limits) withDefaults() Limits {
 // for the same two, however often it is asked. User information in the URL
 // fills what the credential lacks.
 func (p *Pool) Remote(rawURL string, c Credential) (*Remote, error) {
+	return p.RemoteBy(Door{Dial: p.o.Dial}, rawURL, c)
+}
+
+// Door is a way to remotes: what opens connections, under a name. Remotes behind
+// different doors share nothing.
+type Door struct {
+	Name string // "" for that of the pool
+	Dial Dialer
+}
+
+// RemoteBy is Remote behind a door, which its submodules are behind too.
+func (p *Pool) RemoteBy(door Door, rawURL string, c Credential) (*Remote, error) {
 	u, err := parseURL(rawURL)
 	if err != nil {
 		return nil, err
 	}
 	c = c.completed(u)
 	u = &url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
-	id := c.id(p.key, u.String())
+	address := u.String()
+	if door.Name != "" {
+		address = door.Name + " " + address
+	}
+	id := c.id(p.key, address)
 	return p.remote(id, func() (*Remote, error) {
 		if err := c.check(u); err != nil {
 			return nil, err
 		}
-		cl, err := newClient(u, c, p.o.Dial)
+		cl, err := newClient(u, c, door.Dial)
 		if err != nil {
 			return nil, err
 		}
@@ -143,7 +159,9 @@ func (p *Pool) Remote(rawURL string, c Credential) (*Remote, error) {
 		if err != nil {
 			return nil, errors.Join(err, cl.Close())
 		}
-		return newRemote(p, u, c, cl, st), nil
+		r := newRemote(p, u, c, cl, st)
+		r.door = door
+		return r, nil
 	})
 }
 

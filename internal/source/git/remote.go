@@ -22,6 +22,7 @@ type Remote struct {
 	url    *url.URL // without user information
 	shown  string   // the same as text
 	cred   Credential
+	door   Door
 	client client
 
 	st       atomic.Pointer[store]
@@ -40,7 +41,7 @@ type Stats struct {
 }
 
 func newRemote(p *Pool, u *url.URL, c Credential, cl client, st *store) *Remote {
-	r := &Remote{pool: p, url: u, shown: u.String(), cred: c, client: cl, fetching: make(chan struct{}, 1)}
+	r := &Remote{pool: p, url: u, shown: u.String(), cred: c, door: Door{Dial: p.o.Dial}, client: cl, fetching: make(chan struct{}, 1)}
 	r.st.Store(st)
 	return r
 }

@@ -89,7 +89,7 @@ func (r *Remote) related(raw string) (*Remote, error) {
 		}
 	}
 	u.User = nil // a URL in a repository is no place for a credential
-	return r.pool.Remote(u.String(), cred)
+	return r.pool.RemoteBy(r.door, u.String(), cred)
 }
 
 // moduleURL makes an address of what .gitmodules says: relative to the

@@ -2,7 +2,9 @@ package git
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -314,6 +316,15 @@ func TestSubmodules(t *testing.T) {
 	out, err := checkout(srv.URL+"/lib.git/.git", "libs/x", "libs/x", TreeOptions{})
 	if err != nil || len(out.Notes) != 1 || out.Tree.Lookup("libs/x/lib.yaml").Kind != tree.Missing {
 		t.Errorf("without recursion: notes %v, error %v", out.Notes, err)
+	}
+	closed := newPool(t, Options{Dial: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("not this way") }})
+	r, err := closed.RemoteBy(Door{"x", (&net.Dialer{}).DialContext}, srv.repo(), Credential{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err = r.Tree(context.Background(), resolve(t, r, Ref{Branch: "main"}), TreeOptions{Submodules: true})
+	if err != nil || out.Tree.Lookup("libs/x/lib.yaml").Kind != tree.File {
+		t.Errorf("behind another door than that of the pool: %v", err)
 	}
 }
 
