@@ -293,12 +293,9 @@ func (r *rounds) one(ctx context.Context, number int) Told {
 	}
 	r.rest(err)
 	r.mu.Lock()
-	switch {
-	case errors.Is(err, ErrMoved):
-		r.q.done(number, r.Now(), r.Now())
-	case err != nil:
+	if err != nil { // one that moved too: the forge may name a commit that its copy does not have yet
 		r.q.failed(number, r.Now())
-	default:
+	} else {
 		r.q.done(number, r.Now(), out.Again)
 	}
 	r.mu.Unlock()

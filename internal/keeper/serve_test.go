@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -87,6 +88,35 @@ func (f *impatient) Pull(ctx context.Context, n int) (forge.PullRequest, error) 
 		return forge.PullRequest{}, &fault.Error{Class: fault.Busy, After: time.Minute, Err: errors.New("429")}
 	}
 	return f.Forge.Pull(ctx, n)
+}
+
+// ahead is a forge that names a commit of a branch which its repository does not show yet.
+type ahead struct{ forge.Forge }
+
+func (f ahead) Branch(ctx context.Context, name string) (forge.Branch, error) {
+	b, err := f.Forge.Branch(ctx, name)
+	b.Commit = strings.Repeat("0", len(b.Commit))
+	return b, err
+}
+
+// What moves again and again is judged again later each time, so that a forge whose parts
+// do not agree is not asked without end.
+func TestWhatMovesWaits(t *testing.T) {
+	s := newStage(t)
+	s.push("ann", "change", map[string]string{"production/a": "2\n"})
+	n := s.opens("ann", "change")
+	s.gate.Forge = ahead{s.gate.Forge}
+	r := s.gate.rounds(Options{})
+	for _, least := range []time.Duration{firstWait, 2 * firstWait} {
+		before := s.tick()
+		if got := r.one(context.Background(), n); !errors.Is(got.Err, ErrMoved) {
+			t.Fatalf("got %v", got.Err)
+		}
+		if _, ok, at := r.q.next(s.now); ok || at.Sub(before) < least {
+			t.Errorf("it is judged again at %s, %s after", at, at.Sub(before))
+		}
+		r.q.next(before.Add(lastWait)) // it is taken
+	}
 }
 
 // A forge that limits rates is left alone for as long as it says, by all.
