@@ -53,12 +53,13 @@ func (e *Engine) convergeKustomization(ctx context.Context, w world.World, obj *
 	c := &kustomizing{Engine: e, k: k, raw: obj, own: w, memo: e.memo(k.Key()), now: now}
 	c.view = view{world: w, rec: &record.Recorder{}}
 	c.that = c.view
-	if c.status, err = recorded(k); err != nil {
-		return report.Broken(obj, report.Stall(report.ReasonInvalidSpec, err), now)
-	}
+	c.status, err = recorded(k)
 	c.recorded = c.memo.held.held(k.UID, c.status)
-	if k.DeletionTimestamp != nil {
-		return c.remove(ctx)
+	switch {
+	case k.DeletionTimestamp != nil:
+		return c.unread(c.remove(ctx), err)
+	case err != nil:
+		return report.Broken(obj, report.Stall(report.ReasonInvalidSpec, err), now)
 	}
 	if k.Spec.Suspend {
 		e.stay(k.Key())
@@ -238,6 +239,7 @@ func refs(objects []build.Object) []object.Ref {
 	return out
 }
 
+// recorded is the inventory of the status; with an error, what of it can be read.
 func recorded(k *unit.Kustomization) (inventory.Inventory, error) {
 	if k.Status.Inventory == nil {
 		return nil, nil
@@ -248,7 +250,7 @@ func recorded(k *unit.Kustomization) (inventory.Inventory, error) {
 	}
 	in, err := inventory.Decode(entries)
 	if err != nil {
-		return nil, fmt.Errorf("status.inventory: %w", err)
+		return in, fmt.Errorf("status.inventory: %w", err)
 	}
 	return in, nil
 }

@@ -58,6 +58,15 @@ func (c *kustomizing) remove(ctx context.Context) report.Report {
 	return rep
 }
 
+// unread tells of entries of the inventory that name no object, once the unit goes: what
+// they stood for, if anything, is left.
+func (c *kustomizing) unread(rep report.Report, err error) report.Report {
+	if err != nil && rep.Finalize {
+		rep.Events = append(rep.Events, c.removalEvent(true, "unable to prune what cannot be read: "+err.Error()))
+	}
+	return rep
+}
+
 // canAct tells whether the account that the unit acts as still exists.
 func (c *kustomizing) canAct(ctx context.Context) (bool, error) {
 	name := c.k.ServiceAccount(c.Options.DefaultServiceAccount)
