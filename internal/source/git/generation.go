@@ -2,6 +2,7 @@ package git
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -72,11 +73,11 @@ func (r *Remote) renewNow(ctx context.Context, t Target) error {
 	if err != nil {
 		return fmt.Errorf("renew the local copy: %w", err)
 	}
-	r.st.Store(st)
-	if err := r.receive(ctx, wire.Request{Wants: []Hash{t.Object}, Depth: 1}, []Target{t}); err != nil {
-		r.st.Store(old)
-		return err
+	// Others go on with the old one until this one is whole.
+	if err := r.receive(ctx, st, wire.Request{Wants: []Hash{t.Object}, Depth: 1}, []Target{t}); err != nil {
+		return errors.Join(err, os.RemoveAll(st.dir))
 	}
+	r.st.Store(st)
 	runtime.AddCleanup(old, func(dir string) { os.RemoveAll(dir) }, old.dir)
 	return nil
 }

@@ -161,26 +161,24 @@ func isMoved(err error) bool {
 
 // fetch brings targets that are not here, without their history.
 func (r *Remote) fetch(ctx context.Context, targets []Target) error {
-	st := r.objects()
-	missing := slices.DeleteFunc(slices.Clone(targets), func(t Target) bool { return st.has(t.Hash) && st.has(t.Object) })
-	if len(missing) == 0 {
+	if len(r.objects().lacks(targets)) == 0 {
 		return nil
 	}
 	return r.inTurn(ctx, func() error {
-		if st.untidy() && len(missing) == 1 {
+		st := r.objects() // not before: who had the turn may have begun a new one
+		missing := st.lacks(targets)
+		switch {
+		case len(missing) == 0:
+			return nil // someone else brought it meanwhile
+		case st.untidy() && len(missing) == 1:
 			return r.renewNow(ctx, missing[0])
 		}
 		known := st.known()
 		req := wire.Request{Haves: known, Shallow: known, Depth: 1, Thin: len(known) > 0}
 		for _, t := range missing {
-			if !st.has(t.Hash) || !st.has(t.Object) {
-				req.Wants = append(req.Wants, t.Object)
-			}
+			req.Wants = append(req.Wants, t.Object)
 		}
-		if len(req.Wants) == 0 {
-			return nil // someone else brought it meanwhile
-		}
-		return r.receive(ctx, req, missing)
+		return r.receive(ctx, st, req, missing)
 	})
 }
 
@@ -195,14 +193,13 @@ func (r *Remote) inTurn(ctx context.Context, fetch func() error) error {
 	return fetch()
 }
 
-// receive makes one request and checks that it brought the targets.
-func (r *Remote) receive(ctx context.Context, req wire.Request, targets []Target) error {
+// receive makes one request and checks that it brought the targets into st.
+func (r *Remote) receive(ctx context.Context, st *store, req wire.Request, targets []Target) error {
 	pack, err := r.client.Fetch(ctx, req)
 	if err != nil {
 		return classify(fmt.Errorf("fetch: %w", err), r.shown)
 	}
 	defer pack.Close()
-	st := r.objects()
 	got, err := st.ingest(ctx, pack, r.pool.o.Limits, r.pool.contents)
 	if err != nil {
 		return r.at(fmt.Errorf("fetch: %w", err))
@@ -247,8 +244,9 @@ func (r *Remote) fetchPinned(ctx context.Context, refs []AdvertisedRef, t Target
 		}
 	}
 	return r.inTurn(ctx, func() error {
-		err := r.receive(ctx, req, []Target{t})
-		if err != nil && fault.ClassOf(err) == fault.Unreachable && !r.objects().has(t.Hash) {
+		st := r.objects()
+		err := r.receive(ctx, st, req, []Target{t})
+		if err != nil && fault.ClassOf(err) == fault.Unreachable && !st.has(t.Hash) {
 			return &fault.Error{Class: fault.NotFound, URL: r.shown, Err: fmt.Errorf("commit %s is in no branch that was searched, and %w", t.Hash, wire.ErrNotOffered)}
 		}
 		return err

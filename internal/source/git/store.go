@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -113,6 +114,11 @@ func (st *store) has(h Hash) bool {
 		return st.hasLocked(h)
 	}
 	return false
+}
+
+// lacks returns the targets that are not here with the object that names them.
+func (st *store) lacks(targets []Target) []Target {
+	return slices.DeleteFunc(slices.Clone(targets), func(t Target) bool { return st.has(t.Hash) && st.has(t.Object) })
 }
 
 func (st *store) hasLocked(h Hash) bool {

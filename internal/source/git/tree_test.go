@@ -1,15 +1,21 @@
 package git
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -225,6 +231,55 @@ func TestNewGeneration(t *testing.T) {
 	defer p.Close()
 	if r = remote(t, p, srv.repo(), Credential{}); r.objects().dir != before || len(generations(filepath.Dir(before))) != 1 {
 		t.Errorf("after a start: %s of %v, want %s alone", r.objects().dir, generations(filepath.Dir(before)), before)
+	}
+}
+
+// While a store is replaced others read the old one, and keep it when the server
+// fails; those who waited meanwhile build on the new one.
+func TestNewGenerationFails(t *testing.T) {
+	u := newUpstream(t)
+	u.commit(map[string]string{"a": "1", "b": strings.Repeat("b", 1000)})
+	var down atomic.Bool
+	srv := newServer(t, u.root, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			if down.Load() && bytes.Contains(body, []byte("want ")) {
+				http.Error(w, "no", http.StatusInternalServerError)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	r := remote(t, newPool(t, Options{}), srv.repo(), Credential{})
+	old := resolve(t, r, Ref{Branch: "main"})
+	before := r.objects()
+	before.loose = maxLoose + 1
+	u.commit(map[string]string{"a": "2"})
+	u.git("branch", "other")
+	u.commit(map[string]string{"a": "3"})
+	down.Store(true)
+	for range 3 {
+		fails(t, r, Ref{Branch: "main"}, fault.Unreachable, "500")
+	}
+	if got := generations(filepath.Dir(before.dir)); r.objects() != before || len(got) != 1 {
+		t.Errorf("after failures the store is %s of %v, want %s alone", r.objects().dir, got, before.dir)
+	}
+	if _, err := r.Tree(context.Background(), old, TreeOptions{}); err != nil {
+		t.Error(err)
+	}
+	down.Store(false)
+	var both sync.WaitGroup
+	for _, branch := range []string{"main", "other"} {
+		both.Go(func() {
+			if _, err := r.Resolve(context.Background(), Ref{Branch: branch}, time.Time{}); err != nil {
+				t.Errorf("%s: %v", branch, err)
+			}
+		})
+	}
+	both.Wait()
+	if got := generations(filepath.Dir(before.dir)); len(got) > 2 {
+		t.Errorf("two who fetched at once made %v of one store", got)
 	}
 }
 
