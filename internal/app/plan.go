@@ -134,18 +134,22 @@ func (p *Previews) compared(ctx context.Context, sides [2]rendering) (present.En
 
 // render brings one side to rest. A side that does not have the cluster is empty.
 func (p *Previews) render(ctx context.Context, o entry.Options, r Revision) rendering {
-	return p.renderAfter(ctx, o, r, nil)
+	out, v := p.fresh(ctx, o, r, nil)
+	if v != nil {
+		v.Close()
+	}
+	return out
 }
 
-// renderAfter is render of what is compared with what the fleet was before.
-func (p *Previews) renderAfter(ctx context.Context, o entry.Options, r Revision, before *fleet.Rendered) rendering {
+// fresh is render of what is compared with what the fleet was before, which may be nil,
+// and the preview that stands so; nil where there is none.
+func (p *Previews) fresh(ctx context.Context, o entry.Options, r Revision, before *fleet.Rendered) (rendering, *Preview) {
 	began := time.Now()
 	v, err := p.open(ctx, r.Snapshot, o, before)
 	if err != nil {
-		return unrendered(r, err)
+		return unrendered(r, err), nil
 	}
-	defer v.Close()
-	return v.rendering(ctx, began)
+	return v.rendering(ctx, began), v
 }
 
 // side is render, by what an earlier process kept if there is such.

@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
+	"slices"
 
 	"github.com/leat-dev/leat/internal/entry"
 	"github.com/leat-dev/leat/internal/present"
+	"github.com/leat-dev/leat/internal/preview"
 	"github.com/leat-dev/leat/internal/source/worktree"
 )
 
@@ -32,70 +33,106 @@ func Replan(ctx context.Context, cfg PlanConfig, show func(present.Plan, error))
 	if err != nil {
 		return err
 	}
-	entries := cfg.Entries
-	if cfg.All {
-		entries = clusters(base, head, cfg.Entries)
-	}
 	w, err := worktree.Watch(ctx, reader, worktree.WatchOptions{})
 	if err != nil {
 		return fmt.Errorf("watch %s: %w", cfg.Revisions.Dir, err)
 	}
-	all := make([]*replanned, len(entries))
-	each(len(entries), func(i int) {
-		all[i] = &replanned{previews: previews, entry: entries[i], base: previews.render(ctx, entries[i], base)}
-	})
-	defer func() {
-		for _, r := range all {
-			r.close()
-		}
-	}()
-	show(planned(ctx, all, head.Snapshot))
+	all := replanning{previews: previews, cfg: cfg, base: base}
+	defer all.close()
+	show(all.at(ctx, head.Snapshot))
 	for range w.Changed() {
 		snap, err := reader.Read(ctx)
 		if err != nil {
 			show(present.Plan{}, err)
 			continue
 		}
-		show(planned(ctx, all, snap))
+		show(all.at(ctx, snap))
 	}
 	return nil
 }
 
-func planned(ctx context.Context, all []*replanned, snap worktree.Snapshot) (present.Plan, error) {
-	out := present.Plan{Entries: make([]present.Entry, len(all))}
-	errs := make([]error, len(all))
-	each(len(all), func(i int) { out.Entries[i], errs[i] = all[i].at(ctx, snap) })
+// replanning are the clusters that are planned again and again: those that either side
+// has, where all are planned.
+type replanning struct {
+	previews *Previews
+	cfg      PlanConfig
+	base     Revision
+	clusters []*replanned
+}
+
+func (r *replanning) at(ctx context.Context, snap worktree.Snapshot) (present.Plan, error) {
+	r.follow(Revision{Snapshot: snap, Name: r.cfg.Revisions.Dir})
+	out := present.Plan{Entries: make([]present.Entry, len(r.clusters))}
+	errs := make([]error, len(r.clusters))
+	each(len(r.clusters), func(i int) { out.Entries[i], errs[i] = r.clusters[i].at(ctx, snap) })
 	return out, errors.Join(errs...)
+}
+
+// follow takes in the clusters that came with a revision, and lets go of those that
+// went.
+func (r *replanning) follow(head Revision) {
+	entries := r.cfg.Entries
+	if r.cfg.All {
+		entries = clusters(r.base, head, r.cfg.Entries)
+	}
+	before := r.clusters
+	r.clusters = nil
+	for _, o := range entries {
+		at := slices.IndexFunc(before, func(c *replanned) bool { return c.entry == o })
+		if at < 0 {
+			r.clusters = append(r.clusters, &replanned{previews: r.previews, entry: o, base: r.base})
+			continue
+		}
+		r.clusters = append(r.clusters, before[at])
+		before = slices.Delete(before, at, at+1)
+	}
+	for _, gone := range before {
+		gone.close()
+	}
+}
+
+func (r *replanning) close() {
+	for _, c := range r.clusters {
+		c.close()
+	}
 }
 
 // replanned is one cluster that is planned again and again.
 type replanned struct {
 	previews *Previews
 	entry    entry.Options
-	base     rendering
-	head     *Preview // nil until it could be rendered
-	twins    twins    // of head, in base
+	base     Revision
+	from     *rendering // of base, nil until it was asked for
+	head     *Preview   // that stands as the last plan told; nil where none does
+	last     rendering  // of head
+	twins    twins      // of head, in base
 }
 
-// at plans a revision: from where the last one left off, if there is one.
+// at plans a revision as a plan would that begins with it: from where the last one
+// left off, if that comes to the same.
 func (r *replanned) at(ctx context.Context, snap worktree.Snapshot) (present.Entry, error) {
-	began := time.Now()
-	head := rendering{}
-	switch {
-	case r.head == nil:
-		r.head, head.err = r.previews.open(ctx, snap, r.entry, &r.base.fleet)
-	default:
-		if head.err = r.head.Update(ctx, snap); head.err != nil {
-			r.close() // the next one begins anew
+	head := r.render(ctx, Revision{Snapshot: snap, Name: "the directory"})
+	if head.err == nil {
+		head.fleet = r.twins.share(r.from.fleet, head.fleet)
+	}
+	return r.previews.compared(ctx, [2]rendering{*r.from, head})
+}
+
+func (r *replanned) render(ctx context.Context, to Revision) rendering {
+	if r.head != nil {
+		out, passage := r.head.pass(ctx, r.last, to)
+		if passage == preview.Whole {
+			r.last = out
+			return out
 		}
+		r.close() // what the last plan left behind would show
 	}
-	if head.err != nil {
-		head.fleet.Revision = snap.Revision()
-	} else {
-		head = r.head.rendering(ctx, began)
-		head.fleet = r.twins.share(r.base.fleet, head.fleet)
+	sides, v := r.previews.passOn(ctx, r.entry, r.base, to)
+	if r.from == nil {
+		r.from = &sides[0]
 	}
-	return r.previews.compared(ctx, [2]rendering{r.base, head})
+	r.head, r.last = v, sides[1]
+	return sides[1]
 }
 
 func (r *replanned) close() {

@@ -49,7 +49,7 @@ func BenchmarkReplan(b *testing.B) {
 func replans(b *testing.B, p *Previews, between [2]worktree.Snapshot, path string) {
 	b.Helper()
 	o := entry.Options{Path: path}
-	r := &replanned{previews: p, entry: o, base: p.render(b.Context(), o, Revision{Name: "base", Snapshot: between[0]})}
+	r := &replanned{previews: p, entry: o, base: Revision{Name: "base", Snapshot: between[0]}}
 	b.Cleanup(r.close)
 	for i := range 3 {
 		if _, err := r.at(b.Context(), between[i%2]); err != nil {

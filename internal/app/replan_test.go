@@ -1,6 +1,7 @@
 package app
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"path"
 	"path/filepath"
@@ -11,9 +12,11 @@ import (
 	"testing"
 
 	"github.com/leat-dev/leat/internal/change"
+	"github.com/leat-dev/leat/internal/engine"
 	"github.com/leat-dev/leat/internal/entry"
 	"github.com/leat-dev/leat/internal/fleet"
 	"github.com/leat-dev/leat/internal/plan"
+	"github.com/leat-dev/leat/internal/present"
 	"github.com/leat-dev/leat/internal/report"
 	"github.com/leat-dev/leat/internal/secret"
 	"github.com/leat-dev/leat/internal/source/worktree"
@@ -63,6 +66,96 @@ func TestReplanEqualsFreshPlan(t *testing.T) {
 			t.Logf("%d of %d edits compared", compared, edits)
 		})
 	}
+}
+
+// A save that breaks something is planned as a plan does that begins with it: nothing of
+// what an earlier save had brought shows, what the API refuses is refused, a chart that
+// was edited and keeps its version is told of, and clusters come and go.
+func TestReplanOfBrokenSavesEqualsPlan(t *testing.T) {
+	base := leaves(t, chartFleet("1", "1", "1.0.0"), "a")
+	saves := []map[string]string{
+		chartFleet("2", "1", "1.0.0"),
+		chartFleet("2", "1", "1.0.0\n broken"), // a chart that cannot be read
+		chartFleet("{", "1", "1.0.0"),          // a file that cannot be read
+		chartFleet("1", "2", "1.0.0"),          // an edit that is not released
+		chartFleet("2", "2", "1.0.0"),
+		chartFleet("2", "2", "1.0.1"),
+		chartFleet("1", "1", "1.0.0"),
+	}
+	saves[0]["app/more.yaml"] = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: more, namespace: default}\n"
+	saves[4]["app/sc.yaml"] = strings.Replace(saves[4]["app/sc.yaml"], "one", "two", 1) // which the API refuses
+	saves[5]["clusters/y/app.yaml"] = leavesUnit("app", "./app")
+	another := func() *Previews {
+		p, err := NewPreviews(PreviewConfig{CacheDir: t.TempDir(), Options: engine.Options{Mask: plan.NewMask(secret.Key("a key for tests, always the same"))}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = p.Close() })
+		return p
+	}
+	cold := another()
+	warm := replanning{previews: another(), cfg: PlanConfig{All: true}, base: base}
+	t.Cleanup(warm.close)
+	warned := 0
+	for i, files := range saves {
+		head := leaves(t, files, string(rune('b'+i)))
+		again, err := warm.at(t.Context(), head.Snapshot)
+		if err != nil {
+			t.Fatalf("save %d: %v", i, err)
+		}
+		for _, e := range again.Entries {
+			fresh, err := cold.compare(t.Context(), entry.Options{Path: e.Path}, base, head)
+			if err != nil {
+				t.Fatalf("save %d: %v", i, err)
+			}
+			got, want := summed(e), summed(fresh)
+			if got != want {
+				t.Errorf("save %d: %s: got\n%swant\n%s", i, e.Path, got, want)
+			}
+			warned += strings.Count(want, "is not upgraded")
+		}
+		want := 1
+		if files["clusters/y/app.yaml"] != "" {
+			want = 2
+		}
+		if len(again.Entries) != want {
+			t.Errorf("save %d: %d clusters, want %d", i, len(again.Entries), want)
+		}
+	}
+	if warned != 2 {
+		t.Errorf("%d plans say that an edited chart is not upgraded, want 2", warned)
+	}
+}
+
+// chartFleet is a fleet with an app, and a release of a chart that is its own.
+func chartFleet(app, chart, version string) map[string]string {
+	return map[string]string{
+		"clusters/x/app.yaml": leavesUnit("app", "./app"),
+		"app/cm.yaml":         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: app, namespace: default}\ndata: {a: '" + app + "'}\n",
+		"app/sc.yaml":         "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: a}\nprovisioner: one\n",
+		"app/release.yaml": "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: rel, namespace: default}\n" +
+			"spec: {interval: 1m, chart: {spec: {chart: ./chart, sourceRef: {kind: GitRepository, name: flux-system, namespace: flux-system}}}}\n",
+		"chart/Chart.yaml":        "apiVersion: v2\nname: c\nversion: " + version + "\n",
+		"chart/templates/cm.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: chart}\ndata: {a: '" + chart + "'}\n",
+	}
+}
+
+// summed is what a plan says, without its revisions.
+func summed(e present.Entry) string {
+	var b strings.Builder
+	for _, u := range e.Set.Units {
+		fmt.Fprintf(&b, "%s %s %s %s\n", u.Op, u.Key, u.After.State, u.Why)
+		for _, o := range u.Objects {
+			fmt.Fprintf(&b, "  %s %s\n", o, o.Why)
+			for _, f := range o.Fields {
+				fmt.Fprintf(&b, "    %s\n", f.FieldChange)
+			}
+		}
+	}
+	for _, f := range e.Findings {
+		fmt.Fprintf(&b, "%t %s\n", f.Old, f)
+	}
+	return b.String()
 }
 
 // well tells whether everything that could be had is ready.

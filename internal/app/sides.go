@@ -6,7 +6,11 @@ import (
 	"time"
 
 	"github.com/leat-dev/leat/internal/entry"
+	"github.com/leat-dev/leat/internal/fleet"
+	"github.com/leat-dev/leat/internal/hash"
 	"github.com/leat-dev/leat/internal/preview"
+	"github.com/leat-dev/leat/internal/tree"
+	"github.com/leat-dev/leat/internal/unit"
 )
 
 // sides renders base, and then head in the world that base left, as a cluster goes
@@ -14,20 +18,34 @@ import (
 // leaves behind stands. Where that would not be what a fleet that begins with head
 // comes to, head is rendered in a world of its own too (preview.Passed says when).
 func (p *Previews) sides(ctx context.Context, o entry.Options, base, head Revision) [2]rendering {
+	out, v := p.passOn(ctx, o, base, head)
+	if v != nil {
+		v.Close()
+	}
+	return out
+}
+
+// passOn is sides, with the preview in which head stands as it is told; nil where
+// there is none. Who gets one closes it.
+func (p *Previews) passOn(ctx context.Context, o entry.Options, base, head Revision) ([2]rendering, *Preview) {
 	v, from, err := p.stand(ctx, o, base)
 	if err != nil {
-		return [2]rendering{unrendered(base, err), p.render(ctx, o, head)}
+		to, v := p.fresh(ctx, o, head, nil)
+		return [2]rendering{unrendered(base, err), to}, v
 	}
+	v.Fleet.Follows(from.fleet)
 	to, passage := v.pass(ctx, from, head)
-	v.Close()
 	if passage == preview.Whole {
-		return [2]rendering{from, to}
+		return [2]rendering{from, to}, v
 	}
-	fresh := p.renderAfter(ctx, o, head, &from.fleet)
-	if passage == preview.Refused && fresh.err == nil {
+	v.Close()
+	fresh, v := p.fresh(ctx, o, head, &from.fleet)
+	if passage == preview.Refused && v != nil {
 		fresh.fleet = preview.Merge(from.fleet, to.fleet, fresh.fleet)
+		v.Close()
+		return [2]rendering{from, fresh}, nil
 	}
-	return [2]rendering{from, fresh}
+	return [2]rendering{from, fresh}, v
 }
 
 // pass takes a preview on from where it stands, and tells whether what it came to
@@ -38,10 +56,57 @@ func (v *Preview) pass(ctx context.Context, from rendering, to Revision) (render
 	if err != nil || !reflect.DeepEqual(e, v.Entry) {
 		return rendering{}, preview.Apart
 	}
-	v.Fleet.Follows(from.fleet)
 	if err := v.Update(ctx, to.Snapshot); err != nil {
 		return rendering{}, preview.Apart
 	}
 	out := v.rendering(ctx, began)
+	if v.unpacked(ctx, from.fleet, out.fleet) {
+		return out, preview.Apart
+	}
 	return out, preview.Passed(from.fleet, out.fleet)
+}
+
+// unpacked tells whether the files of a chart changed that keeps its version: its
+// source goes on with what it packed before, so that nothing here tells of the edit.
+func (v *Preview) unpacked(ctx context.Context, base, head fleet.Rendered) bool {
+	before, after := unitsByKey(base), unitsByKey(head)
+	for key, is := range after {
+		was := before[key]
+		if key.Kind != unit.HelmChartKind || was == nil || was.Source != is.Source || was.Path != is.Path {
+			continue
+		}
+		if digestOf(was) == digestOf(is) && v.chartFiles(ctx, before[was.Source], was.Path) != v.chartFiles(ctx, after[is.Source], is.Path) {
+			return true
+		}
+	}
+	return false
+}
+
+// digestOf names the content of the artifact of a source.
+func digestOf(u *fleet.Unit) string {
+	if s, err := unit.StatusOf(u.Object); err == nil && s.Artifact != nil {
+		return s.Artifact.Digest
+	}
+	return ""
+}
+
+// chartFiles names the content of a chart in the tree of a source; zero where it has
+// none.
+func (v *Preview) chartFiles(ctx context.Context, source *fleet.Unit, chart string) hash.ID {
+	if source == nil || source.Key.Kind == unit.HelmRepositoryKind {
+		return hash.ID{}
+	}
+	s, err := unit.StatusOf(source.Object)
+	if err != nil || s.Artifact == nil {
+		return hash.ID{}
+	}
+	t, err := v.from.helm.engine.Trees.Open(ctx, s.Artifact)
+	if err != nil {
+		return hash.ID{}
+	}
+	dir, err := tree.Clean(chart)
+	if err != nil {
+		return hash.ID{}
+	}
+	return t.Lookup(dir).ID
 }

@@ -37,7 +37,9 @@ func TestPassedEqualsFresh(t *testing.T) {
 			for i := range edits {
 				edited, what := edit(t, snap, draw, i)
 				v := open(t, p, snap, c)
-				to, ok := v.pass(t.Context(), v.rendering(t.Context(), standing), Revision{Name: "head", Snapshot: edited})
+				from := v.rendering(t.Context(), standing)
+				v.Fleet.Follows(from.fleet)
+				to, ok := v.pass(t.Context(), from, Revision{Name: "head", Snapshot: edited})
 				v.Close()
 				if ok != preview.Whole {
 					t.Logf("%s: not passed", what)
