@@ -111,6 +111,21 @@ func (s *stage) judge(n int) Outcome {
 	return out
 }
 
+// Of a fleet in a directory, the rules that count lie there: a change that takes them away
+// is not judged by those above it.
+func TestFleetInADirectory(t *testing.T) {
+	s := newStage(t)
+	s.push("dave", "main", map[string]string{"fleet/leat.yaml": rules})
+	s.push("ann", "change", map[string]string{"fleet/leat.yaml": ""})
+	s.gate.Dir = "fleet"
+	const gone = " failure: cannot be rendered: the change has no leat.yaml: what a change is held to is read from the branch that it goes into, never from the change"
+	s.judged(s.opens("ann", "change"), "staging"+gone, "production"+gone)
+	s.gate.Dir = "nowhere"
+	if out := s.judged(1); out.Judged {
+		t.Errorf("judged by rules of another directory: %+v", out.Report)
+	}
+}
+
 // Case 46: what others say in the gate's name is told, and said over.
 func TestSpoofedStatus(t *testing.T) {
 	s, ctx := newStage(t), context.Background()

@@ -2,7 +2,9 @@ package keeper
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"sync"
 	"time"
@@ -87,13 +89,14 @@ func (k *Keeper) rules(ctx context.Context, branch string, at repo.Hash) (check.
 	return check.RulesOf(branch, t)
 }
 
-// fleet is the fleet at a commit.
+// fleet is the fleet at a commit; nothing where its directory is not there: the rules of
+// another one, above it, are not its own.
 func (k *Keeper) fleet(ctx context.Context, at repo.Hash) (tree.Tree, error) {
-	whole, err := k.Repo.Tree(ctx, at, "")
-	if err != nil || k.Dir == "" || whole.Lookup(k.Dir).Kind != tree.Dir {
-		return whole, err
+	files, err := k.Repo.Tree(ctx, at, k.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return tree.Tree{}, nil
 	}
-	return whole.Sub(k.Dir)
+	return files, err
 }
 
 // renderAll renders every environment of the branch as it would be after the merge.
