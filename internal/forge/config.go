@@ -56,9 +56,10 @@ func (c Config) Address(derived *url.URL) (*url.URL, error) {
 		return derived, nil
 	}
 	u, err := url.Parse(c.API)
-	if err != nil || u.Host == "" {
-		return nil, &fault.Error{Class: fault.Invalid, Err: errors.New("forge.api is no address; want https://host/path")}
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return nil, &fault.Error{Class: fault.Invalid, Err: errors.New("forge.api is no http(s) address; want https://host/path")}
 	}
+	u.User = nil // who asks is said by the token
 	return u, nil
 }
 

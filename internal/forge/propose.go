@@ -215,8 +215,8 @@ type NarrowComment interface {
 	MaxComment() int
 }
 
-// roomToSay is how long a comment may be.
-func roomToSay(f Forge) int {
+// RoomToSay is how many bytes a comment may have.
+func RoomToSay(f Forge) int {
 	if n, ok := f.(NarrowComment); ok {
 		return min(n.MaxComment(), MaxBody)
 	}
@@ -250,7 +250,7 @@ func Say(ctx context.Context, f Forge, r Remark) (bool, error) {
 		return false, fmt.Errorf("read the comments of pull request %d: %w", r.Number, err)
 	}
 	mark := commentMark(r.Marker) + "\n"
-	text := mark + clip(r.Body, roomToSay(f)-len(mark))
+	text := mark + clip(r.Body, RoomToSay(f)-len(mark))
 	for _, c := range all {
 		if c.Author.ID != me.ID || !bears(c.Body, r.Marker) {
 			continue

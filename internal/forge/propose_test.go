@@ -1,6 +1,7 @@
 package forge
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -52,6 +53,21 @@ func TestSetBy(t *testing.T) {
 	}
 	if got := SetBy(all, User{}); len(got) != 0 {
 		t.Errorf("nobody set %+v", got)
+	}
+}
+
+func TestAddress(t *testing.T) {
+	for api, want := range map[string]string{
+		"":                                       "https://derived.example.com/api",
+		"https://api.example.com/v3":             "https://api.example.com/v3",
+		"https://leat:hunter2@api.example.com/3": "https://api.example.com/3",
+		"api.example.com":                        "",
+		"ssh://api.example.com":                  "",
+	} {
+		u, err := Config{API: api}.Address(&url.URL{Scheme: "https", Host: "derived.example.com", Path: "/api"})
+		if err == nil && u.String() != want || (err == nil) != (want != "") {
+			t.Errorf("%s: got %v, %v; want %q", api, u, err, want)
+		}
 	}
 }
 

@@ -92,11 +92,8 @@ func (k *Keeper) comment(ctx context.Context, c *candidate, r check.Report) erro
 			return nil
 		}
 	}
-	room := forge.MaxBody
-	if n, ok := k.Forge.(forge.Narrow); ok {
-		room = min(room, n.MaxText())
-	}
-	_, err := forge.Say(ctx, k.Forge, forge.Remark{Number: c.pr.Number, Marker: marker, Body: r.Markdown(room - roomOfMarker)})
+	body := r.Markdown(forge.RoomToSay(k.Forge) - roomOfMarker)
+	_, err := forge.Say(ctx, k.Forge, forge.Remark{Number: c.pr.Number, Marker: marker, Body: body})
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -93,7 +94,7 @@ func (s *stage) routes(srv *forgetest.Strict) {
 	})
 }
 
-func (s *stage) request(p *forgetest.Pull) any {
+func (s *stage) request(p *forgetest.Pull) object {
 	status := "mergeable"
 	if p.State != forge.Open {
 		status = "not_open"
@@ -104,6 +105,17 @@ func (s *stage) request(p *forgetest.Pull) any {
 		"state": map[forge.State]string{forge.Open: "opened", forge.Closed: "closed", forge.Merged: "merged"}[p.State], "draft": false, "author": s.user(p.Author),
 		"source_branch": p.Head, "target_branch": p.Base, "source_project_id": 1, "target_project_id": 1, "sha": p.HeadAt, "merge_commit_sha": p.MergedAs,
 		"detailed_merge_status": status, "labels": append([]string{}, p.Labels...), "created_at": p.Created, "updated_at": p.Updated}
+}
+
+// whole is a request as it is given alone; GitLab counts its files up to a thousand.
+func (s *stage) whole(p *forgetest.Pull) any {
+	out := s.request(p)
+	if n := len(s.Files(p.HeadAt)); n <= 1000 {
+		out["changes_count"] = strconv.Itoa(n)
+	} else {
+		out["changes_count"] = "1000+"
+	}
+	return out
 }
 
 func (s *stage) one(serve forgetest.OnPull) forgetest.Serve { return s.One("404 Not found", serve) }
@@ -130,7 +142,7 @@ func (s *stage) requestRoutes(srv *forgetest.Strict) {
 	})
 	one := repo + "/merge_requests/{n}"
 	srv.Handle("GET "+one, nil, s.one(func(p *forgetest.Pull, _ forgetest.Request, _ map[string]any) forgetest.Answer {
-		return forgetest.OK(s.request(p))
+		return forgetest.OK(s.whole(p))
 	}))
 	srv.Handle("PUT "+one, []string{"title", "description", "state_event", "labels"}, s.one(func(p *forgetest.Pull, _ forgetest.Request, in map[string]any) forgetest.Answer {
 		p.Rewrite(in, "title", "description")
@@ -262,6 +274,19 @@ func TestGitLab(t *testing.T) {
 		}
 		if list, err := f.Statuses(t.Context(), head); err != nil || len(list) != 1 || list[0].State != forge.Success || list[0].URL != "" {
 			t.Errorf("got %+v, %v; want it set once, without an address that GitLab refuses", list, err)
+		}
+	})
+	t.Run("more files than GitLab tells", func(t *testing.T) {
+		f := s.Forge(t, forgetest.Leat, func(rt http.RoundTripper) http.RoundTripper { return rt })
+		for i := range 1001 {
+			s.Push(t, forgetest.Leat, "many", strconv.Itoa(i))
+		}
+		pr, err := f.Create(t.Context(), forge.Draft{Head: "many", Base: forgetest.Main, Title: "many"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := f.Files(t.Context(), pr.Number); fault.ClassOf(err) != fault.TooLarge || !strings.Contains(err.Error(), "1000+") {
+			t.Errorf("got %d files, %v; want TooLarge", len(got), err)
 		}
 	})
 	s.published.StillNeeds(t)

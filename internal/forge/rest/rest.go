@@ -88,7 +88,14 @@ func (e *StatusError) Error() string {
 	if e.Message != "" {
 		s += ": " + e.Message
 	}
-	return s
+	return s + advice[e.Code]
+}
+
+// advice is what to do about an answer; services hide behind 404 what a token may not see.
+var advice = map[int]string{
+	http.StatusUnauthorized: "; is the token right, and still valid?",
+	http.StatusForbidden:    "; may the token's account do this?",
+	http.StatusNotFound:     "; is it there, and may the token's account see it?",
 }
 
 // Connect returns a client of the API at derived, or where c says that it is. authorize
