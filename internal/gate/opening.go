@@ -141,15 +141,22 @@ func (w Window) on(at time.Time, days int) (from, to time.Time, is bool) {
 	if zone == nil {
 		zone = time.UTC
 	}
-	y, m, d := at.In(zone).AddDate(0, 0, days).Date()
-	clock := func(day int, since time.Duration) time.Time {
-		return time.Date(y, m, day, 0, int(since/time.Minute), 0, 0, zone)
-	}
-	from, to = clock(d, w.From), clock(d, w.To)
+	y, m, d := at.In(zone).Date()
+	day := time.Date(y, m, d+days, 12, 0, 0, 0, zone) // at noon: some zones have no midnight when clocks change
+	from, to = clock(day, w.From), clock(day, w.To)
 	if !to.After(from) {
-		to = clock(d+1, w.To)
+		to = clock(day.AddDate(0, 0, 1), w.To)
 	}
-	return from, to, len(w.Days) == 0 || slices.Contains(w.Days, from.Weekday())
+	return from, to, len(w.Days) == 0 || slices.Contains(w.Days, day.Weekday())
+}
+
+// clock is when the clock shows a time on a day; where it leaves that out, so much later.
+func clock(day time.Time, since time.Duration) time.Time {
+	y, m, d := day.Date()
+	minutes := int(since / time.Minute)
+	out := time.Date(y, m, d, 0, minutes, 0, 0, day.Location())
+	shows := time.Date(out.Year(), out.Month(), out.Day(), out.Hour(), out.Minute(), 0, 0, time.UTC)
+	return out.Add(max(0, time.Date(y, m, d, 0, minutes, 0, 0, time.UTC).Sub(shows)))
 }
 
 // sooner is the earlier of two moments that are known.

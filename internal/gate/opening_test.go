@@ -54,6 +54,26 @@ func TestOpening(t *testing.T) {
 	}
 }
 
+// In Santiago clocks go from Saturday 23:59 to Sunday 01:00: a window is still of its day.
+func TestOpeningWithoutMidnight(t *testing.T) {
+	santiago, err := time.LoadLocation("America/Santiago")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for day, c := range map[time.Weekday]struct{ from, to string }{
+		time.Saturday: {"2026-09-05T04:00:00Z", "2026-09-05T10:00:00Z"}, time.Sunday: {"2026-09-06T04:00:00Z", "2026-09-06T09:00:00Z"},
+	} {
+		w := Window{Days: []time.Weekday{day}, To: 6 * time.Hour, Zone: santiago}
+		from, to := when(t, c.from), when(t, c.to)
+		for at := when(t, "2026-09-04T12:00:00Z"); at.Before(when(t, "2026-09-08T00:00:00Z")); at = at.Add(30 * time.Minute) {
+			got := Opening([]Window{w}, nil, at)
+			if want := !at.Before(from) && at.Before(to); got.Open != want || at.Before(from) && !got.Next.Equal(from) {
+				t.Errorf("%s at %s: open is %t, until %s", day, at, got.Open, got.Next)
+			}
+		}
+	}
+}
+
 // Where an environment is said to open, it is open, and not a minute before.
 func TestOpeningTellsTheTruth(t *testing.T) {
 	oslo, err := time.LoadLocation("Europe/Oslo")
