@@ -92,6 +92,7 @@ type Controller struct {
 	untold untold
 	guards guards
 	echo   *echo
+	held   held
 
 	impacts  impacts
 	releases releases
@@ -213,7 +214,8 @@ func (c *Controller) run(ctx context.Context, r sched.Run) sched.Finished {
 	if c.cfg.Finished != nil {
 		c.cfg.Finished(Run{Unit: r.Unit, Report: rep, Why: r.Why, Took: took, Waited: r.Waited})
 	}
-	return sched.Finished{Unit: r.Unit, Subjects: c.follow(ctx, rep), Next: rep.Next}
+	subjects, taken := c.follow(ctx, rep)
+	return sched.Finished{Unit: r.Unit, Subjects: subjects, Next: rep.Next, Taken: taken}
 }
 
 // conflictPause keeps two who write the same status from spinning.

@@ -29,6 +29,7 @@ type named struct {
 
 	mu      sync.RWMutex
 	watches map[object.Key]*namedWatch
+	kept    int // by the last prune
 	wait    sync.WaitGroup
 }
 
@@ -144,6 +145,18 @@ func (n *named) prune(wanted func(object.Key) bool) {
 			delete(n.watches, key)
 		}
 	}
+	n.kept = len(n.watches)
+}
+
+// roomy is how many watches are too few to look for those that nobody needs.
+const roomy = 64
+
+// crowded tells whether there are twice as many watches as the last prune left: specs
+// change, and name other objects.
+func (n *named) crowded() bool {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return len(n.watches) > max(roomy, 2*n.kept)
 }
 
 func (n *named) watch(ctx context.Context, ref object.Ref, m world.Mapping) {

@@ -149,14 +149,18 @@ func (r *remotes) at(id string) *remote {
 	return r.sites[id]
 }
 
-// prune ends the watches of objects that nobody waits on.
-func (r *remotes) prune() {
+// prune ends the watches of objects that nobody waits on, in the clusters that are due.
+func (r *remotes) prune(due func(*named) bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, s := range r.sites {
-		s.named.prune(func(key object.Key) bool { return r.c.loop.Subscribed(engine.At(s.ID, engine.Subject(key))) })
+		if due(s.named) {
+			s.named.prune(func(key object.Key) bool { return r.c.matters(engine.At(s.ID, engine.Subject(key))) })
+		}
 	}
 }
+
+func everySite(*named) bool { return true }
 
 // open connects to a cluster; r.mu is held.
 func (r *remotes) open(id string, at engine.Address) (*remote, error) {

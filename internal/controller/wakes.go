@@ -22,8 +22,8 @@ func (c *Controller) unitChanged(old, now *unstructured.Unstructured) {
 		key := object.KeyOf(old)
 		c.loop.Send(engine.NewsOf(c.kindOf(key), old, nil).Events...)
 		c.cfg.Engine.Forget(key)
-		c.named.prune(func(key object.Key) bool { return c.loop.Subscribed(engine.Subject(key)) })
-		c.remotes.prune()
+		c.named.prune(c.awaited)
+		c.remotes.prune(everySite)
 		if c.cfg.Removed != nil {
 			c.cfg.Removed(key)
 		}
@@ -92,20 +92,41 @@ func (c *Controller) namedMoved(key object.Key) {
 }
 
 // follow makes sure that every subject of a report can move: our own kinds and
-// managed objects are watched anyway, single objects get a watch of their own.
-func (c *Controller) follow(ctx context.Context, rep report.Report) []string {
-	subjects := make([]string, 0, len(rep.Reads))
+// managed objects are watched anyway, single objects get a watch of their own. They are
+// held until taken is called, when the unit waits on them.
+func (c *Controller) follow(ctx context.Context, rep report.Report) (subjects []string, taken func()) {
 	for _, r := range rep.Reads {
-		if r.Space != record.Object && r.Space != record.Schema {
-			continue
+		if r.Space == record.Object || r.Space == record.Schema {
+			subjects = append(subjects, r.Key)
 		}
-		subjects = append(subjects, r.Key)
-		if err := c.followNamed(ctx, r.Key); err != nil && ctx.Err() == nil {
-			c.cfg.Log.Warn("cannot watch what a unit read; it is read again at the interval", "unit", rep.Unit, "object", r.Key, "error", err)
+	}
+	release := c.held.hold(subjects)
+	for _, subject := range subjects {
+		if err := c.followNamed(ctx, subject); err != nil && ctx.Err() == nil {
+			c.cfg.Log.Warn("cannot watch what a unit read; it is read again at the interval", "unit", rep.Unit, "object", subject, "error", err)
 		}
 	}
 	c.guards.consult(subjects)
-	return subjects
+	return subjects, func() {
+		release()
+		c.tidy()
+	}
+}
+
+// tidy ends watches of objects that nobody waits on, where there are many.
+func (c *Controller) tidy() {
+	if c.named.crowded() {
+		c.named.prune(c.awaited)
+	}
+	c.remotes.prune((*named).crowded)
+}
+
+// awaited tells whether a unit waits on an object, or is about to.
+func (c *Controller) awaited(key object.Key) bool { return c.matters(engine.Subject(key)) }
+
+// matters asks of runs first: at their end they subscribe before they let go.
+func (c *Controller) matters(subject string) bool {
+	return c.held.has(subject) || c.loop.Subscribed(subject)
 }
 
 // followNamed watches the object that a subject names, where nothing else does.

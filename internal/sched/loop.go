@@ -89,7 +89,11 @@ func (l *Loop) launch(r Run) {
 	ctx := l.ctx
 	go func() {
 		defer l.running.Done()
-		l.Send(l.Do(ctx, r))
+		f := l.Do(ctx, r)
+		l.Send(f)
+		if f.Taken != nil {
+			f.Taken()
+		}
 	}()
 }
 

@@ -72,6 +72,8 @@ type Finished struct {
 	Unit     object.Key
 	Subjects []string
 	Next     time.Time
+	// Taken is called by a Loop when the unit waits on the subjects; it may be nil.
+	Taken func()
 }
 
 // Removed forgets a unit. A run under way goes on; its end is ignored.
