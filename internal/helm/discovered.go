@@ -19,6 +19,11 @@ import (
 // it be read again; so a chart with many unknown kinds reads it once.
 const minAge = time.Second
 
+// maxAge is how old may be what templates see of a server: it is upgraded, and
+// APIs that other servers bring come and go, without a definition that changes.
+// Flux asks in every reconciliation; here only actions ask.
+const maxAge = time.Minute
+
 // inProtobuf is the cheapest way to send built-in kinds to a server.
 const inProtobuf = "application/vnd.kubernetes.protobuf"
 
@@ -34,7 +39,7 @@ func Connect(config *rest.Config) (*Cluster, error) {
 		return nil, fmt.Errorf("connect to cluster: %w", err)
 	}
 	cached := memory.NewMemCacheClient(client)
-	kinds := &discovered{discovery: cached, mapper: restmapper.NewDeferredDiscoveryRESTMapper(cached)}
+	kinds := &discovered{discovery: cached, mapper: restmapper.NewDeferredDiscoveryRESTMapper(cached), now: time.Now}
 	return &Cluster{config: config, kinds: kinds, encoding: inProtobuf}, nil
 }
 
@@ -42,16 +47,19 @@ func Connect(config *rest.Config) (*Cluster, error) {
 type discovered struct {
 	discovery discovery.CachedDiscoveryInterface
 	mapper    *restmapper.DeferredDiscoveryRESTMapper
+	now       func() time.Time
 
-	mu   sync.Mutex
-	caps *common.Capabilities
-	read time.Time
+	mu     sync.Mutex
+	caps   *common.Capabilities
+	capsAt time.Time // when they were read
+	part   bool      // some groups did not answer then
+	read   time.Time
 }
 
 func (d *discovered) invalidate() {
 	d.mu.Lock()
 	d.caps = nil
-	d.read = time.Now()
+	d.read = d.now()
 	d.mu.Unlock()
 	d.mapper.Reset() // drops what the discovery client keeps, too
 }
@@ -74,7 +82,7 @@ func (d *discovered) serves(gk schema.GroupKind) bool {
 func (d *discovered) aged() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return time.Since(d.read) > minAge
+	return d.now().Sub(d.read) > minAge
 }
 
 func (d *discovered) complete() bool {
@@ -82,7 +90,22 @@ func (d *discovered) complete() bool {
 	return err == nil
 }
 
+// outdated tells whether the capabilities must be read again: soon where some
+// groups did not answer, as an aggregated API that is down hides its kinds.
+func (d *discovered) outdated() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	limit := maxAge
+	if d.part {
+		limit = minAge
+	}
+	return d.caps != nil && d.now().Sub(d.capsAt) > limit
+}
+
 func (d *discovered) capabilities() (*common.Capabilities, error) {
+	if d.outdated() {
+		d.invalidate()
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.caps != nil {
@@ -96,6 +119,7 @@ func (d *discovered) capabilities() (*common.Capabilities, error) {
 	if err != nil && !discovery.IsGroupDiscoveryFailedError(err) {
 		return nil, fmt.Errorf("read APIs of the cluster: %w", err)
 	}
+	d.capsAt, d.part = d.now(), !d.complete()
 	d.caps = &common.Capabilities{
 		APIVersions: apis,
 		KubeVersion: common.KubeVersion{Version: version.GitVersion, Major: version.Major, Minor: version.Minor},
