@@ -122,11 +122,12 @@ func (s *stand) must(err error) {
 	}
 }
 
-// start runs the controller as a process with its account's rights.
-func (s *stand) start() {
+// start runs the controller as a process with its account's rights; it applies what
+// others fetched where no more components are named.
+func (s *stand) start(more ...string) {
 	s.Helper()
 	args := []string{
-		"controller", "--access", "--act-as-controllers", "--components=kustomize-controller", "--kubeconfig=" + s.kubeconfig("leat", s.controller()),
+		"controller", "--access", "--act-as-controllers", "--components=" + strings.Join(append(more, "kustomize-controller"), ","), "--kubeconfig=" + s.kubeconfig("leat", s.controller()),
 		"--storage-path=" + s.TempDir(), "--storage-addr=", "--metrics-addr=", "--health-addr=",
 	}
 	cmd := exec.Command(os.Args[0])
