@@ -99,7 +99,7 @@ func (e *NotFound) Error() string {
 	if len(e.Known) == 0 {
 		return fmt.Sprintf("--path %s: the fleet has no such directory", e.Path)
 	}
-	return fmt.Sprintf("--path %s: the fleet has no such directory; it has %s", e.Path, strings.Join(e.Known, ", "))
+	return fmt.Sprintf("--path %s: the fleet has no such directory; it has %s", e.Path, strings.Join(named(e.Known), ", "))
 }
 
 // Clusters returns the directories in which clusters seem to begin.
@@ -115,7 +115,7 @@ func ambiguous(what string, t tree.Tree) error {
 	if len(list) == 0 {
 		return fmt.Errorf("%s; pass --path DIRECTORY", what)
 	}
-	return fmt.Errorf("%s; pass --path with one of:\n  %s", what, strings.Join(list, "\n  "))
+	return fmt.Errorf("%s; pass --path with one of:\n  %s", what, strings.Join(named(list), "\n  "))
 }
 
 // candidates lists the directories that may be meant: those with a sync file,

@@ -2,6 +2,7 @@ package entry
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"path"
 	"slices"
@@ -14,11 +15,19 @@ import (
 )
 
 // The bounds of a guess: how large a file may be, in bytes, that is looked into,
-// and how many directories are told.
+// and how many directories an error names.
 const (
 	maxGuessed = 1 << 20
-	maxGuesses = 20
+	maxNamed   = 20
 )
+
+// named are the directories that an error names, and how many more there are.
+func named(dirs []string) []string {
+	if more := len(dirs) - maxNamed; more > 0 {
+		return append(slices.Clone(dirs[:maxNamed]), fmt.Sprintf("and %d more", more))
+	}
+	return dirs
+}
 
 // guesses lists the directories that may be meant: the candidates, else those
 // that hold Flux's Kustomizations and to which no other one leads.
@@ -35,7 +44,7 @@ func guesses(t tree.Tree) []string {
 	})
 	var out []string
 	for _, dir := range slices.Sorted(maps.Keys(leads)) {
-		if !led(dir, leads) && len(out) < maxGuesses {
+		if !led(dir, leads) {
 			out = append(out, dir)
 		}
 	}

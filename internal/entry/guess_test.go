@@ -1,6 +1,7 @@
 package entry
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -36,6 +37,31 @@ func TestErrorNamesWhereAFleetMayBegin(t *testing.T) {
 		}
 		if _, err := Find(source, Options{}); err == nil || !strings.HasSuffix(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want ...%s", name, err, c.want)
+		}
+	}
+}
+
+// Every directory in which a cluster may begin is planned by --all, however many there
+// are; an error names some.
+func TestClustersAreAll(t *testing.T) {
+	const many = maxNamed + 5
+	var b tree.Builder
+	for i := range many {
+		text := "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: x}\nspec: {path: ./apps}\n"
+		if err := b.Add(fmt.Sprintf("env/%02d/ks.yaml", i), tree.BlobOf([]byte(text))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	source, err := b.Tree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := Clusters(source); len(got) != many {
+		t.Errorf("got %d clusters, want %d", len(got), many)
+	}
+	for _, o := range []Options{{}, {Path: "elsewhere"}} {
+		if _, err := Find(source, o); err == nil || !strings.HasSuffix(err.Error(), "env/19\n  and 5 more") && !strings.HasSuffix(err.Error(), "env/19, and 5 more") {
+			t.Errorf("got %v", err)
 		}
 	}
 }
