@@ -74,7 +74,9 @@ func (r *releasing) background(action release.Action, do func(context.Context, h
 	feed, letGo := r.site.Feed, r.site.hold()
 	r.ops.begin(key, op, func(ctx context.Context, idle func()) finished {
 		if feed != nil && action != release.Rollback && len(job.Object.Spec.HealthCheckExprs) == 0 {
-			job.Health = &awaiting{feed: feed, op: op, idle: idle}
+			waits := &awaiting{feed: feed, op: op, idle: idle}
+			defer waits.forget()
+			job.Health = waits
 		}
 		f := do(ctx, job)
 		f.done.Action = action

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -63,12 +64,34 @@ func (f *Feed) changed(refs []object.Ref) <-chan struct{} {
 	return ch
 }
 
+// drop forgets a channel of changed.
+func (f *Feed) drop(refs []object.Ref, ch <-chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, ref := range refs {
+		left := slices.DeleteFunc(f.subs[ref.Key], func(one chan struct{}) bool { return one == ch })
+		if f.subs[ref.Key] = left; len(left) == 0 {
+			delete(f.subs, ref.Key)
+		}
+	}
+}
+
 // awaiting is helm.Health for one operation. From its first question on the
 // operation only waits.
 type awaiting struct {
 	feed *Feed
 	op   *operation
 	idle func()
+
+	refs    []object.Ref    // of the last question
+	changed <-chan struct{} // nil before the first
+}
+
+// forget ends what the last question began: most objects never move.
+func (a *awaiting) forget() {
+	if a.changed != nil {
+		a.feed.drop(a.refs, a.changed)
+	}
 }
 
 // Health implements helm.Health.
@@ -82,7 +105,8 @@ func (a *awaiting) Health(ctx context.Context, ask helm.Ask) (helm.Verdict, <-ch
 			return helm.Verdict{}, nil, helm.ErrUnwatched
 		}
 	}
-	changed := a.feed.changed(ask.Objects) // before the look, so that no move is lost
+	a.forget()
+	a.refs, a.changed = ask.Objects, a.feed.changed(ask.Objects) // before the look, so that no move is lost
 	v, pending := a.feed.verdict(ask)
 	if !v.Ready && !v.Failed {
 		a.idle()
@@ -90,7 +114,7 @@ func (a *awaiting) Health(ctx context.Context, ask helm.Ask) (helm.Verdict, <-ch
 	a.op.mu.Lock()
 	a.op.waits = pending
 	a.op.mu.Unlock()
-	return v, changed, nil
+	return v, a.changed, nil
 }
 
 // verdict folds the health of all objects.
