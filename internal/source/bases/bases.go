@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"net/netip"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -99,11 +100,34 @@ func refusePrivate(_ context.Context, _, address string, _ syscall.RawConn) erro
 	if err != nil {
 		return err
 	}
-	ip := ap.Addr().Unmap()
+	ip := embedded(ap.Addr().Unmap())
 	if ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsLinkLocalMulticast() || ip.IsUnspecified() || ip.IsMulticast() {
 		return fmt.Errorf("%s is an address of this machine or its link; bases come from outside", ip)
 	}
+	if slices.Contains(metadata, ip) {
+		return fmt.Errorf("%s is where a cloud tells machines of themselves; bases come from outside", ip)
+	}
 	return nil
+}
+
+// metadata are the services of clouds that are not reached by a link-local
+// address: AWS and GCP over IPv6, Alibaba, Azure, Oracle.
+var metadata = []netip.Addr{
+	netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("fd20:ce::254"),
+	netip.MustParseAddr("100.100.100.200"), netip.MustParseAddr("168.63.129.16"), netip.MustParseAddr("192.0.0.192"),
+}
+
+// throughNAT64 is the prefix of IPv4 addresses as hosts of IPv6 alone reach them
+// (RFC 6052, section 2.1).
+var throughNAT64 = netip.MustParsePrefix("64:ff9b::/96")
+
+// embedded returns the IPv4 address that an IPv6 address stands for, else ip.
+func embedded(ip netip.Addr) netip.Addr {
+	if !throughNAT64.Contains(ip) {
+		return ip
+	}
+	b := ip.As16()
+	return netip.AddrFrom4([4]byte(b[12:]))
 }
 
 // Fetch implements build.RemoteFetcher.

@@ -86,3 +86,19 @@ func TestNotThisMachine(t *testing.T) {
 		}
 	}
 }
+
+func TestRefusedAddresses(t *testing.T) {
+	for _, c := range []struct {
+		addr string
+		want bool // refused
+	}{
+		{"127.0.0.1:80", true}, {"[::1]:80", true}, {"0.0.0.0:80", true}, {"169.254.169.254:80", true}, {"[fe80::1]:80", true},
+		{"[::ffff:169.254.169.254]:80", true}, {"[64:ff9b::a9fe:a9fe]:80", true}, {"[64:ff9b::7f00:1]:80", true},
+		{"[fd00:ec2::254]:80", true}, {"[fd20:ce::254]:80", true}, {"100.100.100.200:80", true}, {"168.63.129.16:80", true}, {"192.0.0.192:80", true},
+		{"10.0.0.7:80", false}, {"[fd00::7]:443", false}, {"140.82.112.3:443", false}, {"[64:ff9b::8c52:7003]:443", false},
+	} {
+		if err := refusePrivate(t.Context(), "tcp", c.addr, nil); (err != nil) != c.want {
+			t.Errorf("%s: got %v, want refused %v", c.addr, err, c.want)
+		}
+	}
+}
