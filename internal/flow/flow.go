@@ -14,6 +14,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/leat-dev/leat/internal/gate"
 )
 
 // Version and Kind name the format of leat.yaml.
@@ -46,6 +48,9 @@ type Flow struct {
 	Maps []Map `json:"maps"`
 	// People by the name of their group, as the forge writes them.
 	Groups map[string][]string `json:"groups"`
+	// The person behind an account, for those who have several: together they approve once,
+	// and nothing that one of them has made.
+	Same map[string]string `json:"same"`
 	// What a change must pass before it reaches an environment.
 	Gates []Gate `json:"gates"`
 	// How soon an environment runs what its branch says; 10m where nothing is said.
@@ -257,6 +262,9 @@ const DefaultPromise = Duration(10 * time.Minute)
 // DefaultMainWithin is how long a fix may be in an environment and not in main, where the
 // file does not say it.
 const DefaultMainWithin = Duration(24 * time.Hour)
+
+// People says who belongs together.
+func (f Flow) People() gate.People { return gate.People{Groups: f.Groups, Same: f.Same} }
 
 // Environment returns the environment of a name.
 func (f Flow) Environment(name string) (Environment, bool) {

@@ -8,6 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/leat-dev/leat/internal/gate"
 	"github.com/leat-dev/leat/internal/tree"
 )
 
@@ -181,20 +182,13 @@ func (d *decoder) gates(f Flow) {
 
 // approvals must be possible: groups that there are, and people enough.
 func (d *decoder) approvals(at string, a Approvals, f Flow) {
-	people := map[string]bool{}
-	for _, u := range a.Users {
-		people[u] = true
-	}
 	for i, name := range a.Groups {
 		if _, ok := f.Groups[name]; !ok && name != "" {
 			d.failAt(fmt.Sprintf("%s.groups[%d]", at, i), "there is no group %q under groups", name)
 			return
 		}
-		for _, u := range f.Groups[name] {
-			people[u] = true
-		}
 	}
-	if len(people) < a.Count {
-		d.failAt(at+".count", "%d approvals are wanted, of %d people who may give them", a.Count, len(people))
+	if may := len(f.People().Designated(gate.Rule{Users: a.Users, Groups: a.Groups})); may < a.Count {
+		d.failAt(at+".count", "%d approvals are wanted, of %d people who may give them", a.Count, may)
 	}
 }

@@ -84,7 +84,7 @@ type Verdict struct {
 // counts; one that only comments changes nothing.
 func Approvals(r Rule, c Change, reviews []Review, p People) Verdict {
 	v := Verdict{Environment: c.Environment}
-	may := p.designated(r)
+	may := p.Designated(r)
 	for _, review := range p.last(reviews) {
 		who := p.person(review.User)
 		why := ""
@@ -147,8 +147,8 @@ func (p People) last(reviews []Review) []Review {
 	return out
 }
 
-// designated are the people that a rule names, sorted.
-func (p People) designated(r Rule) []string {
+// Designated are the people that a rule names, sorted, each once.
+func (p People) Designated(r Rule) []string {
 	var out []string
 	for _, user := range r.Users {
 		out = append(out, p.person(user))

@@ -40,7 +40,7 @@ func (h *Held) Error() string {
 // people signed counts, each person once. nil lets it pass.
 func (l Line) Holds(unit string, digest Digest, signed [][]byte, now time.Time) *Held {
 	var by []string
-	may := l.People.designated(l.Rule)
+	may := l.People.Designated(l.Rule)
 	for _, text := range signed[:min(len(signed), MaxStatements)] {
 		s, persons, err := Read(text, l.Signers)
 		if err != nil || s.Environment != l.Environment || s.Units[unit] != digest || !s.Expires.IsZero() && !now.Before(s.Expires) {

@@ -49,7 +49,7 @@ func ParseRules(text []byte, now time.Time) (Line, Seal, error) {
 		Environment: r.Environment, Rule: Rule{Count: r.Count, Users: r.Users, Groups: r.Require},
 		People: People{Groups: r.Groups, Same: r.Same},
 	}
-	switch may := len(line.People.designated(line.Rule)); {
+	switch may := len(line.People.Designated(line.Rule)); {
 	case r.Environment == "":
 		return Line{}, Seal{}, fmt.Errorf("%s: environment is missing", RulesKey)
 	case r.Count < 1:

@@ -11,7 +11,7 @@ func TestParseRules(t *testing.T) {
 	const text = "environment: production\ncount: 2\nusers: [carol]\nrequire: [platform]\ngroups: {platform: [alice, bob]}\nsigners: |\n  alice "
 	whole := text + string(ssh.MarshalAuthorizedKey(keyOf(t, "alice").PublicKey()))
 	line, _, err := ParseRules([]byte(whole), at(0))
-	if err != nil || line.Environment != "production" || len(line.Signers) != 1 || len(line.People.designated(line.Rule)) != 3 {
+	if err != nil || line.Environment != "production" || len(line.Signers) != 1 || len(line.People.Designated(line.Rule)) != 3 {
 		t.Fatalf("got %+v, %v", line, err)
 	}
 	for name, c := range map[string]struct{ old, new, want string }{

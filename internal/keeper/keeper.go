@@ -200,7 +200,7 @@ func (k *Keeper) report(c *candidate) check.Report {
 		}
 		of := check.Case{
 			Gates: check.Gates(c.rules.Flow, e.Name, c.files), Opening: c.rules.Flow.Opening(e.Name, now), Problem: c.files.Problem,
-			People: gate.People{Groups: c.rules.Flow.Groups}, Change: c.change(e.Name, f), Reviews: c.reviewed(e.Name),
+			People: c.rules.Flow.People(), Change: c.change(e.Name, f), Reviews: c.reviewed(e.Name),
 		}
 		of.Override = check.LetIn(c.said, e.Name, of, now)
 		out.Environments = append(out.Environments, check.Judge(f, of))

@@ -238,6 +238,8 @@ func TestWhoMayNot(t *testing.T) {
 	s.judged(n, "production success: checks passed; approved by alice, bob, carol")
 	s.push("dave", "main", map[string]string{"leat.yaml": strings.Replace(rules, "[bob, carol]", "[carol]", 1)})
 	s.judged(n, "production success: checks passed; approved by alice, carol")
+	s.push("dave", "main", map[string]string{"leat.yaml": rules + "same: {Bob: carol, alice: ann}\n"})
+	s.judged(n, "production pending: waits for 1 approval, and nobody is left who may give one: name more people in leat.yaml") // ann's two accounts, and carol's
 	s.push("dave", "main", map[string]string{"leat.yaml": strings.Replace(rules, "[bob, carol]", "[dave]", 1)})
 	s.judged(n, "production pending: waits for 1 approval of dave")
 }
