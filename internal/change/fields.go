@@ -132,6 +132,9 @@ func (d *differ) note(a, b node) {
 	if !b.there {
 		path = a.path
 	}
+	if a.there && b.there {
+		a.shown, b.shown = narrowed(a.shown, b.shown)
+	}
 	d.found = append(d.found, plan.FieldChange{Path: plan.Pointer(path...), Before: a.value(), After: b.value()})
 }
 

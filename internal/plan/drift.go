@@ -163,6 +163,9 @@ func ValueOf(v any) Value {
 	return Value(quoted)
 }
 
+// Cuts tells whether ValueOf shows only the beginning of a text.
+func Cuts(text string) bool { return len(text) > maxValueText || len(jsonText(text)) > maxValueText }
+
 func sortedKeys(a, b map[string]any) []string {
 	keys := map[string]bool{}
 	for key := range a {
