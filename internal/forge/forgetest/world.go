@@ -25,6 +25,7 @@ type World struct {
 
 	people []string // position + 1 is the id
 	files  map[string][]string
+	mirror func(branch, file string) string // makes commits; nil to make them up
 	clock  time.Time
 	count  int
 }
@@ -83,6 +84,15 @@ func NewWorld() *World {
 	return w
 }
 
+// Mirror makes this the world of a real repository: its branches begin at main, and
+// commit puts a file on a branch there.
+func (w *World) Mirror(main string, commit func(branch, file string) string) {
+	w.Lock()
+	defer w.Unlock()
+	w.Branches[Main], w.Branches[Guarded], w.mirror = main, main, commit
+	w.files[main] = nil
+}
+
 // Now moves the clock on by a second: no two things happen at once.
 func (w *World) Now() time.Time {
 	w.clock = w.clock.Add(time.Second)
@@ -123,8 +133,14 @@ func (w *World) Files(commit string) []string { return w.files[commit] }
 func (w *World) Push(_ *testing.T, who, branch, file string) string {
 	w.Lock()
 	defer w.Unlock()
-	have := w.files[w.Branches[branch]]
-	id := w.commit(append(slices.Clone(have), file))
+	have := append(slices.Clone(w.files[w.Branches[branch]]), file)
+	var id string
+	if w.mirror != nil {
+		id = w.mirror(branch, file)
+		w.files[id] = have
+	} else {
+		id = w.commit(have)
+	}
 	w.Branches[branch] = id
 	w.Pushes = append(w.Pushes, Push{who, branch, id, w.Now()})
 	for _, p := range w.Pulls {
