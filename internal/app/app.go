@@ -240,7 +240,7 @@ func (a *App) storage(cfg Config) error {
 	a.files.store, a.files.log = a.store.Handler(), a.log
 	a.images = oci.NewPool(oci.Options{})
 	a.charts = charts.NewPool(charts.Options{MaxIndex: cfg.Options.MaxIndex, MaxChart: cfg.Options.ChartLimits.Packed})
-	a.pool, err = git.NewPool(filepath.Join(cfg.DataDir, "git"), git.Options{})
+	a.pool, err = git.NewPool(filepath.Join(cfg.DataDir, "git"), git.Options{Unused: git.UnusedFor})
 	return err
 }
 

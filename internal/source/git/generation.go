@@ -56,6 +56,15 @@ func generations(dir string) (numbers []int) {
 	return numbers
 }
 
+// nextGeneration is the number of the one that comes after those that are there.
+func nextGeneration(dir string) int {
+	numbers := generations(dir)
+	if n := len(numbers); n > 0 {
+		return numbers[n-1] + 1
+	}
+	return 0
+}
+
 // renew begins a new generation with one commit, alone and fetched anew.
 func (r *Remote) renew(ctx context.Context, t Target) error {
 	return r.inTurn(ctx, func() error { return r.renewNow(ctx, t) })
@@ -64,12 +73,7 @@ func (r *Remote) renew(ctx context.Context, t Target) error {
 func (r *Remote) renewNow(ctx context.Context, t Target) error {
 	old := r.objects()
 	dir := filepath.Dir(old.dir)
-	numbers := generations(dir)
-	next := 0
-	if n := len(numbers); n > 0 {
-		next = numbers[n-1] + 1
-	}
-	st, err := openStore(generationDir(dir, next))
+	st, err := openStore(generationDir(dir, nextGeneration(dir)))
 	if err != nil {
 		return fmt.Errorf("renew the local copy: %w", err)
 	}

@@ -44,6 +44,10 @@ type Options struct {
 	// Remember keeps what is known of blobs for as long as the pool lives, for Hashed;
 	// Know is of no use without it.
 	Remember bool
+	// Unused is how long after it was asked for last a remote is forgotten, with what
+	// it has fetched, as of a credential that was replaced; 0 for never. The pool must
+	// have its directory for itself then.
+	Unused time.Duration
 }
 
 // Pool holds the remotes of a process. It may be used by several goroutines.
@@ -60,6 +64,9 @@ type Pool struct {
 
 	mu      sync.Mutex
 	remotes map[string]*Remote
+	asked   map[string]time.Time // for the remotes, the last time
+	left    map[string]bool      // forgotten; trees may still read what they fetched
+	swept   time.Time
 }
 
 // keyFile holds the key under which directories are named after credentials.
@@ -85,7 +92,8 @@ func NewPool(dir string, o Options) (*Pool, error) {
 		o.Content = 64 << 20
 	}
 	o.Limits = o.Limits.withDefaults()
-	p := &Pool{dir: dir, o: o, key: key, contents: newLRU(o.Content), hashed: hashed{keeps: o.Remember}, remotes: map[string]*Remote{}}
+	p := &Pool{dir: dir, o: o, key: key, contents: newLRU(o.Content), hashed: hashed{keeps: o.Remember},
+		remotes: map[string]*Remote{}, asked: map[string]time.Time{}, left: map[string]bool{}, swept: o.Now()}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	return p, nil
 }
@@ -155,7 +163,7 @@ func (p *Pool) RemoteBy(door Door, rawURL string, c Credential) (*Remote, error)
 		if err != nil {
 			return nil, err
 		}
-		st, err := openGeneration(filepath.Join(p.dir, id))
+		st, err := p.openStore(id)
 		if err != nil {
 			return nil, errors.Join(err, cl.Close())
 		}
@@ -183,6 +191,8 @@ func (p *Pool) Local(dir string) (*Remote, error) {
 func (p *Pool) remote(id string, open func() (*Remote, error)) (*Remote, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.asked[id] = p.o.Now()
+	p.sweep()
 	if r, ok := p.remotes[id]; ok {
 		return r, nil
 	}
@@ -215,6 +225,7 @@ func (p *Pool) Forget(r *Remote) error {
 	for id, other := range p.remotes {
 		if other == r {
 			delete(p.remotes, id)
+			delete(p.asked, id)
 		}
 	}
 	return errors.Join(r.client.Close(), r.objects().remove())

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/leat-dev/leat/internal/secret"
 	"github.com/leat-dev/leat/internal/source/fault"
 	"github.com/leat-dev/leat/internal/tree"
 )
@@ -281,6 +283,49 @@ func TestNewGenerationFails(t *testing.T) {
 	if got := generations(filepath.Dir(before.dir)); len(got) > 2 {
 		t.Errorf("two who fetched at once made %v of one store", got)
 	}
+}
+
+// What a credential fetched that is not used any more goes, but not before the last
+// tree of it; and who comes back with it is served.
+func TestUnused(t *testing.T) {
+	u := newUpstream(t)
+	u.commit(map[string]string{"a": "1"})
+	srv := newServer(t, u.root)
+	now := time.Unix(0, 0)
+	p := newPool(t, Options{Content: 1, Unused: time.Hour, Now: func() time.Time { return now }})
+	first, second := Credential{Username: "x", Password: secret.Of("first")}, Credential{Username: "x", Password: secret.Of("second")}
+	take := func(c Credential) (tree.Tree, string) {
+		t.Helper()
+		r := remote(t, p, srv.repo(), c)
+		out, err := r.Tree(context.Background(), resolve(t, r, Ref{Branch: "main"}), TreeOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out.Tree, r.objects().dir
+	}
+	held, dir := take(first)
+	now = now.Add(50 * time.Minute)
+	if take(second); remote(t, p, srv.repo(), first).objects().dir != dir {
+		t.Error("a remote was forgotten that was asked for within the hour")
+	}
+	now = now.Add(2 * time.Hour)
+	take(second)
+	runtime.GC()
+	if text, err := held.ReadFile("a"); string(text) != "1" || len(p.remotes) != 1 {
+		t.Errorf("the tree reads %q, %v; there are %d remotes, want one", text, err, len(p.remotes))
+	}
+	if _, again := take(first); again == dir {
+		t.Error("who comes back shares the files that are to go")
+	}
+	runtime.KeepAlive(held)
+	held = tree.Tree{}
+	for range 10_000 {
+		runtime.GC()
+		if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+			return
+		}
+	}
+	t.Error("the files stay though nobody reads them")
 }
 
 // A process that starts anew builds on what the one before it fetched.
