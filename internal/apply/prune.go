@@ -44,9 +44,9 @@ func Prune(ctx context.Context, in PruneInput) (PruneResult, error) {
 	if len(stale) == 0 {
 		return res, nil
 	}
-	alive, survivors, first := readAll(ctx, in, stale)
-	res.Survivors = survivors
-	steps := plan.PruneSteps(plan.Prune{Old: in.Old.Without(inventory.Of(survivors...)), New: in.New, Owner: in.Owner, Live: alive, HeldBy: in.HeldBy})
+	known, alive, first := readAll(ctx, in, stale)
+	res.Survivors = stale.Without(known)
+	steps := plan.PruneSteps(plan.Prune{Old: known, Owner: in.Owner, Live: alive, HeldBy: in.HeldBy})
 	for _, s := range steps {
 		if s.Op == plan.Delete {
 			err := in.World.Delete(ctx, world.Delete{Ref: s.Ref, If: s.If})
@@ -63,23 +63,36 @@ func Prune(ctx context.Context, in PruneInput) (PruneResult, error) {
 	return res, first
 }
 
-// readAll reads the objects that are to be pruned; what cannot be read survives.
-func readAll(ctx context.Context, in PruneInput, refs inventory.Inventory) (map[object.Key]*unstructured.Unstructured, []object.Ref, error) {
-	alive := make(map[object.Key]*unstructured.Unstructured, len(refs))
-	var survivors []object.Ref
-	var first error
+// readAll reads the objects that are to be pruned: those that are known to be there or
+// not, in a version that is served, and what is there. The others survive.
+func readAll(ctx context.Context, in PruneInput, refs inventory.Inventory) (known inventory.Inventory, alive map[object.Key]*unstructured.Unstructured, first error) {
+	alive = make(map[object.Key]*unstructured.Unstructured, len(refs))
 	for _, ref := range refs {
-		obj, err := in.World.Get(ctx, ref)
+		obj, ref, err := read(ctx, in.World, ref)
 		switch {
 		case err == nil:
-			alive[ref.Key] = obj
+			known, alive[ref.Key] = append(known, ref), obj
 		case apierrors.IsNotFound(err), meta.IsNoMatchError(err): // gone, or its CRD with it
-		default:
-			survivors = append(survivors, ref)
-			if first == nil {
-				first = fmt.Errorf("read %s before deleting it: %w", ref.Key, err)
-			}
+			known = append(known, ref)
+		case first == nil:
+			first = fmt.Errorf("read %s before deleting it: %w", ref.Key, err)
 		}
 	}
-	return alive, survivors, first
+	return known, alive, first
+}
+
+// read reads an object, in another version where it was applied in one that is not
+// served any more.
+func read(ctx context.Context, w world.World, ref object.Ref) (*unstructured.Unstructured, object.Ref, error) {
+	obj, err := w.Get(ctx, ref)
+	if !meta.IsNoMatchError(err) {
+		return obj, ref, err
+	}
+	m, err := w.Kind(ctx, ref.GroupKind().WithVersion(""))
+	if err != nil {
+		return nil, ref, err
+	}
+	ref.Version = m.GVK.Version
+	obj, err = w.Get(ctx, ref)
+	return obj, ref, err
 }
