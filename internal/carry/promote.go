@@ -145,7 +145,7 @@ func (in Promoting) read(ctx context.Context) (out Promotion, err error) {
 	if out.Last, err = in.last(ctx, out); err != nil {
 		return out, err
 	}
-	if out.Rollbacks, err = in.Fleet.rollbacks(ctx, in.To, out.Target); err != nil {
+	if out.Rollbacks, err = in.Fleet.rollbacks(ctx, in.Flow, in.To, out.Target); err != nil {
 		return out, err
 	}
 	since := repo.Range{From: out.Source, Paths: paths(in.Fleet.directory(in.From))}

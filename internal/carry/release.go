@@ -154,7 +154,7 @@ func (in Releasing) unrestored(ctx context.Context, was tree.Tree, writes []Writ
 	if err != nil {
 		return err
 	}
-	rollbacks, err := in.Fleet.rollbacks(ctx, e, head)
+	rollbacks, err := in.Fleet.rollbacks(ctx, in.Flow, e, head)
 	if err != nil || len(rollbacks) == 0 {
 		return err
 	}

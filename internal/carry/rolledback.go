@@ -23,9 +23,10 @@ type RolledBack struct {
 	promote.Rollback
 }
 
-// rollbacks are those in the history of a branch that still hold in an environment: it
-// has something as they left it. The newest first.
-func (o Onto) rollbacks(ctx context.Context, e flow.Environment, head repo.Hash) ([]RolledBack, error) {
+// rollbacks are those in the history of an environment's branch that still hold: it has
+// something as they left it. The newest first. What was rolled back in a branch that was
+// merged into this one is that branch's matter.
+func (o Onto) rollbacks(ctx context.Context, f flow.Flow, e flow.Environment, head repo.Hash) ([]RolledBack, error) {
 	log, err := o.Repo.Log(ctx, repo.Range{From: head, Limit: maxHistory})
 	if err != nil {
 		return nil, err
@@ -37,7 +38,8 @@ func (o Onto) rollbacks(ctx context.Context, e flow.Environment, head repo.Hash)
 	var out []RolledBack
 	looked := 0
 	for _, c := range log {
-		if !isRollback(c.Message) || len(c.Parents) == 0 || looked == maxRollbacks {
+		of, is := rollbackOf(c.Message)
+		if other, known := f.Environment(of); !is || known && other.Branch != e.Branch || len(c.Parents) == 0 || looked == maxRollbacks {
 			continue
 		}
 		looked++
@@ -64,8 +66,15 @@ func (o Onto) rolledBack(ctx context.Context, c repo.Commit) (RolledBack, error)
 	return out, err
 }
 
-func isRollback(message string) bool {
-	return slices.ContainsFunc(strings.Split(message, "\n"), func(line string) bool { return strings.HasPrefix(line, rolledBack) })
+// rollbackOf is the environment that a commit rolls back.
+func rollbackOf(message string) (environment string, is bool) {
+	for line := range strings.Lines(message) {
+		if rest, is := strings.CutPrefix(line, rolledBack); is {
+			environment, _, _ = strings.Cut(rest, "@")
+			return environment, true
+		}
+	}
+	return "", false
 }
 
 // restored are the places that would come back if an environment's branch became other

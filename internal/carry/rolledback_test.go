@@ -97,6 +97,27 @@ func TestMergeRespectsARollback(t *testing.T) {
 	}
 }
 
+// What was rolled back in the source, and came back there, was never rolled back in the
+// target, though its history holds the rollback.
+func TestPromoteAfterARollbackOfTheSource(t *testing.T) {
+	o := newOrganisation(t, "fleet")
+	o.up["fleet"].Commit("main", map[string]string{"a.yaml": "a: 1\n"})
+	o.up["fleet"].Git("push", "-q", "origin", "HEAD:refs/heads/prod")
+	o.up["fleet"].Commit("main", map[string]string{"a.yaml": "a: 2\n"})
+	o.declare("apiVersion: leat.dev/v1alpha1\nkind: Flow\nenvironments:\n  - {name: sandbox, branch: main}\n  - {name: prod, branch: prod, follows: sandbox}\n")
+	sandbox, _ := o.flow.Environment("sandbox")
+	o.rolled("fleet", sandbox)
+	_, err := Promote(t.Context(), o.promoting("sandbox", "prod"), nil)
+	o.must(err)
+	o.merged("fleet", "promote/prod", "prod")
+	o.fixed("fleet", "main", map[string]string{"a.yaml": "a: 2\n"})
+	out, err := Promote(t.Context(), o.promoting("sandbox", "prod"), nil)
+	if err != nil || len(out.Rollbacks) > 0 {
+		t.Fatalf("got %v, %v", out.Rollbacks, err)
+	}
+	o.shows("fleet", "a: 2", "show", "promote/prod:a.yaml")
+}
+
 // A forge that squashes, and keeps what the promotion says: the next one goes on from
 // there, and does not ask about what it brought.
 func TestPromoteAfterASquash(t *testing.T) {
