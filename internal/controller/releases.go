@@ -2,7 +2,7 @@ package controller
 
 import (
 	"context"
-	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"sync"
@@ -197,11 +197,16 @@ func (s *storageSink) Replace(list []any, _ string) error {
 		next[place][m.Name] = version
 	}
 	s.mu.Lock()
-	before := s.by
+	before, again := s.by, s.synced
 	s.by, s.synced = next, true
 	s.mu.Unlock()
 	for place := range before {
-		if fmt.Sprint(before[place]) != fmt.Sprint(next[place]) {
+		if !maps.Equal(before[place], next[place]) {
+			s.moved(place)
+		}
+	}
+	for place := range next {
+		if _, known := before[place]; again && !known {
 			s.moved(place)
 		}
 	}
