@@ -51,7 +51,8 @@ func ReadAudit(log io.Reader, user string, w Window) (Audit, error) {
 	var first, last time.Time
 	lines := bufio.NewScanner(log)
 	lines.Buffer(make([]byte, 64<<10), maxAuditLine)
-	for n := 1; lines.Scan(); n++ {
+	n := 1
+	for ; lines.Scan(); n++ {
 		if len(lines.Bytes()) == 0 {
 			continue
 		}
@@ -75,7 +76,7 @@ func ReadAudit(log io.Reader, user string, w Window) (Audit, error) {
 		out.Writes = append(out.Writes, e.audited())
 	}
 	if err := lines.Err(); err != nil {
-		return out, fmt.Errorf("read the audit log: %w", err)
+		return out, fmt.Errorf("read the audit log, line %d (%d bytes at most): %w", n, maxAuditLine, err)
 	}
 	if first.IsZero() {
 		return out, errors.New("read the audit log: it is empty")

@@ -119,7 +119,7 @@ func (c Case) pending(now time.Time) Step {
 		return c.away(Step{Phase: Denied, By: by, Why: "withdrawn by " + Quote(by) + why})
 	}
 	if !now.Before(deadline) {
-		return c.away(Step{Phase: Expired, Why: fmt.Sprintf("nobody approved it within %s; ask again", c.Policy.wait())})
+		return c.away(Step{Phase: Expired, Why: c.late(deadline)})
 	}
 	if c.Policy != nil || r.Status.Phase == "" { // what waits is not refused because the policy is away for a while
 		if step, refused := c.crowded(now); refused {
@@ -139,8 +139,8 @@ func (c Case) pending(now time.Time) Step {
 	if by, why := c.denied(); by != "" {
 		return c.away(Step{Phase: Denied, By: by, Why: "denied by " + Quote(by) + why})
 	}
-	by := c.approvedBy(deadline)
-	if missing := max(c.Policy.Spec.Count, 1) - len(by); missing > 0 {
+	by, missing := c.approvedBy(deadline)
+	if missing > 0 {
 		return Step{Phase: Pending, ApprovedBy: by, Why: c.waiting(missing, by), At: deadline}
 	}
 	return Step{Phase: Active, Do: Give, Rule: rule, ApprovedBy: by, Why: r.Spec.what() + ", approved by " + quoteAll(by)}
@@ -211,17 +211,26 @@ func because(d Decision) string {
 }
 
 // approvedBy returns the different people whose approval counts: of approvers, in
-// time, and of the very rights that the grant will hold.
-func (c Case) approvedBy(deadline time.Time) []string {
-	var out []string
+// time, and of the very rights that the grant will hold; and how many are missing.
+func (c Case) approvedBy(deadline time.Time) (by []string, missing int) {
 	for _, d := range c.decisions(Approve) {
 		who := c.Policy.person(d.Spec.By.Username)
 		if c.Policy.Decides(d.Spec.By, c.Request.Spec.Requester) && d.CreationTimestamp.Time.Before(deadline) &&
-			d.Spec.Request.Digest == c.Request.Status.Snapshot.Digest && !slices.Contains(out, who) {
-			out = append(out, who)
+			d.Spec.Request.Digest == c.Request.Status.Snapshot.Digest && !slices.Contains(by, who) {
+			by = append(by, who)
 		}
 	}
-	return out
+	return by, max(c.Policy.Spec.Count, 1) - len(by)
+}
+
+// late says why a request that is past its deadline was not granted.
+func (c Case) late(deadline time.Time) string {
+	if c.Policy != nil && c.Request.Status.Snapshot != nil {
+		if by, missing := c.approvedBy(deadline); missing <= 0 {
+			return fmt.Sprintf("approved by %s, it could not be granted within %s; ask again", quoteAll(by), c.Policy.wait())
+		}
+	}
+	return fmt.Sprintf("nobody approved it within %s; ask again", c.Policy.wait())
 }
 
 // Where says where the role is asked for.

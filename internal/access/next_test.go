@@ -82,7 +82,7 @@ func TestNext(t *testing.T) {
 			c.Policy.Spec.Approvers.Users, c.Decisions = nil, []Decision{says("carol", Approve, 1)}
 		}, 2, Pending, Nothing, "waits"},
 		{"approved too late by the server's clock, ours being behind", func(c *Case) { c.Decisions = []Decision{says("carol", Approve, 61)} }, 59, Pending, Nothing, "waits"},
-		{"approved in time, but ours is ahead", func(c *Case) { c.Decisions = []Decision{says("carol", Approve, 59)} }, 60, Expired, TakeBack, "ask again"},
+		{"approved in time, but ours is ahead", func(c *Case) { c.Decisions = []Decision{says("carol", Approve, 59)} }, 60, Expired, TakeBack, "approved by carol, it could not be granted within 1h0m0s; ask again"},
 		{"nobody answered", nil, 60, Expired, TakeBack, "nobody approved it within 1h0m0s"},
 		{"denied", func(c *Case) { c.Decisions = []Decision{says("carol", Approve, 1), says("dave", Deny, 1, "platform")} }, 2, Denied, TakeBack, "denied by dave: so"},
 		{"denied by somebody", func(c *Case) { c.Decisions = []Decision{says("eve", Deny, 1)} }, 2, Pending, Nothing, "waits"},

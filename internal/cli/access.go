@@ -127,7 +127,11 @@ func runAccessRequest(ctx context.Context, env Env, f *accessRequestFlags) error
 	if f.output == "json" {
 		return printJSON(env.Out, r)
 	}
-	fmt.Fprintf(env.Out, "%s: %s\nsomebody of the approvers runs: leat access approve %s\nthen: leat access use %s\n", r.Name, r.Spec, r.Name, r.Name)
+	name := r.Name
+	if f.live.context != "" { // which other verbs cannot know
+		name += " --context " + f.live.context
+	}
+	fmt.Fprintf(env.Out, "%s: %s\nsomebody of the approvers runs: leat access approve %s\nthen: leat access use %s -- COMMAND\n", r.Name, r.Spec, name, name)
 	return nil
 }
 

@@ -7,8 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -42,7 +44,7 @@ command, --write names a file that it is written to, for you alone to read.`,
 			if file != "" {
 				return writeNew(env, file, content)
 			}
-			return runWith(cmd.Context(), env, content, given[1:])
+			return runWith(env, content, given[1:])
 		},
 	}
 	f.register(cmd.Flags())
@@ -127,8 +129,9 @@ func writeNew(env Env, file string, content []byte) error {
 	return nil
 }
 
-// runWith runs a command with a kubeconfig that is gone when it ends.
-func runWith(ctx context.Context, env Env, content []byte, command []string) error {
+// runWith runs a command with a kubeconfig that is gone when it ends. What the terminal
+// interrupts is the command, which may be a shell and go on; who ends leat ends it, too.
+func runWith(env Env, content []byte, command []string) error {
 	dir, err := os.MkdirTemp("", "leat-access-") // for this user alone
 	if err != nil {
 		return err
@@ -138,15 +141,39 @@ func runWith(ctx context.Context, env Env, content []byte, command []string) err
 	if err := os.WriteFile(file, content, 0o600); err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+file)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = env.In, env.Out, env.Err
-	err = cmd.Run()
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	defer passOn(cmd.Process)()
+	err = cmd.Wait()
 	var failed *exec.ExitError
 	if errors.As(err, &failed) {
 		return &Exit{Code: max(failed.ExitCode(), 1)}
 	}
 	return err
+}
+
+// passOn gives a process the signal that ends this one, until stop. Interrupts it has
+// from the terminal already; here they are only kept from ending this process.
+func passOn(p *os.Process) (stop func()) {
+	end, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(end, syscall.SIGTERM, os.Interrupt)
+	go func() {
+		defer close(done)
+		for s := range end {
+			if s != os.Interrupt {
+				_ = p.Signal(s) // it may have ended
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(end)
+		close(end)
+		<-done
+	}
 }
 
 // keyStore keeps the keys of requests, a file for each.

@@ -117,6 +117,9 @@ type refusal struct{ error }
 
 // look takes the snapshot of the role that is asked for.
 func (g *Grantor) look(ctx context.Context, r access.Request, rule access.RoleRule) (*access.Snapshot, error) {
+	if err := g.there(ctx, r.Spec.Namespaces); err != nil {
+		return nil, err
+	}
 	roles := rule.Roles(r.Spec)
 	rules := make([][]rbacv1.PolicyRule, len(roles))
 	for i, role := range roles {
@@ -130,6 +133,21 @@ func (g *Grantor) look(ctx context.Context, r access.Request, rule access.RoleRu
 		return nil, refusal{err}
 	}
 	return &snapshot, nil
+}
+
+// there refuses what is asked for in namespaces that do not exist: it would be approved,
+// and could not be given.
+func (g *Grantor) there(ctx context.Context, namespaces []string) error {
+	for _, name := range namespaces {
+		obj, err := get(ctx, g.Acting, object.Ref{Key: object.Key{Kind: "Namespace", Name: name}, Version: "v1"})
+		if err != nil {
+			return err
+		}
+		if obj == nil {
+			return refusal{fmt.Errorf("there is no namespace %s", name)}
+		}
+	}
+	return nil
 }
 
 // rules reads those of a role.

@@ -1,0 +1,31 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// A command with a grant, such as a shell, lives on when the terminal interrupts it and
+// leat; its kubeconfig is there meanwhile, and gone afterwards.
+func TestACommandWithAGrantIsInterrupted(t *testing.T) {
+	if _, err := exec.LookPath("sh"); err != nil {
+		t.Skip("there is no shell")
+	}
+	var out bytes.Buffer
+	err := runWith(Env{Out: &out, Err: &out}, []byte("apiVersion: v1\n"), []string{"sh", "-c", "kill -INT $PPID; kill -INT $PPID; cat $KUBECONFIG; echo $KUBECONFIG; exit 3"})
+	var exit *Exit
+	if !errors.As(err, &exit) || exit.Code != 3 {
+		t.Errorf("got %v, want exit 3", err)
+	}
+	lines := strings.Fields(strings.TrimPrefix(out.String(), "apiVersion: v1"))
+	if len(lines) != 1 {
+		t.Fatalf("got %q", out.String())
+	}
+	if _, err := os.Stat(lines[0]); !os.IsNotExist(err) {
+		t.Errorf("the kubeconfig is still there: %v", err)
+	}
+}
