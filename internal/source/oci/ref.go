@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -31,6 +32,10 @@ type Ref struct {
 	// MediaType of the layer that is wanted: where it is ChartLayer, _ in a tag
 	// stands for + in the version.
 	MediaType string
+	// Strict has tags that are versions as semver.org writes them go before others,
+	// such as v2.0.0: Helm lists no others (helm.sh/helm/v4 v4.2.4 pkg/registry,
+	// Client.Tags), and those may be images that lie beside the chart.
+	Strict bool
 }
 
 // Revision is what a Ref means now.
@@ -109,12 +114,18 @@ func Choose(tags []string, want Ref) (string, error) {
 	}
 	var best *semver.Version
 	var tag string
+	rank := func(t string) int {
+		if _, err := semver.StrictNewVersion(ChartVersion(t)); want.Strict && err == nil {
+			return 1
+		}
+		return 0
+	}
 	for _, t := range tags {
 		v, err := versionOf(t, want.MediaType)
 		if err != nil || !in.Check(v) || !filter.MatchString(t) {
 			continue
 		}
-		if best == nil || v.GreaterThan(best) || v.Equal(best) && t > tag {
+		if best == nil || cmp.Or(rank(t)-rank(tag), v.Compare(best), strings.Compare(t, tag)) > 0 {
 			best, tag = v, t
 		}
 	}
@@ -158,7 +169,7 @@ func ChartRef(version string) Ref {
 	if version == "" {
 		version = "*"
 	}
-	return Ref{SemVer: version, MediaType: ChartLayer}
+	return Ref{SemVer: version, MediaType: ChartLayer, Strict: true}
 }
 
 // some lists names for a message, the last ones first.

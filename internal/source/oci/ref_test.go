@@ -39,17 +39,19 @@ func TestChoose(t *testing.T) {
 		tag  string
 		err  string
 	}{
-		"newest of a range":      {Ref{SemVer: "6.x"}, "6.10.1", ""},
-		"with a v":               {Ref{SemVer: "~6.2"}, "v6.2.0", ""},
-		"no pre-release":         {Ref{SemVer: ">=6"}, "6.10.1", ""},
-		"pre-release":            {Ref{SemVer: ">=6.0.0-0"}, "7.0.0-rc.1", ""},
-		"filter":                 {Ref{SemVer: "6.x", Filter: `^6\.[0-9]\.`}, "6.1.0", ""},
-		"three parts":            {Ref{SemVer: "=7.0"}, "", "no match found for semver: =7.0"},
-		"underscore is not plus": {Ref{SemVer: "~6.3"}, "", "tags: v6.2.0, latest"},
-		"but in a chart":         {Ref{SemVer: "~6.3", MediaType: ChartLayer}, "6.3.0_b1", ""},
-		"nonsense":               {Ref{SemVer: "latest please"}, "", "cannot be read"},
-		"broken filter":          {Ref{SemVer: "*", Filter: "("}, "", "semverFilter"},
-		"nothing left":           {Ref{SemVer: "*", Filter: "zzz"}, "", `that match "zzz"`},
+		"newest of a range":       {Ref{SemVer: "6.x"}, "6.10.1", ""},
+		"with a v":                {Ref{SemVer: "~6.2"}, "v6.2.0", ""},
+		"no pre-release":          {Ref{SemVer: ">=6"}, "6.10.1", ""},
+		"pre-release":             {Ref{SemVer: ">=6.0.0-0"}, "7.0.0-rc.1", ""},
+		"filter":                  {Ref{SemVer: "6.x", Filter: `^6\.[0-9]\.`}, "6.1.0", ""},
+		"three parts":             {Ref{SemVer: "=7.0"}, "", "no match found for semver: =7.0"},
+		"underscore is not plus":  {Ref{SemVer: "~6.3"}, "", "tags: v6.2.0, latest"},
+		"but in a chart":          {Ref{SemVer: "~6.3", MediaType: ChartLayer}, "6.3.0_b1", ""},
+		"strict, if there is one": {Ref{SemVer: "<6.3", Strict: true}, "6.1.0", ""},
+		"else any":                {Ref{SemVer: "~6.2", Strict: true}, "v6.2.0", ""},
+		"nonsense":                {Ref{SemVer: "latest please"}, "", "cannot be read"},
+		"broken filter":           {Ref{SemVer: "*", Filter: "("}, "", "semverFilter"},
+		"nothing left":            {Ref{SemVer: "*", Filter: "zzz"}, "", `that match "zzz"`},
 	} {
 		got, err := Choose(tags, c.want)
 		if got != c.tag || c.err == "" != (err == nil) || err != nil && !strings.Contains(err.Error(), c.err) {
@@ -62,9 +64,9 @@ func TestChartRef(t *testing.T) {
 	for version, want := range map[string]Ref{
 		"1.2.3":    {Tag: "1.2.3", MediaType: ChartLayer},
 		"1.2.3+b4": {Tag: "1.2.3_b4", MediaType: ChartLayer},
-		"":         {SemVer: "*", MediaType: ChartLayer},
-		"1.2":      {SemVer: "1.2", MediaType: ChartLayer},
-		"~1.2.0":   {SemVer: "~1.2.0", MediaType: ChartLayer},
+		"":         {SemVer: "*", MediaType: ChartLayer, Strict: true},
+		"1.2":      {SemVer: "1.2", MediaType: ChartLayer, Strict: true},
+		"~1.2.0":   {SemVer: "~1.2.0", MediaType: ChartLayer, Strict: true},
 	} {
 		if got := ChartRef(version); got != want {
 			t.Errorf("%q: got %+v", version, got)
