@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -272,6 +273,37 @@ func TestSSHThroughProxies(t *testing.T) {
 				t.Error("the server was reached without the proxy")
 			}
 		})
+	}
+}
+
+// A proxy that sends headers without end is given up.
+func TestEndlessProxy(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	var sent atomic.Int64
+	var work sync.WaitGroup
+	t.Cleanup(work.Wait)
+	work.Go(func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		io.WriteString(conn, "HTTP/1.1 200 OK\r\n")
+		for n := 0; err == nil && sent.Load() < 256<<20; {
+			n, err = io.WriteString(conn, "X: "+strings.Repeat("x", 4096)+"\r\n")
+			sent.Add(int64(n))
+		}
+	})
+	u := &url.URL{Scheme: "http", Host: l.Addr().String()}
+	if _, err := connect(t.Context(), u, (&net.Dialer{}).DialContext, "example.com:22"); err == nil {
+		t.Error("the proxy was believed")
+	}
+	if n := sent.Load(); n > 64<<20 {
+		t.Errorf("%d bytes were taken of it", n)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -271,7 +273,8 @@ func connect(ctx context.Context, u *url.URL, dial Dialer, addr string) (net.Con
 		conn.Close()
 		return nil, fmt.Errorf("proxy %s: %w", u.Host, err)
 	}
-	br := bufio.NewReader(conn)
+	head := &io.LimitedReader{R: conn, N: maxProxyHead} // what http reads by itself has no bound
+	br := bufio.NewReader(head)
 	res, err := http.ReadResponse(br, &http.Request{Method: http.MethodConnect})
 	if err == nil && res.StatusCode != http.StatusOK {
 		err = &wire.StatusError{Code: res.StatusCode}
@@ -280,8 +283,12 @@ func connect(ctx context.Context, u *url.URL, dial Dialer, addr string) (net.Con
 		conn.Close()
 		return nil, fmt.Errorf("proxy %s: %w", u.Host, err)
 	}
+	head.N = math.MaxInt64
 	return &buffered{conn, br}, nil
 }
+
+// maxProxyHead bounds the head of a proxy's answer, in bytes.
+const maxProxyHead = 64 << 10
 
 // buffered is a connection of which some bytes were read ahead.
 type buffered struct {
