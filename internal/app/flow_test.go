@@ -3,10 +3,32 @@ package app
 import (
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/leat-dev/leat/internal/flow"
+	"github.com/leat-dev/leat/internal/repo"
 	"github.com/leat-dev/leat/internal/repo/repotest"
 )
+
+// Where the source stood when a file of the target was last changed, by the clock of two
+// branches: what came later than that is a change of it, be it all of the source.
+func TestHindsight(t *testing.T) {
+	at := func(minute int) repo.Commit {
+		return repo.Commit{ID: repo.Hash{byte(minute)}, Committer: repo.Person{When: time.Unix(0, 0).Add(time.Duration(minute) * time.Minute)}}
+	}
+	ours := []repo.Commit{at(30), at(20), at(10)}
+	for minute, want := range map[int]int{40: 0, 30: 0, 25: 1, 10: 2, 5: 3} {
+		if got := (hindsight{ours: ours}).at(at(minute)); got != want {
+			t.Errorf("at minute %d it stood at %d, want %d", minute, got, want)
+		}
+	}
+	if got := (hindsight{ours: ours, same: true}).at(at(20)); got != 1 {
+		t.Errorf("on one branch it stood at %d", got)
+	}
+	if got := (hindsight{ours: make([]repo.Commit, maxLog), same: true}).at(at(5)); got != maxLog-1 {
+		t.Errorf("before what was read it stood at %d", got)
+	}
+}
 
 // Where the branch that is checked out has no leat.yaml, as that of an environment
 // whose hot-fix is being made, the default branch's counts.

@@ -302,11 +302,19 @@ type hindsight struct {
 	trees map[repo.Hash]tree.Tree
 }
 
-// at is the index of the commit at which the source stood when a commit was made.
+// at is the index of the commit at which the source stood when a commit was made: beyond
+// the last one where the source is younger than that.
 func (h hindsight) at(c repo.Commit) int {
-	return max(0, slices.IndexFunc(h.ours, func(o repo.Commit) bool {
+	at := slices.IndexFunc(h.ours, func(o repo.Commit) bool {
 		return h.same && o.ID == c.ID || !h.same && !o.Committer.When.After(c.Committer.When)
-	}))
+	})
+	switch {
+	case at >= 0:
+		return at
+	case len(h.ours) == maxLog: // older than what was read
+		return maxLog - 1
+	}
+	return len(h.ours)
 }
 
 // take puts a file of the source as it was into a tree.
