@@ -51,8 +51,9 @@ var layers = map[string]layer{
 	"internal/repo": port, "internal/repo/repotest": port, "internal/forge": port, "internal/forge/rest": port, "internal/forge/hub": port, "internal/forge/forgetest": port,
 	"internal/forge/gitea": port, "internal/forge/gitea/giteatest": port, "internal/forge/github": port, "internal/forge/gitlab": port, "internal/forge/plain": port,
 	"internal/forge/bitbucket": port, "internal/forge/bitbucketcloud": port, "internal/forge/azure": port,
+	"internal/forge/github/githubtest": port, "internal/forge/gitlab/gitlabtest": port, "internal/forge/azure/azuretest": port, "internal/forge/bitbucket/bitbuckettest": port, "internal/forge/bitbucketcloud/bitbucketcloudtest": port,
 
-	"internal/sched": l3, "internal/grant": l3, "internal/apply": l3, "internal/commit": l3, "internal/engine": l3, "internal/install": l3, "internal/carry": l3, "internal/keeper": l3, "internal/keeper/keepertest": l3, "internal/helm": l3,
+	"internal/sched": l3, "internal/grant": l3, "internal/apply": l3, "internal/commit": l3, "internal/engine": l3, "internal/install": l3, "internal/carry": l3, "internal/keeper": l3, "internal/helm": l3,
 
 	"internal/controller": l4, "internal/preview": l4,
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/leat-dev/leat/internal/forge"
+	"github.com/leat-dev/leat/internal/forge/azure/azuretest"
 	"github.com/leat-dev/leat/internal/forge/forgetest"
 	"github.com/leat-dev/leat/internal/secret"
 	"github.com/leat-dev/leat/internal/source/fault"
@@ -14,7 +15,7 @@ import (
 func plainly(rt http.RoundTripper) http.RoundTripper { return rt }
 
 func TestAzure(t *testing.T) {
-	s := newStage(t)
+	s := azuretest.Start(t, forgetest.Opens(New))
 	forgetest.Run(t, s)
 	f := s.Forge(t, forgetest.Leat, plainly)
 	t.Run("a status where policies look", func(t *testing.T) {
@@ -35,7 +36,7 @@ func TestAzure(t *testing.T) {
 			t.Errorf("the pull request got the status %d times, want once", set)
 		}
 	})
-	s.published.StillNeeds(t)
+	s.Published.StillNeeds(t)
 }
 
 // Azure answers who shows no token, or a wrong one, with a page to sign in.

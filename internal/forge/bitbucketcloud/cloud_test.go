@@ -9,13 +9,14 @@ import (
 	"testing"
 
 	"github.com/leat-dev/leat/internal/forge"
+	"github.com/leat-dev/leat/internal/forge/bitbucketcloud/bitbucketcloudtest"
 	"github.com/leat-dev/leat/internal/forge/forgetest"
 	"github.com/leat-dev/leat/internal/secret"
 	"github.com/leat-dev/leat/internal/source/fault"
 )
 
 func TestBitbucketCloud(t *testing.T) {
-	s := newStage(t)
+	s := bitbucketcloudtest.Start(t, forgetest.Opens(New))
 	forgetest.Run(t, s)
 	f := s.Forge(t, forgetest.Leat, func(rt http.RoundTripper) http.RoundTripper { return rt })
 	t.Run("statuses", func(t *testing.T) {
@@ -49,7 +50,7 @@ func TestBitbucketCloud(t *testing.T) {
 			t.Errorf("got %v, want Invalid", err)
 		}
 	})
-	s.published.StillNeeds(t)
+	s.Published.StillNeeds(t)
 }
 
 // Of an account the mail address goes with the token, of a repository the token alone.

@@ -64,8 +64,16 @@ type Abilities struct {
 	Local      bool   // there is no service that can be down, and there are no pages
 }
 
-// Dial opens a forge that cannot fail to be opened.
-func Dial[F forge.Forge](t *testing.T, open func(forge.Config) (F, error), c forge.Config) forge.Forge {
+// Open opens a repository at a forge.
+type Open func(forge.Config) (forge.Forge, error)
+
+// Opens lets a service's own way to open one be an Open.
+func Opens[F forge.Forge](open func(forge.Config) (F, error)) Open {
+	return func(c forge.Config) (forge.Forge, error) { return open(c) }
+}
+
+// Dial opens one that cannot fail to be opened.
+func Dial(t *testing.T, open Open, c forge.Config) forge.Forge {
 	t.Helper()
 	return must(open(c))(t)
 }

@@ -60,9 +60,9 @@ func (p *Published) StillNeeds(t *testing.T) {
 	for at, why := range p.but {
 		rest := maps.Clone(p.but)
 		delete(rest, at)
-		q, err := readPublished(p.file, rest)
+		q, err := readPublished(p.source, rest)
 		if err != nil {
-			t.Fatalf("read %s without the exception %q: %v", p.file, at, err)
+			t.Fatalf("read the published document without the exception %q: %v", at, err)
 		}
 		q.Path, q.NoNulls, q.Paging, q.Wrapped, q.Besides = p.Path, p.NoNulls, p.Paging, p.Wrapped, p.Besides
 		if p.heard.refusedBy(q) == nil {

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -38,7 +37,7 @@ type Published struct {
 	operations map[string]*Operation
 	byLength   []*Operation // the most exact first
 	document   map[string]any
-	file       string
+	source     []byte
 	but        Unpublished
 	heard      *heard // nil to keep nothing
 }
@@ -65,26 +64,22 @@ type Operation struct {
 type Unpublished map[string]string
 
 // ReadPublished reads a document that tools/openapi wrote.
-func ReadPublished(t testing.TB, file string, but Unpublished) *Published {
+func ReadPublished(t testing.TB, document []byte, but Unpublished) *Published {
 	t.Helper()
-	p, err := readPublished(file, but)
+	p, err := readPublished(document, but)
 	if err != nil {
-		t.Fatalf("read %s: %v", file, err)
+		t.Fatalf("read the published document: %v", err)
 	}
 	p.heard = &heard{}
 	return p
 }
 
-func readPublished(file string, but Unpublished) (*Published, error) {
-	data, err := os.ReadFile(file)
+func readPublished(document []byte, but Unpublished) (*Published, error) {
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(document))
 	if err != nil {
 		return nil, err
 	}
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
-	if err != nil {
-		return nil, err
-	}
-	p := &Published{document: doc.(map[string]any), operations: map[string]*Operation{}, file: file, but: but}
+	p := &Published{document: doc.(map[string]any), operations: map[string]*Operation{}, source: document, but: but}
 	for at := range but {
 		if err := loosen(p.document, strings.Split(at, " > ")); err != nil {
 			return nil, fmt.Errorf("%s: %w", at, err)

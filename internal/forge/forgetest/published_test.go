@@ -3,14 +3,24 @@ package forgetest
 import (
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 )
 
+func githubs(t *testing.T) []byte {
+	t.Helper()
+	data, err := os.ReadFile("../github/githubtest/testdata/published.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
 // The document is what finds a wrong name, type or word; a checker that lets them pass
 // would make every server look right.
 func TestPublished(t *testing.T) {
-	p := ReadPublished(t, "../github/testdata/published.json", nil)
+	p := ReadPublished(t, githubs(t), nil)
 	const pulls = "/repos/team/fleet/pulls"
 	for name, c := range map[string]struct{ method, address, body, says string }{
 		"as published":            {"GET", pulls + "?state=open&per_page=100", "", ""},
@@ -46,7 +56,7 @@ func TestPublished(t *testing.T) {
 }
 
 func TestPublishedAnswers(t *testing.T) {
-	p := ReadPublished(t, "../github/testdata/published.json", nil)
+	p := ReadPublished(t, githubs(t), nil)
 	r, err := http.NewRequest("GET", "http://localhost/repos/team/fleet/pulls/7/files", nil)
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package gitea
 import (
 	"bytes"
 	"context"
+	_ "embed"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -60,10 +61,13 @@ func newStage(t *testing.T) *stage {
 	return s
 }
 
+//go:embed testdata/published.json
+var document []byte
+
 // published is what this version of Gitea publishes; the server is held to it, and so
 // is what we send.
 func published(t *testing.T) *forgetest.Published {
-	p := forgetest.ReadPublished(t, "testdata/published.json", unpublished)
+	p := forgetest.ReadPublished(t, document, unpublished)
 	p.NoNulls = true
 	p.Path = func(path string) string { return strings.TrimPrefix(path, "/api/v1") }
 	return p

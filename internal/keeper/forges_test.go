@@ -1,8 +1,4 @@
-// Package keepertest drives a gate over a forge: what it sets, says and reads there is
-// held to the same cases at every service.
-//
-//	keepertest.Gate(t, stage) // a stage of package forgetest whose World can be mirrored
-package keepertest
+package keeper_test
 
 import (
 	"context"
@@ -16,7 +12,17 @@ import (
 
 	"github.com/leat-dev/leat/internal/check"
 	"github.com/leat-dev/leat/internal/forge"
+	"github.com/leat-dev/leat/internal/forge/azure"
+	"github.com/leat-dev/leat/internal/forge/azure/azuretest"
+	"github.com/leat-dev/leat/internal/forge/bitbucket"
+	"github.com/leat-dev/leat/internal/forge/bitbucket/bitbuckettest"
+	"github.com/leat-dev/leat/internal/forge/bitbucketcloud"
+	"github.com/leat-dev/leat/internal/forge/bitbucketcloud/bitbucketcloudtest"
 	"github.com/leat-dev/leat/internal/forge/forgetest"
+	"github.com/leat-dev/leat/internal/forge/github"
+	"github.com/leat-dev/leat/internal/forge/github/githubtest"
+	"github.com/leat-dev/leat/internal/forge/gitlab"
+	"github.com/leat-dev/leat/internal/forge/gitlab/gitlabtest"
 	"github.com/leat-dev/leat/internal/gate"
 	"github.com/leat-dev/leat/internal/hash"
 	"github.com/leat-dev/leat/internal/keeper"
@@ -26,14 +32,15 @@ import (
 	"github.com/leat-dev/leat/internal/tree"
 )
 
-// Stage is a strict server whose commits can be those of a real repository.
-type Stage interface {
+// server is a strict server whose commits can be those of a real repository.
+type server interface {
 	forgetest.Stage
 	// Mirror takes main, and asks commit for the commit of every push.
 	Mirror(main string, commit func(branch, file string) string)
 }
 
-const rules = `apiVersion: leat.dev/v1alpha1
+// hostedRules let Bob in.
+const hostedRules = `apiVersion: leat.dev/v1alpha1
 kind: Flow
 environments:
   - {name: staging, branch: main, directory: staging}
@@ -42,24 +49,38 @@ gates:
   - {environments: [production], approvals: {count: 1, users: [bob]}}
 `
 
-// stage is a forge's with the repository and the gate.
-type stage struct {
+// hosted is a server with the repository and the gate.
+type hosted struct {
 	*testing.T
-	Stage
+	server
 	gate   *keeper.Keeper
 	number int
 	writes atomic.Int32 // of the gate
 }
 
-// Gate runs leat gate --once over a change as people approve it, push to it and take
-// their word back: a status for every environment, one comment that is edited in place,
-// and approvals that count for what was looked at alone.
-func Gate(t *testing.T, on Stage) {
-	s := newStage(t, on)
+// Every forge hears the same of a change as people approve it, push to it and take their
+// word back: a status for every environment, one comment that is edited in place, and
+// approvals that count for what was looked at alone. It is what leat gate --once does.
+func TestForges(t *testing.T) {
+	if testing.Short() {
+		t.Skip("not in the quick suite; go test without -short runs it")
+	}
+	for name, start := range map[string]func(*testing.T) server{
+		"azure":          func(t *testing.T) server { return azuretest.Start(t, forgetest.Opens(azure.New)) },
+		"bitbucket":      func(t *testing.T) server { return bitbuckettest.Start(t, forgetest.Opens(bitbucket.New)) },
+		"bitbucketcloud": func(t *testing.T) server { return bitbucketcloudtest.Start(t, forgetest.Opens(bitbucketcloud.New)) },
+		"github":         func(t *testing.T) server { return githubtest.Start(t, forgetest.Opens(github.New)) },
+		"gitlab":         func(t *testing.T) server { return gitlabtest.Start(t, forgetest.Opens(gitlab.New)) },
+	} {
+		t.Run(name, func(t *testing.T) { passesOver(host(t, start(t))) })
+	}
+}
+
+func passesOver(s *hosted) {
 	s.passes(forge.Pending, "waits for 1 approval of bob")
 	said := s.comments()
 	if len(said) != 1 || !strings.Contains(said[0].Body, "waits for 1 approval") {
-		t.Fatalf("got the comments %+v, want one that says what it waits for", said)
+		s.Fatalf("got the comments %+v, want one that says what it waits for", said)
 	}
 
 	s.approves(forgetest.Mallory)
@@ -68,35 +89,35 @@ func Gate(t *testing.T, on Stage) {
 	s.passes(forge.Success, "approved by bob")
 	again := s.comments()
 	if len(again) != 1 || again[0].ID != said[0].ID || !strings.Contains(again[0].Body, "approved by bob") {
-		t.Errorf("got the comments %+v, want the one edited in place", again)
+		s.Errorf("got the comments %+v, want the one edited in place", again)
 	}
 
 	// Bob saw another commit; what is rendered of it is the same, then it is not.
-	s.Push(t, forgetest.Alice, "change", "README")
+	s.Push(s.T, forgetest.Alice, "change", "README")
 	s.passes(forge.Success, "approved by bob")
-	s.Push(t, forgetest.Alice, "change", "production/more")
+	s.Push(s.T, forgetest.Alice, "change", "production/more")
 	s.passes(forge.Pending, "waits for 1 approval of bob")
 	s.approves(forgetest.Bob)
 	s.passes(forge.Success, "approved by bob")
-	if err := s.Review(t, forgetest.Bob, s.number, forge.Rejected); err != nil {
-		t.Fatal(err)
+	if err := s.Review(s.T, forgetest.Bob, s.number, forge.Rejected); err != nil {
+		s.Fatal(err)
 	}
 	s.passes(forge.Failure, "bob asks for changes")
 	if last := s.comments(); len(last) != 1 || last[0].ID != said[0].ID {
-		t.Errorf("got the comments %+v, want the one edited in place", last)
+		s.Errorf("got the comments %+v, want the one edited in place", last)
 	}
 }
 
-func newStage(t *testing.T, on Stage) *stage {
+func host(t *testing.T, on server) *hosted {
 	up := repotest.New(t)
-	main := up.Commit("main", map[string]string{"leat.yaml": rules, "staging/a": "1\n", "production/a": "1\n"})
+	main := up.Commit("main", map[string]string{"leat.yaml": hostedRules, "staging/a": "1\n", "production/a": "1\n"})
 	on.Mirror(main, func(branch, file string) string { return up.Commit(branch, map[string]string{file: "new\n"}) })
 	copied, err := repo.Clone(t.Context(), up.Bare, repo.Options{Dir: t.TempDir(), Credential: &git.Credential{}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { copied.Close() })
-	s := &stage{T: t, Stage: on}
+	s := &hosted{T: t, server: on}
 	s.gate = keeper.New(keeper.Config{
 		Forge: on.Forge(t, forgetest.Leat, s.counted), Repo: copied, Render: s.render, Now: time.Now, Log: slog.New(slog.DiscardHandler), Tool: "leat",
 	})
@@ -110,7 +131,7 @@ func newStage(t *testing.T, on Stage) *stage {
 }
 
 // counted counts what the gate changes at the forge.
-func (s *stage) counted(next http.RoundTripper) http.RoundTripper {
+func (s *hosted) counted(next http.RoundTripper) http.RoundTripper {
 	return trip(func(r *http.Request) (*http.Response, error) {
 		if r.Method != http.MethodGet {
 			s.writes.Add(1)
@@ -124,11 +145,11 @@ type trip func(*http.Request) (*http.Response, error)
 // RoundTrip implements http.RoundTripper.
 func (f trip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func (s *stage) as(who string) forge.Forge {
+func (s *hosted) as(who string) forge.Forge {
 	return s.Forge(s.T, who, func(rt http.RoundTripper) http.RoundTripper { return rt })
 }
 
-func (s *stage) approves(who string) {
+func (s *hosted) approves(who string) {
 	s.Helper()
 	if err := s.Review(s.T, who, s.number, forge.Approved); err != nil {
 		s.Fatal(err)
@@ -138,7 +159,7 @@ func (s *stage) approves(who string) {
 // passes lets the gate look at all that is open, and wants production to stand so. The
 // other environment is not touched. A second pass changes nothing, but for the statuses
 // of services that do not tell who set one: those are set again.
-func (s *stage) passes(want forge.CheckState, line string) {
+func (s *hosted) passes(want forge.CheckState, line string) {
 	s.Helper()
 	var told []keeper.Told
 	if err := s.gate.Once(s.Context(), func(t keeper.Told) { told = append(told, t) }); err != nil {
@@ -173,7 +194,7 @@ func (s *stage) passes(want forge.CheckState, line string) {
 	}
 }
 
-func (s *stage) comments() []forge.Comment {
+func (s *hosted) comments() []forge.Comment {
 	s.Helper()
 	list, err := s.as(forgetest.Leat).Comments(s.Context(), s.number)
 	if err != nil {
@@ -183,7 +204,7 @@ func (s *stage) comments() []forge.Comment {
 }
 
 // render is of the files of an environment's directory.
-func (s *stage) render(ctx context.Context, r keeper.Rendering) (check.Facts, error) {
+func (s *hosted) render(ctx context.Context, r keeper.Rendering) (check.Facts, error) {
 	out := check.Facts{Environment: r.Environment}
 	for at, digest := range map[repo.Hash]*gate.Digest{r.Base: &out.Before, r.Head: &out.After} {
 		all, err := s.gate.Repo.Tree(ctx, at, r.Environment)

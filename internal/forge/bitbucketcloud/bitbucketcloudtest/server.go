@@ -1,6 +1,15 @@
-package bitbucketcloud
+// Package bitbucketcloudtest is a strict local server with the shapes of Bitbucket Cloud, held to the
+// document that the service publishes: for the tests of package bitbucketcloud, and of whatever
+// asks a forge.
+//
+//	s := bitbucketcloudtest.Start(t, forgetest.Opens(bitbucketcloud.New))
+//	f := s.Forge(t, forgetest.Leat, func(rt http.RoundTripper) http.RoundTripper { return rt })
+//
+// It must never let pass what the service would ignore.
+package bitbucketcloudtest
 
 import (
+	_ "embed"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -15,11 +24,12 @@ import (
 	"github.com/leat-dev/leat/internal/secret"
 )
 
-// stage is a strict local server with Bitbucket Cloud's shapes.
-type stage struct {
+// Stage is a strict local server with Bitbucket Cloud's shapes.
+type Stage struct {
 	*forgetest.World
+	open      forgetest.Open
 	url       string
-	published *forgetest.Published
+	Published *forgetest.Published
 }
 
 type object = forgetest.Object
@@ -37,9 +47,13 @@ var unpublished = forgetest.Unpublished{
 	"operations > GET /repositories/{workspace}/{repo_slug}/pullrequests > query > sort":                             "so is sorting",
 }
 
-func newStage(t *testing.T) *stage {
-	published := forgetest.ReadPublished(t, "testdata/published.json", unpublished)
-	s := &stage{World: forgetest.NewWorld(), published: published}
+//go:embed testdata/published.json
+var document []byte
+
+// Start starts one; open opens the forge of a person at it.
+func Start(t *testing.T, open forgetest.Open) *Stage {
+	published := forgetest.ReadPublished(t, document, unpublished)
+	s := &Stage{World: forgetest.NewWorld(), open: open, Published: published}
 	published.Path = func(path string) string { return strings.TrimPrefix(path, "/2.0") }
 	published.Paging = []string{"pagelen", "page"}
 	srv := &forgetest.Strict{
@@ -72,13 +86,13 @@ func page(r forgetest.Request, list []any) forgetest.Answer {
 	return forgetest.OK(out)
 }
 
-func (s *stage) user(who string) object {
+func (s *Stage) user(who string) object {
 	return object{"type": "user", "uuid": fmt.Sprintf("{%08d}", s.ID(who)), "nickname": who, "display_name": strings.ToUpper(who)}
 }
 
 func short(commit string) string { return commit[:min(12, len(commit))] }
 
-func (s *stage) routes(srv *forgetest.Strict) {
+func (s *Stage) routes(srv *forgetest.Strict) {
 	srv.Handle("GET /2.0/user", nil, func(r forgetest.Request, _ map[string]any) forgetest.Answer { return forgetest.OK(s.user(r.Who)) })
 	srv.Handle("GET /2.0/workspaces/{name}/members", []string{"pagelen", "page"}, func(r forgetest.Request, _ map[string]any) forgetest.Answer {
 		if r.PathValue("name") != "team" {
@@ -115,7 +129,7 @@ func (s *stage) routes(srv *forgetest.Strict) {
 }
 
 // commits are those that something points to, or did.
-func (s *stage) commits() []string {
+func (s *Stage) commits() []string {
 	var out []string
 	for _, at := range s.Branches {
 		out = append(out, at)
@@ -129,7 +143,7 @@ func (s *stage) commits() []string {
 	return out
 }
 
-func (s *stage) pull(p *forgetest.Pull) object {
+func (s *Stage) pull(p *forgetest.Pull) object {
 	end := func(branch, at string) object {
 		return object{"branch": object{"name": branch}, "commit": object{"hash": short(at)}, "repository": object{"type": "repository", "full_name": "team/fleet"}}
 	}
@@ -143,11 +157,11 @@ func (s *stage) pull(p *forgetest.Pull) object {
 	return out
 }
 
-func (s *stage) verdicts(p *forgetest.Pull) []forgetest.Note {
+func (s *Stage) verdicts(p *forgetest.Pull) []forgetest.Note {
 	return s.NotesOf(p.Number, func(n forgetest.Note) bool { return n.Verdict == forge.Approved || n.Verdict == forge.Rejected })
 }
 
-func (s *stage) participants(p *forgetest.Pull) []any {
+func (s *Stage) participants(p *forgetest.Pull) []any {
 	last := map[string]forgetest.Note{}
 	for _, n := range s.verdicts(p) {
 		last[n.Author] = n
@@ -163,14 +177,14 @@ func (s *stage) participants(p *forgetest.Pull) []any {
 	return out
 }
 
-func (s *stage) one(serve forgetest.OnPull) forgetest.Serve {
+func (s *Stage) one(serve forgetest.OnPull) forgetest.Serve {
 	return s.One("Resource not found", serve)
 }
 
 // condition is one of Bitbucket's query language, as the adapter writes it.
 var condition = regexp.MustCompile(`^(source|destination)\.branch\.name = "([^"]*)"$`)
 
-func (s *stage) pullRoutes(srv *forgetest.Strict) {
+func (s *Stage) pullRoutes(srv *forgetest.Strict) {
 	srv.Handle("GET "+repo+"/pullrequests", []string{"state", "q", "sort", "pagelen", "page"}, func(r forgetest.Request, _ map[string]any) forgetest.Answer {
 		q, out := r.URL.Query(), []any{}
 		for _, p := range slices.Backward(s.Pulls) {
@@ -254,12 +268,12 @@ func matches(q string, p *forgetest.Pull) bool {
 	return true
 }
 
-func (s *stage) comment(n forgetest.Note) object {
+func (s *Stage) comment(n forgetest.Note) object {
 	return object{"type": "pullrequest_comment", "id": n.ID, "content": object{"raw": n.Body}, "user": s.user(n.Author), "deleted": false, "created_on": n.At, "updated_on": n.At}
 }
 
 // activity is what happened, the newest first.
-func (s *stage) activity(p *forgetest.Pull) []any {
+func (s *Stage) activity(p *forgetest.Pull) []any {
 	type happened struct {
 		at   time.Time
 		what object
@@ -287,7 +301,7 @@ func (s *stage) activity(p *forgetest.Pull) []any {
 	return forgetest.List(list, func(h happened) any { return h.what })
 }
 
-func (s *stage) sayRoutes(srv *forgetest.Strict) {
+func (s *Stage) sayRoutes(srv *forgetest.Strict) {
 	one := repo + "/pullrequests/{n}"
 	raw := func(in map[string]any) string {
 		content, _ := in["content"].(map[string]any)
@@ -331,12 +345,12 @@ func (s *stage) sayRoutes(srv *forgetest.Strict) {
 }
 
 // Forge implements forgetest.Stage.
-func (s *stage) Forge(t *testing.T, who string, wrap func(http.RoundTripper) http.RoundTripper) forge.Forge {
+func (s *Stage) Forge(t *testing.T, who string, wrap func(http.RoundTripper) http.RoundTripper) forge.Forge {
 	t.Helper()
-	return forgetest.Dial(t, New, forge.Config{URL: "https://bitbucket.org/team/fleet", API: s.url + "/2.0", Token: secret.Of(forgetest.Token(who)), Transport: wrap(http.DefaultTransport)})
+	return forgetest.Dial(t, s.open, forge.Config{URL: "https://bitbucket.org/team/fleet", API: s.url + "/2.0", Token: secret.Of(forgetest.Token(who)), Transport: wrap(http.DefaultTransport)})
 }
 
 // Can implements forgetest.Stage.
-func (s *stage) Can() forgetest.Abilities {
+func (s *Stage) Can() forgetest.Abilities {
 	return forgetest.Abilities{Pusher: true, Dismissal: true, Team: "team", Insider: forgetest.Leat, Protection: true, Titles: true}
 }

@@ -1,6 +1,15 @@
-package azure
+// Package azuretest is a strict local server with the shapes of Azure DevOps, held to the
+// document that the service publishes: for the tests of package azure, and of whatever
+// asks a forge.
+//
+//	s := azuretest.Start(t, forgetest.Opens(azure.New))
+//	f := s.Forge(t, forgetest.Leat, func(rt http.RoundTripper) http.RoundTripper { return rt })
+//
+// It must never let pass what the service would ignore.
+package azuretest
 
 import (
+	_ "embed"
 	"fmt"
 	"net/http"
 	"slices"
@@ -13,11 +22,12 @@ import (
 	"github.com/leat-dev/leat/internal/secret"
 )
 
-// stage is a strict local server with the shapes of Azure DevOps.
-type stage struct {
+// Stage is a strict local server with the shapes of Azure DevOps.
+type Stage struct {
 	*forgetest.World
+	open      forgetest.Open
 	url       string
-	published *forgetest.Published
+	Published *forgetest.Published
 }
 
 type object = forgetest.Object
@@ -36,9 +46,13 @@ var unpublished = forgetest.Unpublished{
 	"definitions > GitPullRequestCommentThread > properties > properties": "names with $type and $value",
 }
 
-func newStage(t *testing.T) *stage {
-	published := forgetest.ReadPublished(t, "testdata/published.json", unpublished)
-	s := &stage{World: forgetest.NewWorld(), published: published}
+//go:embed testdata/published.json
+var document []byte
+
+// Start starts one; open opens the forge of a person at it.
+func Start(t *testing.T, open forgetest.Open) *Stage {
+	published := forgetest.ReadPublished(t, document, unpublished)
+	s := &Stage{World: forgetest.NewWorld(), open: open, Published: published}
 	published.NoNulls, published.Wrapped = true, "value"
 	published.Besides = map[string]string{"/org/_apis/connectionData": "not in the documents; what Microsoft's own clients ask first"}
 	srv := &forgetest.Strict{
@@ -73,20 +87,20 @@ func part(r forgetest.Request, all []any, top, skip string) forgetest.Answer {
 	return listed(all[from:min(len(all), from+size)])
 }
 
-func (s *stage) id(who string) string {
+func (s *Stage) id(who string) string {
 	return fmt.Sprintf("%08d-4320-4083-9150-925feb93fc22", s.ID(who))
 }
 
-func (s *stage) user(who string) object {
+func (s *Stage) user(who string) object {
 	return object{"id": s.id(who), "uniqueName": who, "displayName": strings.ToUpper(who), "descriptor": "aad." + who}
 }
 
-func (s *stage) repository() object {
+func (s *Stage) repository() object {
 	return object{"id": repoID, "name": "fleet", "defaultBranch": "refs/heads/main", "webUrl": "https://dev.azure.com/org/project/_git/fleet", "remoteUrl": "https://org@dev.azure.com/org/project/_git/fleet",
 		"project": object{"id": repoID, "name": "project", "state": "wellFormed", "visibility": "private"}}
 }
 
-func (s *stage) routes(srv *forgetest.Strict) {
+func (s *Stage) routes(srv *forgetest.Strict) {
 	srv.Handle("GET /org/_apis/connectionData", nil, func(r forgetest.Request, _ map[string]any) forgetest.Answer {
 		return forgetest.OK(object{"authenticatedUser": object{"id": s.id(r.Who), "subjectDescriptor": "aad." + r.Who, "providerDisplayName": r.Who, "properties": object{"Account": object{"$type": "System.String", "$value": r.Who}}}})
 	})
@@ -115,12 +129,12 @@ func (s *stage) routes(srv *forgetest.Strict) {
 		if r.URL.Query().Get("refName") != "refs/heads/"+forgetest.Guarded {
 			return listed(nil)
 		}
-		return listed([]any{object{"id": 1, "isEnabled": true, "isBlocking": true, "isDeleted": false, "type": object{"id": minimumReviewers, "displayName": "Minimum number of reviewers"},
+		return listed([]any{object{"id": 1, "isEnabled": true, "isBlocking": true, "isDeleted": false, "type": object{"id": "fa4e907d-c16b-4a4c-9dfa-4906e5d171dd", "displayName": "Minimum number of reviewers"},
 			"settings": object{"minimumApproverCount": 1, "creatorVoteCounts": false, "allowDownvotes": false, "resetOnSourcePush": true}}})
 	})
 }
 
-func (s *stage) pull(p *forgetest.Pull) object {
+func (s *Stage) pull(p *forgetest.Pull) object {
 	status := "succeeded"
 	labels := []any{}
 	for _, l := range p.Labels {
@@ -133,19 +147,19 @@ func (s *stage) pull(p *forgetest.Pull) object {
 }
 
 // short is a pull request as a list has it.
-func (s *stage) short(p *forgetest.Pull) object {
+func (s *Stage) short(p *forgetest.Pull) object {
 	out := s.pull(p)
-	if text := []rune(p.Body); len(text) > cutAt {
-		out["description"] = string(text[:cutAt])
+	if text := []rune(p.Body); len(text) > 400 {
+		out["description"] = string(text[:400])
 	}
 	return out
 }
 
-func (s *stage) one(serve forgetest.OnPull) forgetest.Serve {
+func (s *Stage) one(serve forgetest.OnPull) forgetest.Serve {
 	return s.One("GitPullRequestNotFoundException: TF401180: The requested pull request was not found.", serve)
 }
 
-func (s *stage) pullRoutes(srv *forgetest.Strict) {
+func (s *Stage) pullRoutes(srv *forgetest.Strict) {
 	srv.Handle("GET "+repo+"/pullrequests", []string{"api-version", "$skip", "searchCriteria.status", "searchCriteria.sourceRefName", "searchCriteria.targetRefName"}, func(r forgetest.Request, _ map[string]any) forgetest.Answer {
 		q, out := r.URL.Query(), []any{}
 		is := func(name, value string) bool { return !q.Has(name) || q.Get(name) == value }
@@ -204,7 +218,7 @@ func (s *stage) pullRoutes(srv *forgetest.Strict) {
 }
 
 // patch changes a pull request; completing it is refused as a policy or a push asks.
-func (s *stage) patch(p *forgetest.Pull, _ forgetest.Request, in map[string]any) forgetest.Answer {
+func (s *Stage) patch(p *forgetest.Pull, _ forgetest.Request, in map[string]any) forgetest.Answer {
 	if v, ok := in["title"].(string); ok {
 		p.Title = v
 	}
@@ -232,7 +246,7 @@ func (s *stage) patch(p *forgetest.Pull, _ forgetest.Request, in map[string]any)
 	return forgetest.OK(s.pull(p))
 }
 
-func (s *stage) iterations(p *forgetest.Pull) []any {
+func (s *Stage) iterations(p *forgetest.Pull) []any {
 	var out []any
 	for i, v := range p.Versions {
 		by := p.Author
@@ -247,7 +261,7 @@ func (s *stage) iterations(p *forgetest.Pull) []any {
 }
 
 // votes are the last of each person.
-func (s *stage) votes(p *forgetest.Pull) map[string]int {
+func (s *Stage) votes(p *forgetest.Pull) map[string]int {
 	out := map[string]int{}
 	for _, n := range s.NotesOf(p.Number, func(n forgetest.Note) bool { return n.Verdict != "" }) {
 		out[n.Author] = map[forge.Verdict]int{forge.Approved: 10, forge.Rejected: -10}[n.Verdict]
@@ -258,7 +272,7 @@ func (s *stage) votes(p *forgetest.Pull) map[string]int {
 	return out
 }
 
-func (s *stage) thread(n forgetest.Note) object {
+func (s *Stage) thread(n forgetest.Note) object {
 	said := object{"id": 1, "parentCommentId": 0, "author": s.user(n.Author), "content": n.Body, "commentType": "text", "isDeleted": false, "publishedDate": n.At, "lastUpdatedDate": n.At}
 	out := object{"id": n.ID, "publishedDate": n.At, "lastUpdatedDate": n.At, "isDeleted": false, "threadContext": nil, "properties": object{}}
 	if n.Verdict != "" {
@@ -276,7 +290,7 @@ func (s *stage) thread(n forgetest.Note) object {
 	return out
 }
 
-func (s *stage) sayRoutes(srv *forgetest.Strict) {
+func (s *Stage) sayRoutes(srv *forgetest.Strict) {
 	below := repo + "/pullRequests/{n}"
 	srv.Handle("GET "+below+"/threads", versionOnly, s.one(func(p *forgetest.Pull, _ forgetest.Request, _ map[string]any) forgetest.Answer {
 		all := forgetest.List(s.NotesOf(p.Number, func(forgetest.Note) bool { return true }), func(n forgetest.Note) any { return s.thread(n) })
@@ -337,13 +351,13 @@ func (s *stage) sayRoutes(srv *forgetest.Strict) {
 }
 
 // Forge implements forgetest.Stage.
-func (s *stage) Forge(t *testing.T, who string, wrap func(http.RoundTripper) http.RoundTripper) forge.Forge {
+func (s *Stage) Forge(t *testing.T, who string, wrap func(http.RoundTripper) http.RoundTripper) forge.Forge {
 	t.Helper()
-	return forgetest.Dial(t, New, forge.Config{URL: "https://dev.azure.com/org/project/_git/fleet", API: s.url + "/org", Token: secret.Of(forgetest.Token(who)), Transport: wrap(http.DefaultTransport)})
+	return forgetest.Dial(t, s.open, forge.Config{URL: "https://dev.azure.com/org/project/_git/fleet", API: s.url + "/org", Token: secret.Of(forgetest.Token(who)), Transport: wrap(http.DefaultTransport)})
 }
 
 // Review is World's, but that an author may vote.
-func (s *stage) Review(t *testing.T, who string, number int, v forge.Verdict) error {
+func (s *Stage) Review(t *testing.T, who string, number int, v forge.Verdict) error {
 	s.Lock()
 	author := s.Pull(number).Author
 	if author == who {
@@ -357,6 +371,6 @@ func (s *stage) Review(t *testing.T, who string, number int, v forge.Verdict) er
 }
 
 // Can implements forgetest.Stage.
-func (s *stage) Can() forgetest.Abilities {
+func (s *Stage) Can() forgetest.Abilities {
 	return forgetest.Abilities{Pusher: true, Dismissal: true, Statuses: true, Team: "platform", Insider: forgetest.Leat, SelfReview: true, Protection: true, Titles: true, Labels: true}
 }

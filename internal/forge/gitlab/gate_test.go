@@ -1,9 +1,0 @@
-package gitlab
-
-import (
-	"testing"
-
-	"github.com/leat-dev/leat/internal/keeper/keepertest"
-)
-
-func TestGate(t *testing.T) { keepertest.Gate(t, newStage(t)) }
