@@ -169,9 +169,20 @@ func verdict(c Cluster) string {
 
 func touched(c Cluster) string {
 	if len(c.Changes) == 1 {
-		return fmt.Sprintf("1 of %s changes", count(c.All, "unit"))
+		return fmt.Sprintf("1 of %s changes", count(c.either(), "unit"))
 	}
-	return fmt.Sprintf("%s of %s change", thousands(len(c.Changes)), count(c.All, "unit"))
+	return fmt.Sprintf("%s of %s change", thousands(len(c.Changes)), count(c.either(), "unit"))
+}
+
+// either counts the units of either side: those of head, and those that it does not have.
+func (c Cluster) either() int {
+	n := c.All
+	for _, u := range c.Changes {
+		if u.After == nil {
+			n++
+		}
+	}
+	return n
 }
 
 // stuck counts units that this change keeps from becoming ready.

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"unicode"
 
+	"github.com/leat-dev/leat/internal/change"
+	"github.com/leat-dev/leat/internal/fleet"
 	"github.com/leat-dev/leat/internal/present"
 )
 
@@ -107,5 +109,20 @@ func TestNothingChanges(t *testing.T) {
 	doc := present.Make(present.Plan{Entries: []present.Entry{quiet()}})
 	if doc.Changes || doc.Verdict != "nothing changes in 96 units" {
 		t.Errorf("got %v, %q", doc.Changes, doc.Verdict)
+	}
+}
+
+// The units that go are counted with those that stay: never more of them change than
+// there are.
+func TestVerdictCountsUnitsThatGo(t *testing.T) {
+	ready := change.Standing{State: fleet.Ready}
+	set := change.Set{All: 1, Units: []change.Unit{
+		{Key: kustomization("apps"), Op: change.Change, Before: ready, After: ready},
+		{Key: kustomization("old"), Op: change.Delete, Before: ready},
+		{Key: kustomization("older"), Op: change.Orphan, Before: ready},
+	}}
+	doc := present.Make(present.Plan{Entries: []present.Entry{{Path: "clusters/x", Set: set}}})
+	if want := "3 of 3 units change, no object does"; doc.Verdict != want || doc.Clusters[0].Verdict != want {
+		t.Errorf("got %q and %q, want %q", doc.Verdict, doc.Clusters[0].Verdict, want)
 	}
 }
