@@ -36,6 +36,10 @@ const File = sourceignore.IgnoreFile
 // each of them.
 const MaxPatterns = 10_000
 
+// maxMatches bounds the files of a source times its patterns: the slowest patterns
+// take about half a microsecond each.
+const maxMatches = 100_000_000
+
 // Filter returns t without the files that a GitRepository's artifact leaves
 // out. spec is the text of spec.ignore, nil when there is none. The warnings
 // name patterns that match nothing because they are not valid.
@@ -73,7 +77,11 @@ func (r *rules) finish(t tree.Tree, spec *string, defaults bool) (tree.Tree, []s
 	if defaults && len(r.patterns) == 0 {
 		patterns = append(patterns, sourceignore.DefaultPatterns(nil)...)
 	}
-	m := gitignore.NewMatcher(append(patterns, r.patterns...))
+	patterns = append(patterns, r.patterns...)
+	if len(patterns) > maxMatches/max(t.Files(), 1) {
+		return tree.Tree{}, nil, fmt.Errorf("%d ignore patterns for %d files are too many to match; write fewer in .sourceignore or spec.ignore, or leave files out of the source, as by spec.sparseCheckout", len(patterns), t.Files())
+	}
+	m := gitignore.NewMatcher(patterns)
 	return t.Filter(func(p string, kind tree.Kind) bool {
 		return kind == tree.Dir || !m.Match(strings.Split(p, "/"), false)
 	}), r.warnings, nil

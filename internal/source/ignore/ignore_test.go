@@ -1,6 +1,7 @@
 package ignore
 
 import (
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -104,6 +105,31 @@ func TestTooManyPatterns(t *testing.T) {
 	spec := strings.Repeat("x\n", MaxPatterns+1)
 	if _, _, err := Filter(tree.Tree{}, &spec); err == nil {
 		t.Error("no error")
+	}
+}
+
+// Few patterns may stand against many files, and many against few.
+func TestTooManyMatches(t *testing.T) {
+	var b tree.Builder
+	for i := range 20_000 {
+		if err := b.Add(fmt.Sprintf("%d/%d.yaml", i%100, i), tree.BlobOf(nil)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	many, err := b.Tree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	few := strings.Repeat("/x\n", 10)
+	if _, _, err := Filter(many, &few); err != nil {
+		t.Error(err)
+	}
+	spec := strings.Repeat("*a*b*c*\n", 9000)
+	if _, _, err := Filter(many, &spec); err == nil || !strings.Contains(err.Error(), "20000 files are too many to match") {
+		t.Errorf("got %v", err)
+	}
+	if _, _, err := Filter(tree.Tree{}, &spec); err != nil {
+		t.Error(err)
 	}
 }
 
