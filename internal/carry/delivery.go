@@ -12,6 +12,7 @@ import (
 
 	"github.com/leat-dev/leat/internal/mirror"
 	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/source/git"
 	"github.com/leat-dev/leat/internal/unit"
 )
 
@@ -90,12 +91,18 @@ func Delivered(units []*unstructured.Unstructured, of Of) Delivery {
 // rank orders stages: what a person must look at first.
 var rank = map[Stage]int{Failed: 0, Nobody: 1, Pending: 2, Fetched: 3, Applied: 4, Healthy: 5}
 
+// follows tells whether a source follows the branch: a ref's name counts before its branch
+// (source-controller 1.9.5, api/v1/gitrepository_types.go).
 func (of Of) follows(u *unstructured.Unstructured) bool {
 	if u.GetKind() != unit.GitRepositoryKind {
 		return false
 	}
 	url, _, _ := unstructured.NestedString(u.Object, "spec", "url")
-	branch, _, _ := unstructured.NestedString(u.Object, "spec", "ref", "branch")
+	ref, _, _ := unstructured.NestedStringMap(u.Object, "spec", "ref")
+	branch := cmp.Or(strings.TrimPrefix(ref["name"], "refs/heads/"), ref["branch"])
+	if len(ref) == 0 {
+		branch = git.DefaultBranch
+	}
 	return mirror.Same(url, of.Repository) && branch == of.Branch
 }
 

@@ -56,6 +56,8 @@ func TestDelivered(t *testing.T) {
 		"what it made goes on":     {[]string{source, applied, fmt.Sprintf(releaseAt, 1, "True", "running upgrade")}, "applied: HelmRelease/x/web: running upgrade"},
 		"what it made failed":      {[]string{source, applied, fmt.Sprintf(releaseAt, 2, "False", "no chart")}, "failed: HelmRelease/x/web: no chart"},
 		"another branch of it":     {[]string{strings.Replace(source, "branch: release/0.1.44", "branch: main", 1)}, "nobody: no GitRepository follows release/0.1.44 of https://git.example.com/iac-flux-keda"},
+		"by the name of its ref":   {[]string{strings.Replace(source, "branch: release/0.1.44", "name: refs/heads/release/0.1.44", 1)}, "healthy"},
+		"another name than branch": {[]string{strings.Replace(source, "branch: release/0.1.44", "branch: release/0.1.44, name: refs/heads/main", 1)}, "nobody: no GitRepository follows release/0.1.44 of https://git.example.com/iac-flux-keda"},
 		"a later commit has it":    {[]string{strings.ReplaceAll(source, "fixed", "later")}, "healthy"},
 		"its workload rolls out":   {[]string{source, applied, fmt.Sprintf(workloadAt, "kustomize", "keda", 0)}, "applied: Deployment/x/web: Available: 0/1"},
 		"a release's rolls out":    {[]string{source, applied, fmt.Sprintf(releaseAt, 2, "True", ""), fmt.Sprintf(workloadAt, "helm", "web", 0)}, "applied: Deployment/x/web: Available: 0/1"},
