@@ -64,8 +64,9 @@ type Pool struct {
 
 	mu      sync.Mutex
 	remotes map[string]*Remote
-	asked   map[string]time.Time // for the remotes, the last time
-	left    map[string]bool      // forgotten; trees may still read what they fetched
+	opening map[string]chan struct{} // closed when it is known how that ended
+	asked   map[string]time.Time     // for the remotes, the last time
+	left    map[string]bool          // forgotten; trees may still read what they fetched
 	swept   time.Time
 }
 
@@ -93,7 +94,7 @@ func NewPool(dir string, o Options) (*Pool, error) {
 	}
 	o.Limits = o.Limits.withDefaults()
 	p := &Pool{dir: dir, o: o, key: key, contents: newLRU(o.Content), hashed: hashed{keeps: o.Remember},
-		remotes: map[string]*Remote{}, asked: map[string]time.Time{}, left: map[string]bool{}, swept: o.Now()}
+		remotes: map[string]*Remote{}, opening: map[string]chan struct{}{}, asked: map[string]time.Time{}, left: map[string]bool{}, swept: o.Now()}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	return p, nil
 }
@@ -188,15 +189,35 @@ func (p *Pool) Local(dir string) (*Remote, error) {
 	})
 }
 
+// remote returns the remote of an ID, and opens it where nobody did. That may take
+// seconds, as for the passphrase of a key: others are not kept waiting.
 func (p *Pool) remote(id string, open func() (*Remote, error)) (*Remote, error) {
+	for {
+		p.mu.Lock()
+		p.asked[id] = p.o.Now()
+		p.sweep()
+		r, known := p.remotes[id]
+		opened, busy := p.opening[id]
+		if !known && !busy {
+			p.opening[id] = make(chan struct{})
+		}
+		p.mu.Unlock()
+		switch {
+		case known:
+			return r, nil
+		case !busy:
+			return p.open(id, open)
+		}
+		<-opened
+	}
+}
+
+func (p *Pool) open(id string, open func() (*Remote, error)) (*Remote, error) {
+	r, err := open()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.asked[id] = p.o.Now()
-	p.sweep()
-	if r, ok := p.remotes[id]; ok {
-		return r, nil
-	}
-	r, err := open()
+	close(p.opening[id])
+	delete(p.opening, id)
 	if err == nil {
 		p.remotes[id] = r
 	}

@@ -356,3 +356,38 @@ func advert(w http.ResponseWriter, body string) {
 	w.Header().Set("Content-Type", "application/x-git-upload-pack-advertisement")
 	io.WriteString(w, body)
 }
+
+// A remote that takes long to open keeps nobody waiting but those who ask for it.
+func TestOpeningKeepsNobodyElse(t *testing.T) {
+	p := newPool(t, Options{})
+	begun, end := make(chan struct{}), make(chan struct{})
+	slow := &Remote{}
+	var both sync.WaitGroup
+	opened := 0
+	for range 2 {
+		both.Go(func() {
+			r, err := p.remote("slow", func() (*Remote, error) {
+				opened++
+				close(begun)
+				<-end
+				return slow, nil
+			})
+			if r != slow || err != nil {
+				t.Errorf("got %p, %v", r, err)
+			}
+		})
+	}
+	<-begun
+	want := errors.New("no")
+	for range 2 {
+		if _, err := p.remote("other", func() (*Remote, error) { return nil, want }); !errors.Is(err, want) {
+			t.Errorf("got %v", err)
+		}
+	}
+	close(end)
+	both.Wait()
+	if opened != 1 {
+		t.Errorf("opened %d times", opened)
+	}
+	delete(p.remotes, "slow")
+}

@@ -48,7 +48,10 @@ func (p *Pool) drop(id string) {
 // new one where this process has forgotten it.
 func (p *Pool) openStore(id string) (*store, error) {
 	dir := filepath.Join(p.dir, id)
-	if !p.left[id] {
+	p.mu.Lock()
+	left := p.left[id]
+	p.mu.Unlock()
+	if !left {
 		return openGeneration(dir)
 	}
 	return openStore(generationDir(dir, nextGeneration(dir)))
