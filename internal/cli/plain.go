@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"io"
 	"unicode"
+
+	"github.com/leat-dev/leat/internal/words"
 )
 
 // plain is a writer for what repositories and forges say, names of files, values, messages
@@ -13,7 +15,7 @@ type plain struct{ io.Writer }
 // Write implements io.Writer.
 func (p plain) Write(text []byte) (int, error) {
 	_, err := p.Writer.Write(bytes.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+		if words.Steers(r) && r != '\n' && r != '\t' {
 			return unicode.ReplacementChar
 		}
 		return r

@@ -1,11 +1,13 @@
-// Package words puts lists into messages.
+// Package words puts lists, and what others wrote, into messages.
 //
 //	words.Some([]string{"a", "b"}) // a, b
+//	words.Steers('\x1b')            // true
 package words
 
 import (
 	"fmt"
 	"strings"
+	"unicode"
 )
 
 // few is how many names a message bears.
@@ -21,4 +23,11 @@ func Some(names []string) string {
 	default:
 		return strings.Join(names, ", ")
 	}
+}
+
+// Steers tells whether a character steers a terminal rather than shows: control
+// characters, and those that turn the direction of what follows, so that it reads as
+// something else (Unicode, UAX 9).
+func Steers(r rune) bool {
+	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r)
 }

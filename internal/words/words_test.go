@@ -18,3 +18,14 @@ func TestSome(t *testing.T) {
 		}
 	}
 }
+
+func TestSteers(t *testing.T) {
+	if got := strings.Map(func(r rune) rune {
+		if Steers(r) {
+			return '.'
+		}
+		return r
+	}, "a\x1b[1m\u202eb\u2066c\u2028d\ne é 👩\u200d🚒"); got != "a.[1m.b.c.d.e é 👩\u200d🚒" {
+		t.Errorf("got %q", got)
+	}
+}

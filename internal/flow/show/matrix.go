@@ -16,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/leat-dev/leat/internal/flow"
+	"github.com/leat-dev/leat/internal/words"
 )
 
 // Style is how text looks where it goes.
@@ -32,8 +33,8 @@ func (s Style) paint(code, text string) string {
 // printable keeps what a repository says from steering the terminal.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return '\uFFFD'
+		if words.Steers(r) {
+			return unicode.ReplacementChar
 		}
 		return r
 	}, text)
