@@ -21,6 +21,11 @@ import (
 	"log/slog"
 )
 
+// MaxKey bounds a private key in PEM, in bytes: reading one of RSA takes time with the
+// square of its length, minutes at the size that a Secret may have, and cannot be
+// ended. RSA of 16,384 bits takes 13 KiB.
+const MaxKey = 64 << 10
+
 // Value is a secret string. The zero Value is empty. Values are compared with
 // Equal: the text sits behind a function, so that neither reflection nor a
 // printer of unexported fields reaches it.

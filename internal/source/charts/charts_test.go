@@ -295,6 +295,7 @@ func TestBadSecrets(t *testing.T) {
 		`none of the keys`:                      {nil, {"x": nil}},
 		`"ca.crt" holds no certificate in PEM`:  {nil, {"ca.crt": []byte("x")}},
 		`"tls.crt" and "tls.key" must be given`: {nil, {"tls.crt": []byte("x")}},
+		`that is no private key in use`:         {nil, {"tls.crt": []byte("x"), "tls.key": make([]byte, secret.MaxKey+1)}},
 		`"tls.crt" and "tls.key" are no pair`:   {{"certFile": []byte("x"), "keyFile": []byte("y")}, nil},
 	} {
 		_, _, err := charts.FromSecrets(data[0], data[1])

@@ -105,6 +105,9 @@ func (c Credential) tls() (*tls.Config, error) {
 		}
 		conf.RootCAs = pool
 	}
+	if n := len(c.ClientKey.Reveal()); n > secret.MaxKey {
+		return nil, invalidAuth("%q has %d bytes, more than %d: that is no private key in use", "tls.key", n, secret.MaxKey)
+	}
 	if c.ClientCert == "" != c.ClientKey.IsZero() {
 		return nil, invalidAuth("%q and %q must be given together", "tls.crt", "tls.key")
 	}

@@ -162,6 +162,11 @@ func (c Credential) completed(u *url.URL) Credential {
 
 // check says what is missing or cannot be used.
 func (c Credential) check(u *url.URL) error {
+	for name, key := range map[string]secret.Value{keyIdentity: c.Identity, keyKey: c.ClientKey} {
+		if n := len(key.Reveal()); n > secret.MaxKey {
+			return invalidAuth("%q has %d bytes, more than %d: that is no private key in use", name, n, secret.MaxKey)
+		}
+	}
 	if u.Scheme == "ssh" {
 		return c.checkSSH()
 	}

@@ -90,6 +90,8 @@ func TestFromSecret(t *testing.T) {
 		"ssh, still locked":   {url: "ssh://example.com/x", data: map[string]string{"identity": locked, "known_hosts": hosts}, err: `no key "password" to unlock it`},
 		"ssh, wrong key":      {url: "ssh://example.com/x", data: map[string]string{"identity": locked, "known_hosts": hosts, "password": "nope"}, err: `does not unlock`},
 		"ssh, no key":         {url: "ssh://example.com/x", data: map[string]string{"identity": canary, "known_hosts": hosts}, err: `no private key`},
+		"endless key":         {url: "https://example.com/x", data: map[string]string{"tls.crt": "x", "tls.key": strings.Repeat("x", secret.MaxKey+1)}, err: "that is no private key in use"},
+		"ssh, endless key":    {url: "ssh://example.com/x", data: map[string]string{"identity": strings.Repeat("x", secret.MaxKey+1), "known_hosts": hosts}, err: "that is no private key in use"},
 		"ssh, weak key":       {url: "ssh://example.com/x", data: map[string]string{"identity": short, "known_hosts": hosts}, err: `RSA with 1024 bits`},
 		"ssh, bad hosts":      {url: "ssh://example.com/x", data: map[string]string{"identity": key, "known_hosts": "example.com ssh-rsa !!!"}, err: `"known_hosts" cannot be read`},
 		"file":                {url: "file:///etc", err: "scheme"},

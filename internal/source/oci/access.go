@@ -245,6 +245,9 @@ func (a Access) tls() (*tls.Config, error) {
 	if a.ClientCert == "" || a.ClientKey.IsZero() {
 		return nil, fail(fault.Auth, "%q and %q must be given together", keyCert, keyKey)
 	}
+	if n := len(a.ClientKey.Reveal()); n > secret.MaxKey {
+		return nil, fail(fault.Auth, "%q has %d bytes, more than %d: that is no private key in use", keyKey, n, secret.MaxKey)
+	}
 	pair, err := tls.X509KeyPair([]byte(a.ClientCert), []byte(a.ClientKey.Reveal()))
 	if err != nil {
 		return nil, fail(fault.Auth, "%q and %q are no pair: %s", keyCert, keyKey, strings.TrimPrefix(err.Error(), "tls: "))

@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
 	"strings"
@@ -77,6 +78,7 @@ func TestAccessRefuses(t *testing.T) {
 		"legacy":      {Pull: []map[string][]byte{{keyDockerCfg: []byte("canary")}}},
 		"CA":          {Cert: map[string][]byte{keyCA: []byte("canary")}},
 		"no pair":     {Cert: map[string][]byte{keyCert: []byte("canary"), keyKey: []byte("canary")}},
+		"endless key": {Cert: map[string][]byte{keyCert: []byte("canary"), keyKey: bytes.Repeat([]byte("canary"), secret.MaxKey)}},
 		"half a pair": {Cert: map[string][]byte{keyCert: []byte("canary")}},
 		"empty":       {Cert: map[string][]byte{}},
 	} {
