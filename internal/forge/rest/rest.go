@@ -302,11 +302,15 @@ func (c *Client) limited(res *http.Response, text string) (time.Duration, bool) 
 	if n, err := strconv.ParseInt(reset, 10, 64); err == nil {
 		return bounded(time.Unix(n, 0).Sub(now())), true
 	}
-	return 0, true
+	return unsaid, true
 }
 
-// maxWait bounds what a server may ask of us.
-const maxWait = 24 * time.Hour
+// maxWait bounds what a server may ask of us; unsaid is what it is given where it does
+// not say, as GitHub asks for (docs.github.com/rest, best practices).
+const (
+	maxWait = 24 * time.Hour
+	unsaid  = time.Minute
+)
 
 func bounded(d time.Duration) time.Duration { return max(0, min(d, maxWait)) }
 

@@ -114,17 +114,18 @@ func TestFaults(t *testing.T) {
 		after  time.Duration
 		says   string
 	}{
-		"401":               {401, nil, `{"message":"Bad credentials"}`, fault.Auth, 0, "Bad credentials"},
-		"403":               {403, nil, `{"message":{"base":["no"]}}`, fault.Forbidden, 0, `{"base":["no"]}`},
-		"403 of a limit":    {403, nil, `{"message":"You have exceeded a secondary rate limit"}`, fault.Busy, 0, "secondary"},
-		"404":               {404, nil, ``, fault.NotFound, 0, "404"},
-		"409":               {409, nil, `{"errors":["moved"]}`, fault.Conflict, 0, "moved"},
-		"422":               {422, nil, `{"message":"no"}`, fault.Invalid, 0, "no"},
-		"429 with a date":   {429, http.Header{"Retry-After": {now.Add(time.Minute).UTC().Format(http.TimeFormat)}}, ``, fault.Busy, time.Minute, "429"},
-		"429 for ever":      {429, http.Header{"Retry-After": {"2000000000"}}, ``, fault.Busy, maxWait, "429"},
-		"429 long ago":      {429, http.Header{"X-Ratelimit-Reset": {"1600000000"}}, ``, fault.Busy, 0, "429"},
-		"500":               {500, nil, `<html>`, fault.Unreachable, 0, "500"},
-		"a very long story": {500, nil, `{"message":"` + strings.Repeat("x", 10_000) + `"}`, fault.Unreachable, 0, "…"},
+		"401":                {401, nil, `{"message":"Bad credentials"}`, fault.Auth, 0, "Bad credentials"},
+		"403":                {403, nil, `{"message":{"base":["no"]}}`, fault.Forbidden, 0, `{"base":["no"]}`},
+		"403 of a limit":     {403, nil, `{"message":"You have exceeded a secondary rate limit"}`, fault.Busy, time.Minute, "secondary"},
+		"404":                {404, nil, ``, fault.NotFound, 0, "404"},
+		"409":                {409, nil, `{"errors":["moved"]}`, fault.Conflict, 0, "moved"},
+		"422":                {422, nil, `{"message":"no"}`, fault.Invalid, 0, "no"},
+		"429 with a date":    {429, http.Header{"Retry-After": {now.Add(time.Minute).UTC().Format(http.TimeFormat)}}, ``, fault.Busy, time.Minute, "429"},
+		"429 without a word": {429, nil, ``, fault.Busy, time.Minute, "429"},
+		"429 for ever":       {429, http.Header{"Retry-After": {"2000000000"}}, ``, fault.Busy, maxWait, "429"},
+		"429 long ago":       {429, http.Header{"X-Ratelimit-Reset": {"1600000000"}}, ``, fault.Busy, 0, "429"},
+		"500":                {500, nil, `<html>`, fault.Unreachable, 0, "500"},
+		"a very long story":  {500, nil, `{"message":"` + strings.Repeat("x", 10_000) + `"}`, fault.Unreachable, 0, "…"},
 	} {
 		cl := client(t, func(w http.ResponseWriter, _ *http.Request) {
 			for k, v := range c.header {
