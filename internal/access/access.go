@@ -44,6 +44,13 @@ const HoldersGroup = "system:serviceaccounts:" + Namespace
 // Finalizer keeps a request until its grant is taken away.
 const Finalizer = "leat.dev/access"
 
+// Proposed is the annotation of a request that says what became of what was written
+// with it: the address of a pull request, the branch, or NothingToPropose.
+const (
+	Proposed         = "leat.dev/proposed"
+	NothingToPropose = "nothing to propose"
+)
+
 // MinFor is the shortest grant: the API server makes no token for less
 // (k8s.io/kubernetes pkg/apis/authentication/validation, v1.36).
 const MinFor = 10 * time.Minute
@@ -128,6 +135,8 @@ type End struct {
 	More int `json:"more,omitempty"`
 	// Unread are kinds that could not be looked through, with the cause.
 	Unread []string `json:"unread,omitempty"`
+	// Propose tells that what was written is to be proposed as a change of the fleet.
+	Propose bool `json:"propose,omitempty"`
 	// Reverted are the units that were asked to put their objects back.
 	Reverted []string `json:"reverted,omitempty"`
 }

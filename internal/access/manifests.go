@@ -78,7 +78,7 @@ func parse(name, namespace string) []*unstructured.Unstructured {
 	}
 	filled := strings.NewReplacer(
 		"$CONTROLLERS", list(Controllers(namespace)), "$PROTECTED", list(Protected(namespace)),
-		"$MACHINES", list(machines), "$FLUXGROUPS", list(fluxGroups), "$HOLDS", holds,
+		"$MACHINES", list(machines), "$FLUXGROUPS", list(fluxGroups), "$HOLDS", holds, "$PROPOSED", Proposed,
 		"$REACHES(variables.pod)", reaches("variables.pod"), "$REACHES(variables.old)", reaches("variables.old"),
 	).Replace(string(text))
 	var out []*unstructured.Unstructured

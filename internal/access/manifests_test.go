@@ -30,7 +30,7 @@ func TestManifestsParse(t *testing.T) {
 			}
 		}
 	}
-	if len(names) != 3+2*8+3 {
+	if len(names) != 3+2*9+4 {
 		t.Errorf("got %d objects: %v", len(names), names)
 	}
 }

@@ -160,12 +160,11 @@ func active(c *Case) {
 
 func TestWrongPolicies(t *testing.T) {
 	for want, edit := range map[string]func(*Policy){
-		"spec.requesters names nobody":                    func(p *Policy) { p.Spec.Requesters = People{} },
-		"spec.approvers names nobody":                     func(p *Policy) { p.Spec.Approvers = People{} },
-		"spec.atEnd propose is not there yet":             func(p *Policy) { p.Spec.AtEnd = "propose" },
-		`spec.atEnd "delete": want report or revert`:      func(p *Policy) { p.Spec.AtEnd = "delete" },
-		"spec.roles[0].maximum 5m0s is shorter than 10m":  func(p *Policy) { p.Spec.Roles[0].Maximum = minutes(5) },
-		`spec.roles[1].accept "root": want some of [exec`: func(p *Policy) { p.Spec.Roles[1].Accept = []string{"root"} },
+		"spec.requesters names nobody":                        func(p *Policy) { p.Spec.Requesters = People{} },
+		"spec.approvers names nobody":                         func(p *Policy) { p.Spec.Approvers = People{} },
+		`spec.atEnd "delete": want report, revert or propose`: func(p *Policy) { p.Spec.AtEnd = "delete" },
+		"spec.roles[0].maximum 5m0s is shorter than 10m":      func(p *Policy) { p.Spec.Roles[0].Maximum = minutes(5) },
+		`spec.roles[1].accept "root": want some of [exec`:     func(p *Policy) { p.Spec.Roles[1].Accept = []string{"root"} },
 	} {
 		p := aPolicy()
 		edit(p)

@@ -21,7 +21,7 @@ const (
 const (
 	Report  = "report"  // what was written is told
 	Revert  = "revert"  // and the units that own it put it back
-	propose = "propose" // and it is proposed as a change of the fleet
+	Propose = "propose" // and it is kept, to be proposed as a change of the fleet
 )
 
 // People are users and members of groups.
@@ -102,10 +102,8 @@ func (p Policy) check() error {
 		return errors.New("spec.requesters names nobody; for everybody name the group system:authenticated")
 	case s.Approvers.none():
 		return errors.New("spec.approvers names nobody")
-	case s.AtEnd == propose:
-		return errors.New("spec.atEnd propose is not there yet: use revert, or report and `leat access show`")
-	case s.AtEnd != "" && s.AtEnd != Report && s.AtEnd != Revert:
-		return fmt.Errorf("spec.atEnd %q: want report or revert", s.AtEnd)
+	case s.AtEnd != "" && s.AtEnd != Report && s.AtEnd != Revert && s.AtEnd != Propose:
+		return fmt.Errorf("spec.atEnd %q: want report, revert or propose", s.AtEnd)
 	}
 	for i, r := range s.Roles {
 		if r.Maximum.Duration < MinFor {

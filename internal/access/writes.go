@@ -32,6 +32,10 @@ type Write struct {
 	Unit string `json:"unit,omitempty"`
 	// Suspended tells that the object is a unit which was suspended.
 	Suspended bool `json:"suspended,omitempty"`
+	// Fields are what was written, where it is to be proposed; MoreFields is how many of
+	// them did not fit.
+	Fields     []Field `json:"fields,omitempty"`
+	MoreFields int     `json:"moreFields,omitempty"`
 }
 
 // Window is the time of a grant, ends included.
@@ -55,7 +59,7 @@ func Written(gk schema.GroupKind, obj metav1.Object, w Window) (Write, bool) {
 	}
 	var managers []string
 	for _, e := range obj.GetManagedFields() {
-		if e.Time == nil || !w.has(e.Time.Time) || e.Subresource == "status" || slices.Contains(machines, e.Manager) {
+		if !byHand(e, w) {
 			continue
 		}
 		if !slices.Contains(managers, e.Manager) {

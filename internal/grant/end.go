@@ -49,18 +49,27 @@ func (g *Grantor) takeBack(ctx context.Context, c access.Case, now time.Time) (*
 		return &access.End{}, nil
 	}
 	end := g.written(ctx, r, now)
-	if c.Policy != nil && c.Policy.Spec.AtEnd == access.Revert {
+	switch atEnd(c.Policy) {
+	case access.Revert:
 		g.revert(ctx, end, now)
+	case access.Propose:
+		end.Propose = true
+		g.keep(ctx, end, window(r, now))
 	}
 	return end, nil
 }
 
+// atEnd is what a policy, which may be gone, has done at the end.
+func atEnd(p *access.Policy) string {
+	if p == nil {
+		return access.Report
+	}
+	return p.Spec.AtEnd
+}
+
 // written looks through all that the grant could write.
 func (g *Grantor) written(ctx context.Context, r access.Request, now time.Time) *access.End {
-	w := access.Window{From: r.Status.Grant.From.Time, Until: r.Status.Grant.Until.Time}
-	if now.Before(w.Until) {
-		w.Until = now
-	}
+	w := window(r, now)
 	end := &access.End{}
 	kinds, err := g.kinds(ctx, *r.Status.Snapshot)
 	if err != nil {
@@ -78,6 +87,15 @@ func (g *Grantor) written(ctx context.Context, r access.Request, now time.Time) 
 	}
 	end.Writes, end.More = access.Sorted(all)
 	return end
+}
+
+// window is the time that a grant held.
+func window(r access.Request, now time.Time) access.Window {
+	w := access.Window{From: r.Status.Grant.From.Time, Until: r.Status.Grant.Until.Time}
+	if now.Before(w.Until) {
+		w.Until = now
+	}
+	return w
 }
 
 // namespaces are those in which a grant could write a kind; "" is all, or none for a

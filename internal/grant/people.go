@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/leat-dev/leat/internal/access"
 	"github.com/leat-dev/leat/internal/world"
@@ -204,6 +206,22 @@ func decidable(r access.Request, verdict access.Verdict) error {
 		return fmt.Errorf("%s was granted already: %s; leat access end takes it back", r.Name, r.Why())
 	case r.Status.Snapshot == nil:
 		return fmt.Errorf("the controller has not looked at %s yet, so that it is not known what would be approved; is leat controller --access running? %s", r.Name, r.Why())
+	}
+	return nil
+}
+
+// Propose notes at a request what became of what was written with it.
+func (p People) Propose(ctx context.Context, r access.Request, what string) error {
+	data, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": r.UID, "annotations": map[string]any{access.Proposed: what}}})
+	if err != nil {
+		return err
+	}
+	_, err = p.World.Patch(ctx, world.Patch{Ref: accessRef(access.RequestKind, r.Name), Type: types.MergePatchType, Data: data, Manager: "leat-access"})
+	if apierrors.IsForbidden(err) && !strings.Contains(err.Error(), "ValidatingAdmissionPolicy") {
+		return fmt.Errorf("note the proposal at AccessRequest %s: %w; you need the ClusterRole leat-access-proposer", r.Name, err)
+	}
+	if err != nil {
+		return fmt.Errorf("note the proposal at AccessRequest %s: %w", r.Name, err)
 	}
 	return nil
 }
