@@ -74,10 +74,18 @@ func Fields(live *unstructured.Unstructured, w Window, mask plan.Mask) (out []Fi
 // suspend is the field of a unit that is told apart (Write.Suspended): nobody wants it in Git.
 var suspend = []string{"spec", "suspend"}
 
-// byHand tells whether an entry is of somebody who writes by hand, and of the window.
+// byHand tells whether an entry is of somebody who writes by hand, and of the window. The
+// API server notes no time for what is written through scale (k8s.io/apimachinery v0.36.4.4
+// pkg/util/managedfields/scalehandler.go ToParent): that counts whenever it was, because
+// a unit at work would have taken the field back before the grant.
 func byHand(e metav1.ManagedFieldsEntry, w Window) bool {
-	return e.Time != nil && w.has(e.Time.Time) && e.Subresource != "status" && !slices.Contains(machines, e.Manager)
+	if e.Subresource == "status" || slices.Contains(machines, e.Manager) {
+		return false
+	}
+	return undated(e) || e.Time != nil && w.has(e.Time.Time)
 }
+
+func undated(e metav1.ManagedFieldsEntry) bool { return e.Time == nil && e.Subresource == "scale" }
 
 // told tells whether a field can be of interest in Git.
 func told(path []string) bool {

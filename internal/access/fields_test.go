@@ -24,7 +24,11 @@ func lived(t *testing.T, manager, subresource, fields, text string) *unstructure
 		t.Fatal(err)
 	}
 	at := metav1.NewTime(began.Add(5 * time.Minute))
-	u.SetManagedFields([]metav1.ManagedFieldsEntry{{Manager: manager, Operation: "Update", Subresource: subresource, Time: &at, FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)}}})
+	when := &at
+	if subresource == "scale" {
+		when = nil // the API server notes none
+	}
+	u.SetManagedFields([]metav1.ManagedFieldsEntry{{Manager: manager, Operation: "Update", Subresource: subresource, Time: when, FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)}}})
 	return u
 }
 

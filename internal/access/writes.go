@@ -26,7 +26,7 @@ type Write struct {
 	Namespace string      `json:"namespace,omitempty"`
 	Name      string      `json:"name"`
 	Manager   string      `json:"manager"` // who wrote, as the clients call themselves, with commas
-	At        metav1.Time `json:"at"`      // for the last time
+	At        metav1.Time `json:"at"`      // for the last time; the end, where that is not known (kubectl scale)
 	Created   bool        `json:"created,omitempty"`
 	// Unit is the one that applies the object: "Kustomization/flux-system/apps".
 	Unit string `json:"unit,omitempty"`
@@ -59,7 +59,7 @@ func Written(gk schema.GroupKind, obj metav1.Object, w Window) (Write, bool) {
 	}
 	var managers []string
 	for _, e := range obj.GetManagedFields() {
-		if !byHand(e, w) {
+		if !byHand(e, w) || undated(e) && out.Unit == "" {
 			continue
 		}
 		if !slices.Contains(managers, e.Manager) {
@@ -69,6 +69,9 @@ func Written(gk schema.GroupKind, obj metav1.Object, w Window) (Write, bool) {
 			out.At = *e.Time
 		}
 		out.Suspended = out.Suspended || isUnit(gk) && owns(e, "f:spec", "f:suspend")
+	}
+	if out.At.IsZero() {
+		out.At = metav1.NewTime(w.Until) // by then
 	}
 	slices.Sort(managers)
 	out.Manager = strings.Join(managers, ",")

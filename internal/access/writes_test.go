@@ -17,6 +17,10 @@ func TestWritten(t *testing.T) {
 	}
 	status := entry("kubectl-edit", 5, `{}`)
 	status.Subresource = "status"
+	scaled := entry("kubectl", 0, `{"f:spec":{"f:replicas":{}}}`)
+	scaled.Subresource, scaled.Time = "scale", nil // the API server notes none
+	autoscaled := scaled
+	autoscaled.Manager = "kube-controller-manager"
 	deployment, kustomization := schema.GroupKind{Group: "apps", Kind: "Deployment"}, schema.GroupKind{Group: "kustomize.toolkit.fluxcd.io", Kind: "Kustomization"}
 	cases := []struct {
 		name    string
@@ -29,6 +33,9 @@ func TestWritten(t *testing.T) {
 		{"after", deployment, []metav1.ManagedFieldsEntry{entry("kubectl-edit", 31, `{}`)}, ""},
 		{"by the engine", deployment, []metav1.ManagedFieldsEntry{entry("kustomize-controller", 5, `{}`)}, ""},
 		{"a status", deployment, []metav1.ManagedFieldsEntry{status}, ""},
+		{"scaled", deployment, []metav1.ManagedFieldsEntry{scaled}, "kubectl"},
+		{"scaled by an autoscaler", deployment, []metav1.ManagedFieldsEntry{autoscaled}, ""},
+		{"without a time", deployment, []metav1.ManagedFieldsEntry{{Manager: "kubectl-edit", Operation: "Update"}}, ""},
 		{"by two", deployment, []metav1.ManagedFieldsEntry{entry("kubectl-edit", 5, `{}`), entry("helm", 9, `{}`)}, "helm,kubectl-edit"},
 		{"suspended", kustomization, []metav1.ManagedFieldsEntry{entry("flux", 5, `{"f:spec":{"f:suspend":{}}}`)}, "flux"},
 	}
@@ -37,7 +44,7 @@ func TestWritten(t *testing.T) {
 		obj := &metav1.ObjectMeta{Name: "a", Namespace: "shop", ManagedFields: c.entries, CreationTimestamp: metav1.NewTime(began.Add(-time.Hour)),
 			Labels: map[string]string{"kustomize.toolkit.fluxcd.io/name": "apps", "kustomize.toolkit.fluxcd.io/namespace": "flux-system"}}
 		w, ok := Written(c.kind, obj, window)
-		if ok != (c.want != "") || ok && (w.Manager != c.want || w.Created) {
+		if ok != (c.want != "") || ok && (w.Manager != c.want || w.Created || w.At.IsZero()) {
 			t.Errorf("%s: got %+v %t, want %q", c.name, w, ok, c.want)
 		}
 		if ok {
