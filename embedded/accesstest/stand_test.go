@@ -70,7 +70,7 @@ type stand struct {
 }
 
 // people are the users, with their groups.
-var people = map[string][]string{"alice": {"developers"}, "bob": {"developers"}, "carol": {"platform"}, "dave": {"developers"}, "eve": {"developers", "approvers-of-elsewhere"}}
+var people = map[string][]string{"alice": {"developers"}, "bob": {"developers"}, "carol": {"platform"}, "dave": {"developers"}, "eve": {"developers", "approvers-of-elsewhere"}, "pat": {"proposers"}}
 
 var prepare sync.Once
 
@@ -105,7 +105,7 @@ func (s *stand) install() {
 			s.Errorf("installed again: %s %s", step.Op, step.Key)
 		}
 	}))
-	for group, role := range map[string]string{"developers": "leat-access-requester", "platform": "leat-access-approver"} {
+	for group, role := range map[string]string{"developers": "leat-access-requester", "platform": "leat-access-approver", "proposers": "leat-access-proposer"} {
 		s.create(fmt.Sprintf(`
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding

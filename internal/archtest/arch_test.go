@@ -41,7 +41,7 @@ var layers = map[string]layer{
 	"internal/world": l2, "internal/world/schema": l2, "internal/chart": l2, "internal/release": l2,
 	"internal/gate": l2, "internal/access": l2, "internal/check": l2, "internal/version": l2, "internal/fleet": l2, "internal/fleet/fleettxt": l2, "internal/change": l2, "internal/finding": l2, "internal/provenance": l2, "internal/drift": l2, "internal/present": l2, "internal/validate": l2, "internal/expect": l2, "internal/flow": l2, "internal/flow/show": l2,
 
-	"internal/edit": l2, "internal/promote": l2, "internal/flux": l2, "internal/flux/create": l2, "internal/flux/migrate": l2, "internal/flux/yamldiff": l2, "internal/flux/trigger": l2, "internal/flux/plugin": l2,
+	"internal/edit": l2, "internal/promote": l2, "internal/writeback": l2, "internal/flux": l2, "internal/flux/create": l2, "internal/flux/migrate": l2, "internal/flux/yamldiff": l2, "internal/flux/trigger": l2, "internal/flux/plugin": l2,
 
 	"internal/source/ignore": port, "internal/source/fault": port, "internal/source/untar": port, "internal/source/git": port, "internal/source/git/wire": port,
 	"internal/source/artifact": port, "internal/source/oci": port, "internal/source/worktree": port, "internal/source/include": port, "internal/source/bases": port,

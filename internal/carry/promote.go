@@ -341,7 +341,7 @@ func (o Onto) replaceable(name string, was, base repo.Hash) error {
 	if err != nil {
 		return err
 	}
-	if carried(c.Message) {
+	if carried(c.Message) || writesBack(c.Message) {
 		return nil
 	}
 	return fmt.Errorf("%s holds %s «%s» of %s, which would be lost: merge it, or delete the branch, and run this again", name, was.String()[:10], c.Subject(), c.Author.Name)

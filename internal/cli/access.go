@@ -57,11 +57,12 @@ says who may ask for what and who may approve (docs/access.md).`,
   leat access approve alice-7f3a21
   leat access use alice-7f3a21 -- kubectl -n shop rollout restart deploy/web
   leat access end alice-7f3a21
-  leat access show alice-7f3a21 --audit-log audit.log`,
+  leat access show alice-7f3a21 --audit-log audit.log
+  leat access propose --env prod`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newAccessRequest(env), newAccessList(env), newAccessShow(env), newAccessUse(env))
+	cmd.AddCommand(newAccessRequest(env), newAccessList(env), newAccessShow(env), newAccessUse(env), newAccessPropose(env))
 	for _, v := range accessVerdicts {
 		cmd.AddCommand(newAccessVerdict(env, v))
 	}
@@ -111,7 +112,7 @@ func runAccessRequest(ctx context.Context, env Env, f *accessRequestFlags) error
 	case strings.TrimSpace(s.Reason) == "":
 		return usage("why? pass --reason")
 	}
-	f.live.toEnvironment(env.Err, s.Environment)
+	f.live.toEnvironment(env.Err, ".", s.Environment)
 	people, err := f.people()
 	if err != nil {
 		return err
@@ -135,13 +136,13 @@ func runAccessRequest(ctx context.Context, env Env, f *accessRequestFlags) error
 	return nil
 }
 
-// toEnvironment takes the context that the fleet in this directory names for an
+// toEnvironment takes the context that the fleet in a directory names for an
 // environment, where there is one and no cluster was named.
-func (t *target) toEnvironment(say io.Writer, name string) {
+func (t *target) toEnvironment(say io.Writer, dir, name string) {
 	if t.context != "" || t.kubeconfig != "" {
 		return
 	}
-	f, err := app.OpenFlow(".")
+	f, err := app.OpenFlow(dir)
 	if err != nil { // this is no fleet: the current context is meant
 		return
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -113,6 +114,9 @@ func printAccess(out io.Writer, s accessShown) {
 	if r.Status.End != nil {
 		printAccessEnd(out, r.Status.End)
 	}
+	if r.ToPropose() {
+		fmt.Fprintf(out, "\nproposed: %s\n", access.Quote(cmp.Or(r.Annotations[access.Proposed], "not yet; leat access propose does it")))
+	}
 	if s.Audit != nil {
 		printAudit(out, s.Audit)
 	}
@@ -164,6 +168,9 @@ func printAccessEnd(out io.Writer, end *access.End) {
 		line := fmt.Sprintf("%s %s %s %s", w.At.UTC().Format(time.RFC3339), access.Quote(w.Manager), what, strings.ReplaceAll(name, "//", "/"))
 		if w.Unit != "" {
 			line += ", which " + w.Unit + " applies"
+		}
+		if n := len(w.Fields) + w.MoreFields; n > 0 {
+			line += fmt.Sprintf(" (fields: %d; -o json has them)", n)
 		}
 		lines = append(lines, line)
 	}
