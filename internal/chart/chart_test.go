@@ -225,6 +225,25 @@ func TestTree(t *testing.T) {
 	}
 }
 
+// A .helmignore may be long, or stand against many files, not both.
+func TestEndlessIgnore(t *testing.T) {
+	files := map[string]string{"Chart.yaml": webChart, ".helmignore": "docs\n"}
+	for i := range 6000 {
+		files[fmt.Sprintf("docs-%d/x", i)] = ""
+	}
+	if _, err := chart.LoadTree(source(t, files), ".", chart.Limits{}); err != nil {
+		t.Error(err)
+	}
+	long := strings.Repeat("# for people\n", 9000) // counts as well, and costs nothing here
+	files[".helmignore"] = long
+	if _, err := chart.LoadTree(source(t, files), ".", chart.Limits{}); err == nil || !strings.Contains(err.Error(), "9000 lines of .helmignore are too many") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := chart.LoadTree(source(t, map[string]string{"Chart.yaml": webChart, ".helmignore": long}), ".", chart.Limits{}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestValuesOfAChart(t *testing.T) {
 	load := func() []byte {
 		return pack(t, about("web"), file{name: "web/values.yaml", text: "a: 1\n"}, file{name: "web/ci/prod.yaml", text: "a: 2\nb: 3\n"})

@@ -38,7 +38,7 @@ func LoadTree(t tree.Tree, dir string, l Limits) (*helm.Chart, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load chart: %w", err)
 	}
-	w := treeWalk{t: sub, taken: newBudget(l)}
+	w := treeWalk{t: sub, taken: newBudget(l), matches: maxMatches}
 	if err := w.rules(); err != nil {
 		return nil, fmt.Errorf("load chart %s: %w", dir, err)
 	}
@@ -145,11 +145,17 @@ func metadata(chart, requirements []byte) (*helm.Metadata, error) {
 
 // treeWalk collects the files of a chart's directory.
 type treeWalk struct {
-	t      tree.Tree
-	ignore *ignore.Rules
-	taken  *budget
-	files  []*archive.BufferedFile
+	t        tree.Tree
+	ignore   *ignore.Rules
+	patterns int // lines of .helmignore
+	matches  int // of patterns with names, that may still be done
+	taken    *budget
+	files    []*archive.BufferedFile
 }
+
+// maxMatches bounds the files and directories of a chart times the lines of its
+// .helmignore; a match takes a fraction of a microsecond.
+const maxMatches = 50_000_000
 
 // rules reads .helmignore and what Helm ignores anyway.
 func (w *treeWalk) rules() error {
@@ -162,6 +168,7 @@ func (w *treeWalk) rules() error {
 		if w.ignore, err = ignore.Parse(bytes.NewReader(text)); err != nil {
 			return fmt.Errorf("%s: %w", ignore.HelmIgnore, err)
 		}
+		w.patterns = bytes.Count(text, []byte("\n"))
 	}
 	w.ignore.AddDefaults()
 	return nil
@@ -174,6 +181,9 @@ func (w *treeWalk) walk(dir string) error {
 	}
 	for _, e := range entries {
 		name := path.Join(dir, e.Name)
+		if w.matches -= w.patterns; w.matches < 0 {
+			return fmt.Errorf("the %d lines of %s are too many for as many files; write fewer", w.patterns, ignore.HelmIgnore)
+		}
 		switch {
 		case w.ignore.Ignore(name, info{e}):
 		case e.Kind == tree.Dir:
