@@ -158,6 +158,7 @@ func stages(objects []build.Object, custom map[schema.GroupKind]bool) []batch {
 func (r *runner) stage(ctx context.Context, b batch) error {
 	steps := make([]*step, 0, len(b.objects))
 	var refused []error
+	b.objects = Scoped(ctx, r.World, b.objects) // of kinds that came with an earlier stage
 	for _, o := range b.objects {
 		s, err := r.decide(ctx, o)
 		if err != nil {

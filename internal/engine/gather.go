@@ -12,6 +12,7 @@ import (
 	"github.com/fluxcd/pkg/apis/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/leat-dev/leat/internal/apply"
 	"github.com/leat-dev/leat/internal/build"
 	"github.com/leat-dev/leat/internal/cel"
 	"github.com/leat-dev/leat/internal/object"
@@ -96,6 +97,7 @@ func (c *kustomizing) build(ctx context.Context, art *meta.Artifact) error {
 		return report.Retry(report.ReasonBuildFailed, err)
 	}
 	c.built = out.Result
+	c.built.Objects = apply.Scoped(ctx, c.w, c.built.Objects)
 	c.run.Digest = out.Result.Checksum
 	if !out.Hit {
 		c.run.Why = out.Why

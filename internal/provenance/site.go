@@ -115,9 +115,28 @@ func (s *site) find(key object.Key) (int, bool) {
 	if i, ok := s.at[key]; ok {
 		return i, true
 	}
+	if key.Namespace == "" {
+		return s.inSomeNamespace(key)
+	}
 	key.Namespace = ""
 	i, ok := s.at[key]
 	return i, ok
+}
+
+// inSomeNamespace finds the only object that was built with a namespace which its kind does not
+// have (apply.Scoped).
+func (s *site) inSomeNamespace(key object.Key) (int, bool) {
+	found := -1
+	for at, i := range s.at {
+		if at.Namespace = ""; at != key {
+			continue
+		}
+		if found >= 0 {
+			return 0, false
+		}
+		found = i
+	}
+	return max(found, 0), found >= 0
 }
 
 // object decodes an object of the build.
