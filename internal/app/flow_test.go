@@ -30,6 +30,34 @@ func TestHindsight(t *testing.T) {
 	}
 }
 
+// A promotion is no change of the target's own: neither its merge, nor one that a forge
+// squashed.
+func TestOwnCommits(t *testing.T) {
+	up := repotest.New(t)
+	up.Commit("main", map[string]string{flow.FileName: "apiVersion: leat.dev/v1alpha1\nkind: Flow\nenvironments:\n  - {name: dev, branch: main}\n  - {name: prod, branch: prod, follows: dev}\n"})
+	up.Git("push", "-q", "origin", "HEAD:refs/heads/prod")
+	up.Commit("main", map[string]string{"a": "2\n"})
+	up.Git("fetch", "-q", "origin")
+	up.Git("checkout", "-q", "-B", "prod", "origin/prod")
+	up.Git("merge", "-q", "--no-ff", "-m", "Promote dev to prod\n\nPromoted-From: dev@0123 to prod", "origin/main")
+	up.Git("commit", "-q", "--allow-empty", "-m", "Promote more\n\nPromoted-From: dev@0123 to prod")
+	up.Git("push", "-q", "origin", "prod")
+	for _, want := range []int{0, 1} {
+		f, err := OpenFlow(up.Work)
+		if err != nil {
+			t.Fatal(err)
+		}
+		way, err := f.Way(t.Context(), f.Flow.Environments[0], f.Flow.Environments[1])
+		if err != nil || way.Own != want {
+			t.Errorf("got %d of its own, want %d: %v", way.Own, want, err)
+		}
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+		up.Commit("prod", map[string]string{"fix": "1\n"})
+	}
+}
+
 // Where the branch that is checked out has no leat.yaml, as that of an environment
 // whose hot-fix is being made, the default branch's counts.
 func TestOpenFlowOnABranchWithout(t *testing.T) {

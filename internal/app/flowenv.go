@@ -44,7 +44,7 @@ type Waiting struct {
 	Commits int `json:"commits"` // there, that are not here
 	Files   int `json:"files"`   // that would be promoted
 	// Own counts the commits here that the environment before lacks, where branches
-	// are merged; Drifted the files that were changed here alone.
+	// are merged and for what is no promotion; Drifted the files that were changed here alone.
 	Own      int      `json:"own"`
 	Drifted  int      `json:"drifted"`
 	Subjects []string `json:"subjects,omitempty"` // of the newest commits
@@ -242,9 +242,11 @@ func (f *FlowRepo) parted(ctx context.Context, w *Way) error {
 	if w.Base, err = f.at(ctx, base); err != nil {
 		return err
 	}
-	if _, w.Own, err = f.Repo.Compare(ctx, a, b); err != nil {
+	own, err := carry.Missing(ctx, f.Repo, b, a)
+	if err != nil {
 		return err
 	}
+	w.Own = len(own)
 	w.Commits, err = f.Repo.Log(ctx, repo.Range{From: a, Not: []repo.Hash{b}, Limit: maxLog})
 	return err
 }

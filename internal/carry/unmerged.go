@@ -102,20 +102,23 @@ func byAge(a, b time.Time) int {
 	return a.Compare(b)
 }
 
-// MissingFixes are the commits of a head that a branch of its repository lacks, the
-// newest first, without those that only a flow makes: promotions and rollbacks.
+// Missing are the commits of a head that a base lacks, by any name, the newest first:
+// without merges, and without those that only a flow makes, promotions and rollbacks.
+func Missing(ctx context.Context, r *repo.Repo, head, base repo.Hash) ([]repo.Commit, error) {
+	out, err := r.Missing(ctx, head, base, repo.SamePatch)
+	return slices.DeleteFunc(out, func(c repo.Commit) bool { return carried(c.Message) }), err
+}
+
+// MissingFixes are the commits that are Missing in a branch of a head's repository, and
+// since when.
 func MissingFixes(ctx context.Context, r *repo.Repo, head repo.Hash, main string) ([]Fix, error) {
 	base, err := r.Branch(main)
 	if err != nil {
 		return nil, err
 	}
-	missing, err := r.Missing(ctx, head, base, repo.SamePatch)
-	if err != nil {
+	missing, err := Missing(ctx, r, head, base)
+	if err != nil || len(missing) == 0 {
 		return nil, err
-	}
-	missing = slices.DeleteFunc(missing, func(c repo.Commit) bool { return carried(c.Message) })
-	if len(missing) == 0 {
-		return nil, nil
 	}
 	since, err := arrivals(ctx, r, head, base)
 	if err != nil {

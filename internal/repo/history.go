@@ -253,26 +253,6 @@ func (r *Repo) noBase(a, b Hash) error {
 	return &fault.Error{Class: fault.NotFound, Err: err}
 }
 
-// Compare counts the commits that only a has, and those that only b has.
-func (r *Repo) Compare(ctx context.Context, a, b Hash) (ahead, behind int, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	of, other := map[Hash]bool{}, map[Hash]bool{}
-	if err := r.graph.ancestors(ctx, r, a, of); err != nil {
-		return 0, 0, err
-	}
-	if err := r.graph.ancestors(ctx, r, b, other); err != nil {
-		return 0, 0, err
-	}
-	both := 0
-	for h := range of {
-		if other[h] {
-			both++
-		}
-	}
-	return len(of) - both, len(other) - both, nil
-}
-
 // Contains tells whether a history holds a commit.
 func (r *Repo) Contains(history, commit Hash) (bool, error) {
 	r.mu.Lock()
