@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
 
@@ -120,9 +121,16 @@ func Choose(tags []string, want Ref) (string, error) {
 		}
 		return 0
 	}
+	left, each := maxFilter, instructions(want.Filter)
 	for _, t := range tags {
 		v, err := versionOf(t, want.MediaType)
-		if err != nil || !in.Check(v) || !filter.MatchString(t) {
+		if err != nil || !in.Check(v) {
+			continue
+		}
+		if left -= each * len(t); left < 0 {
+			return "", fail(fault.Invalid, "semverFilter %.100q is too much work for %d tags; write it shorter, without {n} and nested repetitions", want.Filter, len(tags))
+		}
+		if !filter.MatchString(t) {
 			continue
 		}
 		if best == nil || cmp.Or(rank(t)-rank(tag), v.Compare(best), strings.Compare(t, tag)) > 0 {
@@ -133,6 +141,23 @@ func Choose(tags []string, want Ref) (string, error) {
 		return "", fail(fault.NotFound, "no match found for semver: %s%s; tags: %s", want.SemVer, filterText(want), some(tags))
 	}
 	return tag, nil
+}
+
+// maxFilter bounds the instructions of a filter times the bytes that it reads: some
+// forty nanoseconds each at worst.
+const maxFilter = 250_000_000
+
+// instructions returns into how many an expression is compiled.
+func instructions(expr string) int {
+	re, err := syntax.Parse(expr, syntax.Perl)
+	if err != nil {
+		return 0 // it was not compiled either
+	}
+	prog, err := syntax.Compile(re.Simplify())
+	if err != nil {
+		return 0
+	}
+	return len(prog.Inst)
 }
 
 func filterText(want Ref) string {

@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -57,6 +58,24 @@ func TestChoose(t *testing.T) {
 		if got != c.tag || c.err == "" != (err == nil) || err != nil && !strings.Contains(err.Error(), c.err) {
 			t.Errorf("%s: got %q, %v", name, got, err)
 		}
+	}
+}
+
+// A filter may be complex, or stand against many tags, not both.
+func TestEndlessFilter(t *testing.T) {
+	var tags []string
+	for i := range 20_000 {
+		tags = append(tags, fmt.Sprintf("1.0.%d", i))
+	}
+	if got, err := Choose(tags, Ref{SemVer: "*", Filter: `^1\.(?P<minor>[0-9]+)\.(?P<patch>[0-9]{1,6})$`}); err != nil || got != "1.0.19999" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	costly := strings.Repeat("z{500}", 20)
+	if _, err := Choose(tags, Ref{SemVer: "*", Filter: costly}); fault.ClassOf(err) != fault.Invalid || !strings.Contains(err.Error(), "too much work for 20000 tags") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := Choose(tags[:3], Ref{SemVer: "*", Filter: costly}); fault.ClassOf(err) != fault.NotFound {
+		t.Errorf("got %v", err)
 	}
 }
 
