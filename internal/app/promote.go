@@ -151,8 +151,11 @@ func (cfg PromoteConfig) delivered(ctx context.Context, c *Carrying, from flow.E
 // rollbackNotes say what becomes of what rollbacks of the target took back.
 func (cfg PromoteConfig) rollbackNotes(to flow.Environment, p carry.Promotion) []string {
 	fate := "stays out; name it, or pass --again, to bring it"
-	if cfg.Again {
+	switch {
+	case cfg.Again:
 		fate = "comes again"
+	case to.Move == flow.Merge: // in whole
+		fate = "stays out; pass --again to bring it"
 	}
 	var out []string
 	for _, r := range p.Rollbacks {

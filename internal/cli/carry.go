@@ -25,6 +25,7 @@ type carryFlags struct {
 	output   string
 	also     string // another format
 	key      string // of verbs that open pull requests
+	dry      bool   // of verbs that can say what they would do
 }
 
 func (f *carryFlags) register(fs *pflag.FlagSet) {
@@ -184,7 +185,7 @@ func stepLine(s carry.Step) string {
 
 func newRollback(env Env) *cobra.Command {
 	f := &carryFlags{}
-	to, dry := "", false
+	to := ""
 	cmd := &cobra.Command{
 		Use:   "rollback ENVIRONMENT",
 		Short: "Propose that an environment becomes again what it was",
@@ -201,22 +202,22 @@ the changes were taken back. Files beside the environment's directory stay.`,
 				return err
 			}
 			cfg.Signing = signing(f.key, env.Err)
-			out, err := app.Rollback(cmd.Context(), app.RollbackConfig{CarryConfig: cfg, Environment: given[0], To: to, DryRun: dry})
+			out, err := app.Rollback(cmd.Context(), app.RollbackConfig{CarryConfig: cfg, Environment: given[0], To: to, DryRun: f.dry})
 			if err != nil {
 				return err
 			}
-			return printRollback(env, out, f.output)
+			return printRollback(env, out, f)
 		},
 	}
 	f.register(cmd.Flags())
 	cmd.Flags().StringVar(&to, "to", "", "the commit whose files it gets back (default: before the last change)")
-	cmd.Flags().BoolVar(&dry, "dry-run", false, "say what would be taken back, and push nothing")
+	cmd.Flags().BoolVar(&f.dry, "dry-run", false, "say what would be taken back, and push nothing")
 	cmd.Flags().StringVar(&f.key, "key", "", keyUsage)
 	return cmd
 }
 
-func printRollback(env Env, out carry.Rolled, output string) error {
-	if output == "json" {
+func printRollback(env Env, out carry.Rolled, f *carryFlags) error {
+	if f.output == "json" {
 		return printJSON(env.Out, map[string]any{
 			"from": out.From.String(), "to": out.To.String(), "branch": out.Head, "base": out.Base, "commit": out.Commit.String(),
 			"undone": commitsJSON(out.Undone), "pullRequest": out.Request.URL, "outcome": out.Outcome, "instead": out.Instead,
@@ -225,6 +226,10 @@ func printRollback(env Env, out carry.Rolled, output string) error {
 	env.Out = plain{env.Out}
 	fmt.Fprintf(env.Out, "Back to %s; this takes back:\n", out.To.String()[:10])
 	printCommits(env.Out, out.Undone)
+	if f.dry {
+		fmt.Fprintf(env.Out, "\nNothing was pushed (--dry-run). It would propose %s into %s.\n", out.Head, out.Base)
+		return nil
+	}
 	printProposed(env.Out, out.Proposed)
 	return nil
 }

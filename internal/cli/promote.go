@@ -119,7 +119,7 @@ func printPromoted(env Env, out app.Promoted, f *promoteFlags) error {
 			fmt.Fprintln(env.Out, "\nUnclear is what nobody knows the owner of yet: name a file to take the source's values, or declare them under stays.")
 		}
 	}
-	if len(out.Files.Files) == 0 && !out.Nothing { // a merge: what it brings is commits
+	if len(out.Files.Files) == 0 && len(out.Brings) > 0 && !out.Nothing { // a merge: what it brings is commits
 		fmt.Fprintf(env.Out, "\nIt brings to %s:\n", out.To.Name)
 		printCommits(env.Out, out.Brings)
 	}
@@ -127,7 +127,10 @@ func printPromoted(env Env, out app.Promoted, f *promoteFlags) error {
 		fmt.Fprintf(env.Out, "\nNothing was pushed (--dry-run). %s\n", wouldBe(out))
 		return nil
 	}
-	if out.Plan != "" {
+	switch {
+	case out.Plan != "" && out.Instead != "":
+		fmt.Fprintf(env.Out, "\nSee the plan of %s with -o markdown.\n", out.To.Name)
+	case out.Plan != "":
 		fmt.Fprintf(env.Out, "\nThe pull request holds the plan of %s; see it with -o markdown.\n", out.To.Name)
 	}
 	printProposed(env.Out, out.Proposed)
