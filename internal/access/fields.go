@@ -218,10 +218,10 @@ func inside(v any, step string) (next any, as string, found bool) {
 // isItem tells whether an item of a list is the one that a step names by its keys, or by
 // its value.
 func isItem(item any, step string) bool {
-	keys, is := strings.CutPrefix(step, "[")
-	if keys, is = strings.CutSuffix(keys, "]"); !is || !strings.HasPrefix(step, "[") {
+	if !strings.HasPrefix(step, "[") || !strings.HasSuffix(step, "]") {
 		return false
 	}
+	keys := step[1 : len(step)-1]
 	if text, whole := strings.CutPrefix(keys, "="); whole {
 		return scalarText(item) == text
 	}
