@@ -218,7 +218,7 @@ func inside(v any, step string) (next any, as string, found bool) {
 // isItem tells whether an item of a list is the one that a step names by its keys, or by
 // its value.
 func isItem(item any, step string) bool {
-	if !strings.HasPrefix(step, "[") || !strings.HasSuffix(step, "]") {
+	if len(step) < 2 || step[0] != '[' || step[len(step)-1] != ']' {
 		return false
 	}
 	keys := step[1 : len(step)-1]

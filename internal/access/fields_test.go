@@ -134,6 +134,7 @@ func TestLocate(t *testing.T) {
 		"/spec/template/spec/containers/[name=web]/args/[=b]":                                  "/spec/template/spec/containers/1/args/1 = b",
 		"/spec/template/spec/containers/[name=other]/image":                                    "",
 		"/metadata/annotations/deployment.kubernetes.io~1revision":                             "/metadata/annotations/deployment.kubernetes.io~1revision = 3",
+		"/spec/template/spec/containers/[":                                                     "", "/spec/template/spec/containers/[]": "",
 		"/spec/nothing": "", "spec": "", "": "",
 	} {
 		got := ""
