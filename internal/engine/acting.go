@@ -25,15 +25,11 @@ func ActAsControllers(namespace string) Acting {
 // account is a ServiceAccount; without a name it is none.
 type account struct{ namespace, name string }
 
-// actingAs returns the world as a unit acts in it: as its ServiceAccount, else
-// as otherwise, else as it is.
-func actingAs(w world.World, unit account, otherwise world.Identity) world.World {
-	switch {
-	case unit.name != "":
-		return w.As(world.ServiceAccount(unit.namespace, unit.name))
-	case otherwise.User != "":
-		return w.As(otherwise)
-	default:
-		return w
+// actingAs returns whom a unit acts as: its ServiceAccount, else otherwise, which may be
+// nobody but the engine.
+func actingAs(unit account, otherwise world.Identity) world.Identity {
+	if unit.name != "" {
+		return world.ServiceAccount(unit.namespace, unit.name)
 	}
+	return otherwise
 }

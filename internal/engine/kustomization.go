@@ -29,11 +29,13 @@ type kustomizing struct {
 	own  world.World // as the engine
 	site *Site       // where it works
 	w    world.World // that, as the unit
-	view view        // of the engine's own cluster
-	that view        // of where it works
-	memo *memo
-	now  time.Time
-	run  report.KustomizationRun
+	// direct is w, asked itself: what watches keep has no managed fields.
+	direct world.World
+	view   view // of the engine's own cluster
+	that   view // of where it works
+	memo   *memo
+	now    time.Time
+	run    report.KustomizationRun
 
 	checks    cel.Health
 	built     build.Result
@@ -129,7 +131,11 @@ func (c *kustomizing) enter(ctx context.Context) error {
 		otherwise = world.Identity{} // whoever the kubeconfig says
 	}
 	c.site, c.that = s, view{s.World, c.view.rec, s.ID}
-	c.w = actingAs(s.World, account{c.k.Namespace, c.k.ServiceAccount(c.Options.DefaultServiceAccount)}, otherwise)
+	who := actingAs(account{c.k.Namespace, c.k.ServiceAccount(c.Options.DefaultServiceAccount)}, otherwise)
+	c.w, c.direct = s.World, s.World.As(who)
+	if who.User != "" {
+		c.w = c.direct
+	}
 	return nil
 }
 
@@ -142,7 +148,7 @@ func (c *kustomizing) apply(ctx context.Context) error {
 	c.warnOfBuild()
 	c.want(c.k.Key(), wanted{c.stamp(ctx, c.raw), inventory.Of(refs(c.built.Objects)...).Keys()})
 	res, err := apply.Run(ctx, apply.Input{
-		World: c.w, Live: c.site.Live, Objects: c.built.Objects, Managers: c.managers(), Owner: c.k.Key(),
+		World: c.direct, Live: c.site.Live, Objects: c.built.Objects, Managers: c.managers(), Owner: c.k.Key(),
 		Marks: c.memo.marks, Force: c.k.Spec.Force, Ignore: rules, Custom: c.Options.CustomStages,
 		Mask: c.Options.Mask, Provided: c.provided(), Contested: c.contested, Rehearse: c.site.Rehearse,
 		Verify: c.verify(), Trusted: c.trusted(), Expect: c.Expect,
@@ -214,7 +220,7 @@ func (c *kustomizing) prune(ctx context.Context) error {
 		return nil
 	}
 	res, err := apply.Prune(ctx, apply.PruneInput{
-		World: c.w, Live: c.site.Live, Old: c.recorded.With(c.lost(ctx)...), New: c.inventory, Owner: c.owner(), HeldBy: c.heldBy(ctx), Mask: c.Options.Mask,
+		World: c.direct, Live: c.site.Live, Old: c.recorded.With(c.lost(ctx)...), New: c.inventory, Owner: c.owner(), HeldBy: c.heldBy(ctx), Mask: c.Options.Mask,
 	})
 	c.run.Changed = append(c.run.Changed, res.Changed()...)
 	c.track(c.inventory.With(res.Survivors...))

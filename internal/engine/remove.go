@@ -44,7 +44,7 @@ func (c *kustomizing) remove(ctx context.Context) report.Report {
 		return rep
 	}
 	res, err := apply.Prune(ctx, apply.PruneInput{
-		World: c.w, Live: c.site.Live, Old: held, Owner: c.owner(), HeldBy: c.heldBy(ctx), Mask: c.Options.Mask,
+		World: c.direct, Live: c.site.Live, Old: held, Owner: c.owner(), HeldBy: c.heldBy(ctx), Mask: c.Options.Mask,
 	})
 	if changed := res.Changed(); len(changed) > 0 {
 		rep.Events = append(rep.Events, c.removalEvent(false, strings.Join(changed, "\n")))

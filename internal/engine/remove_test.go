@@ -6,11 +6,13 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/leat-dev/leat/internal/world/memory"
 )
 
 // A unit that is being deleted goes, whatever somebody wrote into its inventory.
 func TestRemovalWithAnInventoryThatCannotBeRead(t *testing.T) {
-	rep := new(Engine).Converge(t.Context(), nil, &unstructured.Unstructured{Object: map[string]any{
+	rep := new(Engine).Converge(t.Context(), memory.New(memory.Options{}), &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
 		"metadata": map[string]any{
 			"namespace": "apps", "name": "web", "uid": "1", "deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": []any{"finalizers.fluxcd.io"},
