@@ -110,6 +110,31 @@ func TestDeletionAfterACrash(t *testing.T) {
 	s.untouched(theirs)
 }
 
+// What was let go stays, whatever marks it carries: with prune off, and by a unit of the
+// same name that was deleted and left its objects.
+func TestWhatWasLetGoStays(t *testing.T) {
+	s := up(t)
+	s.commit(files{"app/a.yaml": configMap("a", "1"), "app/b.yaml": configMap("b", "1"), "app/c.yaml": configMap("c", "1")})
+	s.apply(source, kustomization("app", "path: ./app", "prune: false"))
+	s.ready("app")
+	s.commit(files{"app/b.yaml": ""})
+	s.ready("app")
+	s.apply(kustomization("app", "path: ./app", "prune: true"))
+	s.ready("app")
+	s.exists("ConfigMap/b")
+	s.apply(kustomization("app", "path: ./app", "deletionPolicy: Orphan"))
+	s.ready("app")
+	s.delete("Kustomization/app")
+	s.gone("Kustomization/app")
+	s.commit(files{"app/c.yaml": ""})
+	s.stop()
+	s.apply(kustomization("app", "path: ./app"))
+	s.start()
+	s.ready("app")
+	s.exists("ConfigMap/b")
+	s.exists("ConfigMap/c")
+}
+
 // Statuses that cannot be written make runs again: what they find is told once.
 func TestEventsAreToldOnce(t *testing.T) {
 	statuses := &gate{}

@@ -219,8 +219,13 @@ func (c *kustomizing) prune(ctx context.Context) error {
 		c.track(c.inventory)
 		return nil
 	}
+	lost, err := c.lost(ctx)
+	if err != nil {
+		c.track(c.recorded.With(c.inventory...))
+		return report.Retry(report.ReasonPruneFailed, err)
+	}
 	res, err := apply.Prune(ctx, apply.PruneInput{
-		World: c.direct, Live: c.site.Live, Old: c.recorded.With(c.lost(ctx)...), New: c.inventory, Owner: c.owner(), HeldBy: c.heldBy(ctx), Mask: c.Options.Mask,
+		World: c.direct, Live: c.site.Live, Old: c.recorded.With(lost...), New: c.inventory, Owner: c.owner(), HeldBy: c.heldBy(ctx), Mask: c.Options.Mask,
 	})
 	c.run.Changed = append(c.run.Changed, res.Changed()...)
 	c.track(c.inventory.With(res.Survivors...))

@@ -27,7 +27,11 @@ func (c *kustomizing) remove(ctx context.Context) report.Report {
 	cannot := c.enter(ctx)
 	held := c.recorded
 	if cannot == nil {
-		held = held.With(c.lostAtEnd(ctx)...)
+		lost, err := c.lostAtEnd(ctx)
+		if err != nil {
+			return c.retryRemoval(rep, err)
+		}
+		held = held.With(lost...)
 	}
 	switch {
 	case len(held) == 0:

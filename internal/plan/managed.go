@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
@@ -79,6 +80,16 @@ func EntryID(managed []metav1.ManagedFieldsEntry, manager string) hash.ID {
 		return hash.ID{}
 	}
 	return hash.New("managed-fields/v1").Bytes(canonicalFields(fields)).Sum()
+}
+
+// AppliedAt is when manager last applied something else to an object than before, in
+// whole seconds by the clock of the server; zero where it applied nothing.
+func AppliedAt(managed []metav1.ManagedFieldsEntry, manager string) time.Time {
+	i := lastApply(managed, manager)
+	if i < 0 || managed[i].Time == nil {
+		return time.Time{}
+	}
+	return managed[i].Time.Time
 }
 
 // Intruder returns the first manager whose fields takeover would make ours,
