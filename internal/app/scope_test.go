@@ -83,3 +83,34 @@ spec:
 		})
 	}
 }
+
+// So are those of a release, whose inventory keeps the namespace of the manifest. What an
+// upgrade does to one is Helm's doing, and is told: it compares what it read back, which
+// has no namespace, with the old manifest, which has, and deletes what it has just
+// changed (helm v4.2 pkg/kube/client.go, update).
+func TestReleaseWithANamespaceThatAKindHasNot(t *testing.T) {
+	files := chartFleet("1", "1", "1.0.0")
+	files["chart/values.yaml"] = "verb: get\n"
+	files["chart/templates/role.yaml"] = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: role, namespace: default}\n" +
+		"rules: [{apiGroups: [''], resources: [pods], verbs: ['{{ .Values.verb }}']}]\n"
+	head := maps.Clone(files)
+	head["app/release.yaml"] = strings.Replace(files["app/release.yaml"], "interval: 1m,", "interval: 1m, values: {verb: list},", 1)
+	p, err := NewPreviews(PreviewConfig{CacheDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	found, err := p.compare(t.Context(), entry.Options{Path: "clusters/x"}, leaves(t, files, "a"), leaves(t, head, "b"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, u := range found.Set.Units {
+		for _, o := range u.Objects {
+			got = append(got, o.String())
+		}
+	}
+	if want := []string{"change HelmRelease/default/rel", "delete ClusterRole/role"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
