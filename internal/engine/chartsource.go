@@ -196,7 +196,14 @@ func (s repositoryReader) pull(ctx context.Context, ask chartQuestion) (fetched,
 	if err != nil {
 		return fetched{}, pullError(err)
 	}
-	c, err := oci.PullChart(ctx, repo, ask.versions, s.since)
+	kept, out, err := s.keeps(ctx, repo, ask)
+	if kept {
+		return out, nil
+	}
+	var c oci.Chart
+	if err == nil {
+		c, err = oci.PullChart(ctx, repo, ask.versions, s.since)
+	}
 	switch fault.ClassOf(err) {
 	case fault.NotFound, fault.Invalid:
 		return fetched{}, report.Stall(report.ReasonChartReference, fmt.Errorf("invalid chart reference: '%s' from %s: %w", ask.name, s.r.Spec.URL, err))
@@ -204,7 +211,23 @@ func (s repositoryReader) pull(ctx context.Context, ask chartQuestion) (fetched,
 	if err != nil {
 		return fetched{}, pullError(registryProblem(report.ReasonChartPull, err))
 	}
-	return fetched{ask.name[strings.LastIndexByte(ask.name, '/')+1:], c.Version, c.Content}, nil
+	return fetched{out.name, c.Version, c.Content}, nil
+}
+
+// keeps tells whether the version that is asked for is one that need not be pulled.
+// For an exact version the registry is not asked at all, as in Flux.
+func (s repositoryReader) keeps(ctx context.Context, repo oci.Reader, ask chartQuestion) (bool, fetched, error) {
+	out := fetched{name: ask.name[strings.LastIndexByte(ask.name, '/')+1:]}
+	ref := oci.ChartRef(ask.versions)
+	if out.version = oci.ChartVersion(ref.Tag); ref.Tag != "" {
+		return !ask.wanted(out), out, nil
+	}
+	rev, err := repo.Resolve(ctx, ref, s.since)
+	if err != nil {
+		return false, out, err
+	}
+	out.version = oci.ChartVersion(rev.Tag)
+	return !ask.wanted(out), out, nil
 }
 
 // pullError words a failed download as Flux does.
