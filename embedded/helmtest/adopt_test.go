@@ -3,6 +3,7 @@ package helmtest
 import (
 	"testing"
 
+	v2 "github.com/fluxcd/helm-controller/api/v2"
 	relv1 "helm.sh/helm/v4/pkg/release/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -112,4 +113,61 @@ func testInstallTakesOverWithoutConflict(t *testing.T, on place) {
 	if err != nil || len(got.Data) != 1 || got.Data["k"] != "new" {
 		t.Errorf("it holds %v, %v; want only what the chart says", got.Data, err)
 	}
+}
+
+// TestWhatGoesIsMadeAnew: an apply to an object that is being deleted succeeds, and the
+// object goes all the same; a release has it in the end, also one that waits for nothing.
+func TestWhatGoesIsMadeAnew(t *testing.T) {
+	s := newStand(t, server, chartOf("1.0.0", map[string]string{"templates/a.yaml": configMap("a", "new"), "templates/b.yaml": configMap("b", "new")}))
+	s.job.Object.Spec.Install, s.job.Object.Spec.Upgrade = &v2.Install{DisableWait: true}, &v2.Upgrade{DisableWait: true}
+	maps := s.kube.CoreV1().ConfigMaps(s.ns)
+	leave := func() (gone func()) {
+		holding := `{"metadata":{"finalizers":["example.org/hold"]}}`
+		if _, err := maps.Patch(s.ctx, "a", types.MergePatchType, []byte(holding), metav1.PatchOptions{FieldManager: "somebody"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := maps.Delete(s.ctx, "a", metav1.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		// Its finalizer is taken away as soon as the release has been applied to it.
+		w, err := maps.Watch(s.ctx, metav1.ListOptions{FieldSelector: "metadata.name=b"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() {
+			defer w.Stop()
+			<-w.ResultChan() // what there was
+			<-w.ResultChan()
+			_, err := maps.Patch(s.ctx, "a", types.JSONPatchType, []byte(`[{"op":"remove","path":"/metadata/finalizers"}]`), metav1.PatchOptions{})
+			done <- err
+		}()
+		return func() {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	wantNew := func(value string) {
+		t.Helper()
+		got, err := maps.Get(s.ctx, "a", metav1.GetOptions{})
+		if err != nil || got.DeletionTimestamp != nil || got.Data["k"] != value {
+			t.Errorf("got %v, %v; want it anew with %s", got, err, value)
+		}
+	}
+	for _, name := range []string{"a", "b"} {
+		if _, err := maps.Create(s.ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{FieldManager: "somebody"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gone := leave()
+	s.must(s.driver.Install(s.ctx, s.job))
+	gone()
+	wantNew("new")
+	s.job.Chart = chartOf("1.1.0", map[string]string{"templates/a.yaml": configMap("a", "newer"), "templates/b.yaml": configMap("b", "newer")})
+	gone = leave()
+	s.must(s.driver.Upgrade(s.ctx, s.job))
+	gone()
+	wantNew("newer")
+	s.wantStored("1:superseded 2:deployed")
 }

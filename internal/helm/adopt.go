@@ -69,25 +69,32 @@ func (notFound) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// asked gives back the way to objects that were not asked for, and returns what
-// they are to be: an apply replaces that by the server's answer. It returns nil
-// if there were none.
+// asked gives back the way to objects that were not asked for, and returns those
+// objects: nil if there were none.
 func asked(list helmkube.ResourceList) helmkube.ResourceList {
 	var blind helmkube.ResourceList
 	for _, i := range list {
 		if u, ok := i.Client.(*unasked); ok {
 			i.Client = u.RESTClient
-			intent := *i
-			intent.Object = i.Object.DeepCopyObject()
-			blind.Append(&intent)
+			blind.Append(i)
 		}
 	}
 	return blind
 }
 
-// Create does what Helm does, and takes over what it did not look for.
+// Create does what Helm does, takes over what it did not look for, and makes anew what
+// goes meanwhile.
 func (c *client) Create(resources helmkube.ResourceList, options ...helmkube.ClientCreateOption) (*helmkube.Result, error) {
-	blind := asked(resources)
+	unlooked := asked(resources)
+	intents := intended(resources)
+	result, err := c.create(resources, intents.Intersect(unlooked), options...)
+	if err == nil {
+		err = c.renew(resources, intents)
+	}
+	return result, err
+}
+
+func (c *client) create(resources, blind helmkube.ResourceList, options ...helmkube.ClientCreateOption) (*helmkube.Result, error) {
 	result, err := c.Client.Create(resources, options...)
 	switch {
 	case len(blind) == 0 || c.run.ctx.Err() != nil:

@@ -95,10 +95,15 @@ func (c *client) info(obj *unstructured.Unstructured) (*resource.Info, error) {
 }
 
 // Update does what Helm does. Where Helm stops at the first object that cannot
-// be created, the rest is tried without effect, and all refusals are told.
+// be created, the rest is tried without effect, and all refusals are told. What
+// goes meanwhile is made anew.
 func (c *client) Update(originals, targets helmkube.ResourceList, options ...helmkube.ClientUpdateOption) (*helmkube.Result, error) {
+	intents := intended(targets)
 	result, err := c.Client.Update(originals, targets, options...)
-	if err == nil || !c.run.serverSide || c.run.ctx.Err() != nil || result == nil {
+	if err == nil {
+		return result, c.renew(targets, intents)
+	}
+	if !c.run.serverSide || c.run.ctx.Err() != nil || result == nil {
 		return result, err
 	}
 	errs := []error{err}
