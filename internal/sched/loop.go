@@ -42,8 +42,7 @@ func (l *Loop) Start(ctx context.Context) {
 
 // Wait returns when all runs have ended. Call it after the context of Start.
 func (l *Loop) Wait() {
-	l.mu.Lock() // who sends now may still begin a run
-	l.mu.Unlock()
+	l.Look() // under the lock: who sends now may still begin a run
 	l.running.Wait()
 }
 
