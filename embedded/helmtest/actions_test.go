@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	v2 "github.com/fluxcd/helm-controller/api/v2"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/leat-dev/leat/internal/helm"
@@ -207,5 +208,31 @@ func testSecretsAreHidden(t *testing.T, on place) {
 	all := strings.Join(append(lines, out.Log, out2.Log, err.Error(), err2.Error()), "\n")
 	if strings.Contains(all, canary) {
 		t.Errorf("a secret shows:\n%s", all)
+	}
+}
+
+// TestNamespaceOfAKindWithoutNamespaces: what a chart writes so stays in the cluster when
+// the release is upgraded, and is in the inventory as it stands.
+func TestNamespaceOfAKindWithoutNamespaces(t *testing.T) {
+	everywhere(t, testNamespaceOfAKindWithoutNamespaces)
+}
+
+func testNamespaceOfAKindWithoutNamespaces(t *testing.T, on place) {
+	role := func(s string) string {
+		return "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: \"{{ .Release.Namespace }}-role\", namespace: default}\n" +
+			"rules: [{apiGroups: [''], resources: [pods], verbs: [" + s + "]}]\n"
+	}
+	s := newStand(t, on, chartOf("1.0.0", map[string]string{"templates/role.yaml": role("get")}))
+	s.must(s.driver.Install(s.ctx, s.job))
+	s.job.Chart = chartOf("1.1.0", map[string]string{"templates/role.yaml": role("list")})
+	out, err := s.driver.Upgrade(s.ctx, s.job)
+	s.must(out, err)
+	got, err := s.kube.RbacV1().ClusterRoles().Get(s.ctx, s.ns+"-role", metav1.GetOptions{})
+	if err != nil || got.Rules[0].Verbs[0] != "list" {
+		t.Fatalf("got %v, %v; want the role of the new chart", got, err)
+	}
+	s.must(s.driver.Uninstall(s.ctx, s.job, helm.PlaceOf(s.job.Object)))
+	if _, err := s.kube.RbacV1().ClusterRoles().Get(s.ctx, s.ns+"-role", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("got %v; want that the role went with its release", err)
 	}
 }

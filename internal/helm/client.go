@@ -74,7 +74,9 @@ func (c *client) BuildTable(reader io.Reader, validate bool) (helmkube.ResourceL
 }
 
 // info returns an object with the way to it, in the release's namespace if it
-// names none and needs one.
+// names none and needs one, and in none if its kind has none. Helm's own client leaves it
+// a namespace that the API then clears, and takes the two for different objects: an
+// upgrade deletes what it has just changed (helm v4.2 pkg/kube/client.go, update).
 func (c *client) info(obj *unstructured.Unstructured) (*resource.Info, error) {
 	gvk := obj.GroupVersionKind()
 	mapping, err := c.run.cluster.kinds.mapping(gvk)
@@ -85,9 +87,7 @@ func (c *client) info(obj *unstructured.Unstructured) (*resource.Info, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect for %s: %w", gvk, err)
 	}
-	if mapping.Scope.Name() == meta.RESTScopeNameNamespace && obj.GetNamespace() == "" {
-		obj.SetNamespace(c.run.namespace())
-	}
+	place(obj, mapping, c.run.namespace())
 	return &resource.Info{
 		Client: rest, Mapping: mapping, Namespace: obj.GetNamespace(), Name: obj.GetName(),
 		Object: obj, ResourceVersion: obj.GetResourceVersion(),

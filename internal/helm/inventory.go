@@ -71,19 +71,28 @@ func (r *run) entry(obj *unstructured.Unstructured) v2.ResourceRef {
 	return v2.ResourceRef{ID: object.InventoryID(ref.Key), Version: ref.Version}
 }
 
-// placed puts an object into a namespace if it needs one and names none.
+// placed puts an object into a namespace if it needs one and names none, and into none
+// if its kind has none.
 func (r *run) placed(obj *unstructured.Unstructured, namespace string) *unstructured.Unstructured {
-	if obj.GetNamespace() != "" {
+	mapping, err := r.cluster.kinds.mapping(obj.GroupVersionKind())
+	if err != nil {
+		if obj.GetNamespace() == "" {
+			r.notes = append(r.notes, fmt.Sprintf("failed to determine if %s is namespace scoped, skipping namespace: %v", obj.GetKind(), err))
+		}
 		return obj
 	}
-	mapping, err := r.cluster.kinds.mapping(obj.GroupVersionKind())
-	switch {
-	case err != nil:
-		r.notes = append(r.notes, fmt.Sprintf("failed to determine if %s is namespace scoped, skipping namespace: %v", obj.GetKind(), err))
-	case mapping.Scope.Name() == meta.RESTScopeNameNamespace:
-		obj.SetNamespace(namespace)
-	}
+	place(obj, mapping, namespace)
 	return obj
+}
+
+// place gives an object the namespace in which it stands.
+func place(obj *unstructured.Unstructured, mapping *meta.RESTMapping, namespace string) {
+	switch namespaced := mapping.Scope.Name() == meta.RESTScopeNameNamespace; {
+	case namespaced && obj.GetNamespace() == "":
+		obj.SetNamespace(namespace)
+	case !namespaced:
+		obj.SetNamespace("")
+	}
 }
 
 // readObjects returns the objects of a manifest, Lists taken apart. Its errors

@@ -177,20 +177,9 @@ func (f *Fleet) applied(obj *unstructured.Unstructured) []fleet.Object {
 	refs, _ := inventoryOf(obj) // what this engine wrote can be read
 	out := make([]fleet.Object, 0, len(refs))
 	for _, ref := range refs {
-		out = append(out, f.object(f.scoped(ref.In(unit.Elsewhere(obj)))))
+		out = append(out, f.object(ref.In(unit.Elsewhere(obj))))
 	}
 	return out
-}
-
-// scoped is a reference to an object as it stands: helm-controller v1.6 writes the
-// namespace of a manifest into the inventory, also where the kind has none.
-func (f *Fleet) scoped(ref object.Ref) object.Ref {
-	bare := ref
-	bare.Namespace = ""
-	if ref.Namespace == "" || f.standing(ref.Key) != nil || f.standing(bare.Key) == nil {
-		return ref
-	}
-	return bare
 }
 
 func (f *Fleet) object(ref object.Ref) fleet.Object {
