@@ -6,8 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/leat-dev/leat/internal/engine"
 	"github.com/leat-dev/leat/internal/entry"
 	"github.com/leat-dev/leat/internal/fleet"
+	"github.com/leat-dev/leat/internal/gate"
 	"github.com/leat-dev/leat/internal/object"
 )
 
@@ -110,5 +112,45 @@ func TestReleaseWithANamespaceThatAKindHasNot(t *testing.T) {
 	}
 	if want := []string{"change HelmRelease/default/rel", "change ClusterRole/role"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// What is approved does not depend on which kinds a cluster has: who approves may have
+// rendered where the definition of one is not known.
+func TestApprovedWhereTheKindIsNotKnown(t *testing.T) {
+	const definition = `apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: things.example.com}
+spec:
+  group: example.com
+  scope: Cluster
+  names: {kind: Thing, plural: things}
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]
+`
+	const thing = "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: thing, namespace: default}\nspec: {a: 1}\n"
+	seal := gate.SealOf("https://git.example.com/team/fleet", "word")
+	p, err := NewPreviews(PreviewConfig{CacheDir: t.TempDir(), Options: engine.Options{Approvals: engine.Approvals{Seal: &seal}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	digests := map[string]gate.Digest{}
+	for digit, first := range map[string]string{"a": definition, "b": "apiVersion: v1\nkind: Namespace\nmetadata: {name: none}\n"} {
+		v, err := p.Open(t.Context(), leaves(t, map[string]string{
+			"clusters/x/a.yaml": leavesUnit("a", "./a"), "a/first.yaml": first,
+			"clusters/x/b.yaml": strings.ReplaceAll(leavesUnit("b", "./b"), "prune: false", "prune: false, dependsOn: [{name: a}]"), "b/thing.yaml": thing,
+		}, digit).Snapshot, entry.Options{Path: "clusters/x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, u := range v.Rendered(t.Context()).Units {
+			if u.Key.Name == "b" {
+				digests[digit] = v.digest(u.Key)
+			}
+		}
+		v.Close()
+	}
+	if digests["a"] == "" || digests["a"] != digests["b"] {
+		t.Errorf("the kind is known: %q, it is not: %q; want one digest", digests["a"], digests["b"])
 	}
 }

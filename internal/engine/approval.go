@@ -132,10 +132,11 @@ func (e *Engine) Digest(key object.Key) gate.Digest {
 	return ""
 }
 
-// becomes is the digest of what a Kustomization was built to, and in which cluster.
+// becomes is the digest of what a Kustomization was built to, and in which cluster. Which
+// kinds that cluster serves is not part of it: whoever approves may not know.
 func (c *kustomizing) becomes(seal gate.Seal) (gate.Digest, error) {
-	objs := make([]*unstructured.Unstructured, 0, len(c.built.Objects))
-	for _, o := range c.built.Objects {
+	objs := make([]*unstructured.Unstructured, 0, len(c.written))
+	for _, o := range c.written {
 		obj, err := o.Decode()
 		if err != nil {
 			return "", err

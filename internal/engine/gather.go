@@ -96,7 +96,7 @@ func (c *kustomizing) build(ctx context.Context, art *meta.Artifact) error {
 		}
 		return report.Retry(report.ReasonBuildFailed, err)
 	}
-	c.built = out.Result
+	c.built, c.written = out.Result, out.Result.Objects
 	c.built.Objects = apply.Scoped(ctx, c.w, c.built.Objects)
 	c.run.Digest = out.Result.Checksum
 	if !out.Hit {

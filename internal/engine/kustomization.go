@@ -38,7 +38,8 @@ type kustomizing struct {
 	run    report.KustomizationRun
 
 	checks    cel.Health
-	built     build.Result
+	built     build.Result   // its objects as a server keeps them: apply.Scoped
+	written   []build.Object // its objects as they were built
 	applied   apply.Result
 	status    inventory.Inventory   // what the status held
 	recorded  inventory.Inventory   // the same, and what was applied since and not written down
