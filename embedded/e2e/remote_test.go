@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	v2 "github.com/fluxcd/helm-controller/api/v2"
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
@@ -16,6 +17,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/leat-dev/leat/internal/app"
+	"github.com/leat-dev/leat/internal/controller"
 	"github.com/leat-dev/leat/internal/world"
 )
 
@@ -328,7 +330,18 @@ func TestSecretOfAKubeconfigIsNeverShown(t *testing.T) {
 // Without its kubeconfig a Kustomization that is deleted stays, as in Flux, and
 // says how to let it go; a HelmRelease goes and leaves its release, as in Flux.
 func TestDeletedWithoutItsKubeconfig(t *testing.T) {
-	s, there := remotely(t)
+	const letGo = "spec.deletionPolicy: Orphan"
+	said := make(chan struct{}, 1)
+	s, there := remotely(t, func(c *app.Config) {
+		c.Finished = func(r controller.Run) {
+			if strings.Contains(r.Report.Summary.Message, letGo) {
+				select {
+				case said <- struct{}{}:
+				default:
+				}
+			}
+		}
+	})
 	s.save(files{"app/a.yaml": configMap("k", "1")})
 	s.commit(chartOf("0.1.0"))
 	s.apply(source, secretOf(there.kubeconfig()), kustomization("app", "path: ./app", inFar), helmRelease("web", inFar))
@@ -342,13 +355,16 @@ func TestDeletedWithoutItsKubeconfig(t *testing.T) {
 	s.tells("web", "UninstallFailed", "Secret/$ns/far")
 	there.exists("ConfigMap/a")
 	s.delete("Kustomization/app")
-	s.await("Kustomization/app", deleting)
-	s.idle()
+	select {
+	case <-said:
+	case <-time.After(patience):
+		t.Fatalf("nothing was said of how to let it go\n%s", s.logs.tail())
+	}
 	s.patch("Kustomization/app", `{spec: {deletionPolicy: Orphan}}`)
 	s.gone("Kustomization/app")
 	there.exists("ConfigMap/k")
 	s.stop() // which writes the events that are still gathered
-	if told := s.events("app", corev1.EventTypeWarning); !strings.Contains(fmt.Sprint(told), "spec.deletionPolicy: Orphan") {
+	if told := s.events("app", corev1.EventTypeWarning); !strings.Contains(fmt.Sprint(told), letGo) {
 		t.Errorf("events: got %q, want how to let it go", told)
 	}
 }

@@ -2,11 +2,13 @@ package e2e
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
 
 	"github.com/leat-dev/leat/internal/app"
@@ -127,6 +129,9 @@ func TestWhatWasLetGoStays(t *testing.T) {
 	s.delete("Kustomization/app")
 	s.gone("Kustomization/app")
 	s.commit(files{"app/c.yaml": ""})
+	s.await("GitRepository/fleet", func(o *unstructured.Unstructured) bool {
+		return field(o, "status", "artifact", "revision") == strconv.Quote(s.revision())
+	})
 	s.stop()
 	s.apply(kustomization("app", "path: ./app"))
 	s.start()
