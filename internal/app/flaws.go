@@ -100,13 +100,7 @@ func subjects(u *fleet.Unit, built *build.Result) []subject {
 			origins[o.Ref.In("").Key] = o.Origin
 		}
 		for _, o := range built.Objects {
-			origin, known := origins[o.Ref.Key]
-			if !known { // written with a namespace that its kind has not
-				bare := o.Ref.Key
-				bare.Namespace = ""
-				origin = origins[bare]
-			}
-			out = append(out, subject{ref: o.Ref, built: o, origin: origin})
+			out = append(out, subject{ref: o.Ref, built: o, origin: origins[o.Ref.Key]})
 		}
 		return out
 	}

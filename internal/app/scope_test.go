@@ -154,3 +154,26 @@ spec:
 		t.Errorf("the kind is known: %q, it is not: %q; want one digest", digests["a"], digests["b"])
 	}
 }
+
+// A finding about an object that is written with a namespace its kind has not names the
+// file all the same.
+func TestFlawOfAnObjectWithANamespaceThatItsKindHasNot(t *testing.T) {
+	p, err := NewPreviews(PreviewConfig{CacheDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	base := map[string]string{
+		"clusters/x/a.yaml": leavesUnit("a", "./a"),
+		"a/role.yaml":       "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: role, namespace: default}\nrules: []\n",
+	}
+	head := maps.Clone(base)
+	head["a/role.yaml"] += "rulez: []\n"
+	found, err := p.compare(t.Context(), entry.Options{Path: "clusters/x"}, leaves(t, base, "a"), leaves(t, head, "b"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if flaws := found.Set.Flaws[1]; len(flaws) != 1 || !strings.HasPrefix(flaws[0].At, "a/role.yaml") {
+		t.Errorf("got %+v, want one of a/role.yaml", flaws)
+	}
+}
