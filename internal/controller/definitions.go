@@ -153,12 +153,12 @@ func (d *definitions) refollow(name string) {
 }
 
 func (d *definitions) gone(o any) {
+	d.changed(o) // before units run, so that they ask discovery again
 	if m := definitionOf(o); m != nil {
 		for _, table := range d.tables() {
 			table.Unfollow(schema.ParseGroupResource(m.Name))
 		}
 	}
-	d.changed(o)
 }
 
 // tables are those of managed objects, whoever manages them.

@@ -81,8 +81,17 @@ func (t *Table) Follow(ctx context.Context, gvk schema.GroupVersionKind) error {
 }
 
 // Unfollow ends the watch of a resource whose definition is gone, and drops its
-// rows; where it comes back, it may be served in another version.
+// rows: whoever has objects in them hears that they went, since their own end may not have
+// been heard of. Where it comes back, it may be served in another version.
 func (t *Table) Unfollow(gr schema.GroupResource) {
+	for _, key := range t.drop(gr) {
+		t.cfg.Moved(Move{Key: key, Drift: true, Why: key.String() + " went with its definition"})
+	}
+}
+
+// drop ends the watch of a resource, and returns the objects that its watch had not yet
+// said are gone.
+func (t *Table) drop(gr schema.GroupResource) (left []object.Key) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for gk, f := range t.kinds {
@@ -94,9 +103,11 @@ func (t *Table) Unfollow(gr schema.GroupResource) {
 		for key := range t.rows {
 			if key.GroupKind() == gk {
 				t.put(key, nil)
+				left = append(left, key)
 			}
 		}
 	}
+	return left
 }
 
 // Refollow watches a resource in a version that is served, where the one that it

@@ -70,3 +70,27 @@ func TestDeletedObjectIsNotSeen(t *testing.T) {
 		})
 	}
 }
+
+// The definition of a kind may be heard to be gone before its objects are: they are told
+// of all the same.
+func TestWhatGoesWithItsDefinitionIsTold(t *testing.T) {
+	table, s, moves := stage(t)
+	ended := false
+	table.kinds[schema.GroupKind{Kind: "ConfigMap"}].resource = "configmaps"
+	table.kinds[schema.GroupKind{Kind: "ConfigMap"}].cancel = func() { ended = true }
+	if err := s.Add(configMap("5")); err != nil {
+		t.Fatal(err)
+	}
+	*moves = nil
+	table.Unfollow(schema.GroupResource{Resource: "secrets"})
+	if len(*moves) > 0 || ended {
+		t.Errorf("the definition of another kind: told %v", *moves)
+	}
+	table.Unfollow(schema.GroupResource{Resource: "configmaps"})
+	if _, exists, followed := table.Seen(object.KeyOf(configMap("1"))); exists || followed || !ended {
+		t.Errorf("it is still there (%t) or watched (%t)", exists, followed)
+	}
+	if len(*moves) != 1 || !(*moves)[0].Drift || (*moves)[0].Key.Name != "a" {
+		t.Errorf("told %v, want that a went", *moves)
+	}
+}

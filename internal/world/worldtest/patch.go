@@ -123,13 +123,18 @@ var patchCases = []testcase{
 
 var statusCases = []testcase{
 	{"is not written with the object", func(s *suite) {
-		u := s.apply("a", deployment("replicas: 1"))
-		s.patchStatus(u, `{"status":{"replicas":3}}`)
-		s.is(s.get(u), "status.replicas", "3")
-		u = s.apply("a", deployment("replicas: 2")+"status: {replicas: 9}\n")
-		s.is(u, "status.replicas", "3")
-		u = s.patch(u, mergePatch, `{"status":{"replicas":9}}`)
-		s.is(u, "status.replicas", "3")
+		ingress := func(class, more string) string { // whose status no controller of Kubernetes writes
+			return "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: web}\n" +
+				"spec: {ingressClassName: " + class + ", defaultBackend: {service: {name: web, port: {number: 80}}}}\n" + more
+		}
+		const path, want = "status.loadBalancer", "{ingress: [{hostname: a.example.com}]}"
+		u := s.apply("a", ingress("one", ""))
+		s.patchStatus(u, `{"status":{"loadBalancer":{"ingress":[{"hostname":"a.example.com"}]}}}`)
+		s.is(s.get(u), path, want)
+		u = s.apply("a", ingress("two", "status: {loadBalancer: {ingress: [{hostname: b.example.com}]}}\n"))
+		s.is(u, path, want)
+		u = s.patch(u, mergePatch, `{"status":{"loadBalancer":{"ingress":[{"hostname":"b.example.com"}]}}}`)
+		s.is(u, path, want)
 	}},
 	{"writes nothing else", func(s *suite) {
 		u := s.apply("a", deployment("replicas: 1"))
