@@ -18,6 +18,7 @@ import (
 	kubeapiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app/options"
 
+	"github.com/leat-dev/leat/embedded/internal/certauth"
 	"github.com/leat-dev/leat/embedded/internal/memnet"
 	"github.com/leat-dev/leat/embedded/simservice"
 )
@@ -117,8 +118,8 @@ func (a apiserver) args() []string {
 	}
 }
 
-// adapt changes what has no flag: the version, the ways to nodes and
-// Services, and the hooks that write the built-in objects.
+// adapt changes what has no flag: the version, who clients are, the
+// ways to nodes and Services, and the hooks that write the built-in objects.
 func (a apiserver) adapt(config *kubeapiserver.Config) error {
 	generic := config.KubeAPIs.ControlPlane.Generic
 	for _, c := range []*basecompatibility.EffectiveVersion{
@@ -128,6 +129,9 @@ func (a apiserver) adapt(config *kubeapiserver.Config) error {
 	} {
 		*c = released{*c}
 	}
+	// The aggregator is in front of all three and authenticates for them.
+	authentication := &config.Aggregator.GenericConfig.Authentication
+	authentication.Authenticator = certauth.Once(authentication.Authenticator)
 	config.KubeAPIs.Extra.KubeletClientConfig.Lookup = a.networks.nodes.Egress
 	// What the API server sends to Services and pods must not leave this process.
 	config.KubeAPIs.ControlPlane.ProxyTransport.DialContext = a.networks.services.DialContext
