@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync"
 	"sync/atomic"
 )
 
@@ -25,11 +26,22 @@ func Late(percent int, until int64) {
 	}
 	debug.SetGCPercent(percent)
 	most := debug.SetMemoryLimit(math.MinInt64) // what holds now, unchanged
-	debug.SetMemoryLimit(bound(most, until, heapInUse()))
-	afterEach(func() { debug.SetMemoryLimit(bound(most, until, heapInUse())) })
+	set := func() { debug.SetMemoryLimit(bound(most, until+allowed.Load(), heapInUse())) }
+	set()
+	afterEach(set)
 }
 
-var called atomic.Bool
+// Allow lets the process hold this many bytes more, from the next collection on and
+// until done is called: for work that makes much garbage while it lasts.
+func Allow(bytes int64) (done func()) {
+	allowed.Add(bytes)
+	return sync.OnceFunc(func() { allowed.Add(-bytes) })
+}
+
+var (
+	called  atomic.Bool
+	allowed atomic.Int64
+)
 
 // bound is the memory within which a process stays that has this much in use. All are bytes.
 func bound(most, until, inUse int64) int64 { return min(most, max(until, 2*inUse)) }

@@ -2,7 +2,11 @@ package collect
 
 import (
 	"math"
+	"os"
+	"runtime"
+	"runtime/debug"
 	"testing"
+	"time"
 )
 
 func TestBound(t *testing.T) {
@@ -20,4 +24,34 @@ func TestBound(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What is allowed besides holds from the next collection on, and ends with the work.
+func TestAllow(t *testing.T) {
+	if os.Getenv("GOGC") != "" {
+		t.Skip("GOGC is set, which goes before")
+	}
+	percent, most := debug.SetGCPercent(100), debug.SetMemoryLimit(math.MaxInt64)
+	t.Cleanup(func() {
+		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(most)
+	})
+	const until, more = 1 << 30, 1 << 20
+	Late(300, until)
+	limit := func(want int64) {
+		t.Helper()
+		for deadline := time.Now().Add(10 * time.Second); debug.SetMemoryLimit(-1) != want; runtime.GC() {
+			if time.Now().After(deadline) {
+				t.Fatalf("the limit is %d, want %d", debug.SetMemoryLimit(-1), want)
+			}
+		}
+	}
+	limit(until)
+	first, second := Allow(more), Allow(more)
+	limit(until + 2*more)
+	first()
+	first()
+	limit(until + more)
+	second()
+	limit(until)
 }

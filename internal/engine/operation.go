@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/leat-dev/leat/internal/collect"
 	"github.com/leat-dev/leat/internal/helm"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/release"
@@ -180,6 +181,10 @@ func (o *operations) begin(key object.Key, op *operation, do action, told func()
 	}()
 }
 
+// actionGarbage is by how many bytes the process may be larger for each action in a
+// slot: Helm leaves about two mebibytes of garbage in each.
+const actionGarbage = 4 << 20
+
 // do runs an action in a slot, unless none comes free before everything ends.
 func (o *operations) do(ctx context.Context, op *operation, do action) (f finished, begun bool) {
 	select {
@@ -190,8 +195,11 @@ func (o *operations) do(ctx context.Context, op *operation, do action) (f finish
 	case <-ctx.Done():
 		return finished{done: release.Done{Err: context.Cause(ctx)}}, true
 	}
-	var once sync.Once
-	idle := func() { once.Do(func() { <-o.slots }) }
+	allowed := collect.Allow(actionGarbage)
+	idle := sync.OnceFunc(func() {
+		allowed()
+		<-o.slots
+	})
 	defer idle()
 	began := time.Now()
 	f = safely(ctx, do, idle)
