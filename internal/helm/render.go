@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	v2 "github.com/fluxcd/helm-controller/api/v2"
 	"github.com/fluxcd/pkg/apis/kustomize"
@@ -110,11 +111,28 @@ func quoteKeys(meta *kyaml.MapNode) {
 			continue
 		}
 		for i, key := range found.Value.YNode().Content {
-			if i%2 == 0 && kyaml.IsValueNonString(key.Value) {
+			if i%2 == 0 && !plainText(key.Value) && kyaml.IsValueNonString(key.Value) {
 				key.Style = kyaml.DoubleQuotedStyle
 			}
 		}
 	}
+}
+
+// plainText tells, without a parser, of most keys that every reader of YAML takes
+// them for text: what begins with a letter that no boolean, null or number of YAML
+// 1.1 begins with, and goes on as a name does.
+func plainText(key string) bool {
+	if key == "" || strings.ContainsRune("yYnNtTfFoO", rune(key[0])) {
+		return false
+	}
+	for i := range len(key) {
+		c := key[i]
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+		if !letter && (i == 0 || !strings.ContainsRune("0123456789-_./", rune(c))) {
+			return false
+		}
+	}
+	return true
 }
 
 // patches is one kustomize post renderer.
