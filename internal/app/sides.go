@@ -2,12 +2,14 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"reflect"
 	"time"
 
 	"github.com/leat-dev/leat/internal/entry"
 	"github.com/leat-dev/leat/internal/fleet"
 	"github.com/leat-dev/leat/internal/hash"
+	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/preview"
 	"github.com/leat-dev/leat/internal/tree"
 	"github.com/leat-dev/leat/internal/unit"
@@ -49,21 +51,32 @@ func (p *Previews) passOn(ctx context.Context, o entry.Options, base, head Revis
 }
 
 // pass takes a preview on from where it stands, and tells whether what it came to
-// can be taken for the rendering of the revision.
+// can be taken for the rendering of the revision. A cluster whose directory is gone
+// from it keeps its entry, which finds nothing to apply any more and prunes nothing.
 func (v *Preview) pass(ctx context.Context, from rendering, to Revision) (rendering, preview.Passage) {
 	began := time.Now()
-	e, err := entry.Find(to.Tree, v.options)
-	if err != nil || !reflect.DeepEqual(e, v.Entry) {
+	abandoned := to.Tree.Lookup(v.Entry.Path).Kind != tree.Dir
+	if e, err := entry.Find(to.Tree, v.options); !abandoned && (err != nil || !reflect.DeepEqual(e, v.Entry)) {
 		return rendering{}, preview.Apart
 	}
 	if err := v.Update(ctx, to.Snapshot); err != nil {
 		return rendering{}, preview.Apart
 	}
 	out := v.rendering(ctx, began)
+	if abandoned {
+		out.notes = append(out.notes, v.left())
+		return out, preview.Whole
+	}
 	if v.unpacked(ctx, from.fleet, out.fleet) {
 		return out, preview.Apart
 	}
 	return out, preview.Passed(from.fleet, out.fleet)
+}
+
+// left says what becomes of a cluster whose directory is gone.
+func (v *Preview) left() string {
+	return fmt.Sprintf("%s is gone: a cluster that is bootstrapped from it keeps what it has and follows no change any more; "+
+		"to take down what it runs, delete %s in the cluster", v.Entry.Path, object.KeyOf(v.Entry.Kustomization))
 }
 
 // unpacked tells whether the files of a chart changed that keeps its version: its

@@ -185,3 +185,50 @@ func TestHeadThatIsRefused(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// A cluster whose directory is gone, or has another name, keeps what it has: its
+// Kustomization finds no directory, prunes nothing, and takes no change any more,
+// but for what its other units take from the same commit.
+func TestClusterWhoseDirectoryIsGone(t *testing.T) {
+	sync := "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {name: flux-system, namespace: flux-system}\n" +
+		"spec: {interval: 1m, url: https://git.example/fleet}\n---\n" +
+		strings.Replace(leavesUnit("flux-system", "./clusters/x"), "prune: false", "prune: true", 1)
+	app, unit := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: app, namespace: default}\ndata: {a: '1'}\n", leavesUnit("app", "./app")
+	base := leaves(t, map[string]string{"clusters/x/flux-system/gotk-sync.yaml": sync, "clusters/x/app.yaml": unit, "app/cm.yaml": app}, "a")
+	changed := strings.Replace(app, "'1'", "'2'", 1)
+	renamed := strings.ReplaceAll(sync, "clusters/x", "clusters/y")
+	p, err := NewPreviews(PreviewConfig{CacheDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	for name, tt := range map[string]struct {
+		path string
+		head map[string]string
+	}{
+		"deleted":        {"clusters/x", map[string]string{"app/cm.yaml": changed}},
+		"deleted, found": {"", map[string]string{"app/cm.yaml": changed}},
+		"renamed, found": {"", map[string]string{"app/cm.yaml": changed, "clusters/y/flux-system/gotk-sync.yaml": renamed, "clusters/y/app.yaml": unit}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			found, err := p.compare(t.Context(), entry.Options{Path: tt.path}, base, leaves(t, tt.head, "b"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, u := range found.Set.Units {
+				got = append(got, string(u.After.State)+" "+u.Key.Name)
+				for _, o := range u.Objects {
+					got = append(got, string(o.Op)+" "+o.Ref.Key.String())
+				}
+			}
+			slices.Sort(got)
+			if want := []string{"change ConfigMap/default/app", "failed flux-system", "ready app"}; !slices.Equal(got, want) {
+				t.Errorf("got %q, want %q", got, want)
+			}
+			if len(found.Notes) != 1 || !strings.HasPrefix(found.Notes[0], "clusters/x is gone: ") {
+				t.Errorf("notes: %q", found.Notes)
+			}
+		})
+	}
+}
