@@ -36,6 +36,7 @@ func Release(ctx context.Context, cfg ReleaseConfig) (out carry.Released, err er
 type HotfixConfig struct {
 	CarryConfig
 	Environment, Component, ID string
+	DryRun                     bool
 }
 
 // Hotfix opens a fleet for the verbs of hot-fixes; close it afterwards.
@@ -45,7 +46,7 @@ func Hotfix(ctx context.Context, cfg HotfixConfig) (*Carrying, carry.Fixing, err
 		return nil, carry.Fixing{}, err
 	}
 	return c, carry.Fixing{
-		Flow: c.Flow, Fleet: c.Fleet, Repos: c, Environment: cfg.Environment, Component: cfg.Component, ID: cfg.ID,
+		Flow: c.Flow, Fleet: c.Fleet, Repos: c, Environment: cfg.Environment, Component: cfg.Component, ID: cfg.ID, DryRun: cfg.DryRun,
 	}, nil
 }
 

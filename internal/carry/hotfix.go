@@ -26,6 +26,8 @@ type Fixing struct {
 	Component string
 	// ID names the fix: a number of a ticket.
 	ID string
+	// DryRun pushes nothing and opens no pull request.
+	DryRun bool
 }
 
 // Running is what an environment runs of a component.
@@ -149,6 +151,8 @@ func (in Fixing) Start(ctx context.Context) (Running, Step, error) {
 		return at, step, nil
 	case fault.ClassOf(err) != fault.NotFound:
 		return at, step, err
+	case in.DryRun:
+		return at, step, nil
 	}
 	if err := at.Repo.Push(ctx, repo.Update{Branch: name, New: at.Head}); err != nil {
 		return at, step, fmt.Errorf("cut %s: %w", name, err)
@@ -158,10 +162,11 @@ func (in Fixing) Start(ctx context.Context) (Running, Step, error) {
 
 // Proposed is a pull request, or what a person has to do where there is no forge.
 type Proposed struct {
-	Head, Base string
-	Commits    []repo.Commit // that it brings, the newest first
-	Request    forge.PullRequest
-	Outcome    forge.Outcome
+	Head, Base  string
+	Title, Body string        // what it says; empty before that is written
+	Commits     []repo.Commit // that it brings, the newest first
+	Request     forge.PullRequest
+	Outcome     forge.Outcome
 	// Instead says what to do by hand; empty where a pull request was opened.
 	Instead string
 }
@@ -173,21 +178,29 @@ func (in Fixing) Submit(ctx context.Context, at Running, f forge.Forge, body str
 	if err != nil {
 		return Proposed{}, err
 	}
-	return propose(ctx, at.Repo, f, request{name, at.Branch, fmt.Sprintf("Hot-fix %s into %s", in.ID, at.Branch), body})
+	return in.propose(ctx, at.Repo, f, request{name, at.Branch, fmt.Sprintf("Hot-fix %s into %s", in.ID, at.Branch), body})
 }
 
 // Finish proposes what the release branch has and main lacks to main, so that the next
 // release does not lose the fix.
 func (in Fixing) Finish(ctx context.Context, at Running, f forge.Forge, body string) (Proposed, error) {
-	return propose(ctx, at.Repo, f, request{at.Branch, at.Main, fmt.Sprintf("Carry the fixes of %s to %s", at.Branch, at.Main), body})
+	return in.propose(ctx, at.Repo, f, request{at.Branch, at.Main, fmt.Sprintf("Carry the fixes of %s to %s", at.Branch, at.Main), body})
 }
 
 // request is a pull request to be.
 type request struct{ head, base, title, body string }
 
-// propose opens a pull request, if it would bring anything.
-func propose(ctx context.Context, r *repo.Repo, f forge.Forge, want request) (Proposed, error) {
-	out := Proposed{Head: want.head, Base: want.base}
+// propose opens the pull request of a fix; a dry run only says which.
+func (in Fixing) propose(ctx context.Context, r *repo.Repo, f forge.Forge, want request) (Proposed, error) {
+	if in.DryRun {
+		return want.brings(ctx, r)
+	}
+	return propose(ctx, r, f, want)
+}
+
+// brings is a pull request before it is opened; an error where it would bring nothing.
+func (want request) brings(ctx context.Context, r *repo.Repo) (Proposed, error) {
+	out := Proposed{Head: want.head, Base: want.base, Title: want.title, Body: want.body}
 	head, err := r.Branch(want.head)
 	if err != nil {
 		return out, err
@@ -196,11 +209,17 @@ func propose(ctx context.Context, r *repo.Repo, f forge.Forge, want request) (Pr
 	if err != nil {
 		return out, err
 	}
-	if out.Commits, err = r.Missing(ctx, head, base, repo.SamePatch); err != nil {
-		return out, err
+	if out.Commits, err = r.Missing(ctx, head, base, repo.SamePatch); err == nil && len(out.Commits) == 0 {
+		err = fmt.Errorf("%s has nothing that %s does not have", want.head, want.base)
 	}
-	if len(out.Commits) == 0 {
-		return out, fmt.Errorf("%s has nothing that %s does not have", want.head, want.base)
+	return out, err
+}
+
+// propose opens a pull request, if it would bring anything.
+func propose(ctx context.Context, r *repo.Repo, f forge.Forge, want request) (Proposed, error) {
+	out, err := want.brings(ctx, r)
+	if err != nil {
+		return out, err
 	}
 	if f == nil {
 		out.Instead = fmt.Sprintf("merge %s into %s of %s", want.head, want.base, r.URL())

@@ -66,6 +66,14 @@ func TestHotfixOfAComponent(t *testing.T) {
 	o.up["core"].Commit("main", map[string]string{"core/flux-config.yaml": strings.Replace(fluxConfig, `"release/0.1.44"`, "main", 1)}) // sandbox is elsewhere
 
 	in := o.fixing("prod", "keda")
+	in.DryRun = true
+	if _, step, err := in.Start(t.Context()); err != nil || step.Done || step.What != "cut from release/0.1.44 at "+step.Commit.String()[:10] {
+		t.Errorf("would do %+v, %v", step, err)
+	}
+	if _, err := o.open("keda").Branch("hotfix/123"); err == nil {
+		t.Error("a dry run cut the branch")
+	}
+	in = o.fixing("prod", "keda")
 	at, step, err := in.Start(t.Context())
 	o.must(err)
 	if at.Branch != "release/0.1.44" || at.Main != "main" || at.Pin.At() != "core/flux-config.yaml:5" || len(at.Followers) != 1 || at.Followers[0].Name != "prod" {

@@ -1,17 +1,10 @@
 package cli
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
-	"path"
-	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -21,8 +14,9 @@ import (
 	"github.com/leat-dev/leat/internal/app"
 	"github.com/leat-dev/leat/internal/carry"
 	"github.com/leat-dev/leat/internal/flow"
-	"github.com/leat-dev/leat/internal/mirror"
+	"github.com/leat-dev/leat/internal/forge"
 	"github.com/leat-dev/leat/internal/repo"
+	"github.com/leat-dev/leat/internal/source/fault"
 )
 
 // hotfixFlags are those of the verbs of hot-fixes.
@@ -51,7 +45,7 @@ watched until every environment that follows the branch runs it, and then goes t
 For a component it works in the component's repository, on the release branch that the
 environment pins; without a component in the fleet's own, on the environment's branch.`,
 		Example: `  leat hotfix start keda --env prod --id 123
-  leat hotfix submit keda --env prod --id 123
+  leat hotfix submit keda --env prod --id 123 --dry-run
   leat hotfix status`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -82,7 +76,7 @@ func hotfixVerb(of told, f *hotfixFlags, run func(ctx context.Context, c *app.Ca
 				f.component = given[0]
 			}
 			cfg.Signing = signing(f.key, cmd.ErrOrStderr())
-			c, in, err := app.Hotfix(cmd.Context(), app.HotfixConfig{CarryConfig: cfg, Environment: f.environment, Component: f.component, ID: f.id})
+			c, in, err := app.Hotfix(cmd.Context(), app.HotfixConfig{CarryConfig: cfg, Environment: f.environment, Component: f.component, ID: f.id, DryRun: f.dry})
 			if err != nil {
 				return err
 			}
@@ -99,109 +93,14 @@ func (f *hotfixFlags) withID(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
+func (f *hotfixFlags) withDryRun(cmd *cobra.Command) *cobra.Command {
+	cmd.Flags().BoolVar(&f.dry, "dry-run", false, "show what would be cut, checked out or proposed, and do none of it")
+	return cmd
+}
+
 func (f *hotfixFlags) withKey(cmd *cobra.Command) *cobra.Command {
 	cmd.Flags().StringVar(&f.key, "key", "", keyUsage)
 	return cmd
-}
-
-func newHotfixStart(env Env) *cobra.Command {
-	f := &hotfixFlags{}
-	cmd := f.withID(hotfixVerb(told{"start", "Cut hotfix/<id> from what an environment runs, and check it out", "start keda --env prod --id 123"}, f,
-		func(ctx context.Context, _ *app.Carrying, in carry.Fixing) error {
-			at, step, err := in.Start(ctx)
-			if err != nil {
-				return err
-			}
-			where, err := f.checkOut(ctx, at, step)
-			if f.output == "json" {
-				return errors.Join(err, printJSON(env.Out, map[string]any{
-					"repository": at.Repo.URL(), "runs": at.Branch, "pinnedAt": at.Pin.At(), "environments": names(at.Followers), "step": step, "directory": where,
-				}))
-			}
-			if at.Pin.File != "" {
-				fmt.Fprintf(env.Out, "%s runs %s of %s (%s)\n", in.Environment, at.Branch, at.Repo.URL(), at.Pin.At())
-			} else {
-				fmt.Fprintf(env.Out, "%s runs %s of %s\n", in.Environment, at.Branch, at.Repo.URL())
-			}
-			if others := slices.DeleteFunc(names(at.Followers), func(name string) bool { return name == in.Environment }); len(others) > 0 {
-				fmt.Fprintf(env.Out, "and so do: %s\n", strings.Join(others, ", "))
-			}
-			fmt.Fprintln(env.Out, stepLine(step))
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(env.Out, "It is checked out in %s. Commit and push there, then:\n  %s --id %s\n", whereTo(where), hotfixLine("submit", in), in.ID)
-			return nil
-		}))
-	cmd.Flags().StringVar(&f.into, "into", "", "where to check it out (default: a directory named as the repository; for the fleet's own repository this clone)")
-	return cmd
-}
-
-// checkOut brings the branch of a fix into a work tree with the git program, which
-// has the person's credentials and settings.
-func (f *hotfixFlags) checkOut(ctx context.Context, at carry.Running, step carry.Step) (string, error) {
-	into := f.into
-	if into == "" && f.component == "" {
-		into = f.dir
-	}
-	into = cmp.Or(into, strings.TrimSuffix(path.Base(at.Repo.URL()), ".git"))
-	if _, err := os.Stat(into); err != nil {
-		_, err := git(ctx, ".", "clone", "-q", "--branch", step.Branch, "--", at.Repo.URL(), into)
-		return into, err
-	}
-	if err := cloneOf(ctx, into, at.Repo.URL()); err != nil {
-		return into, fmt.Errorf("%s of %s is there; check it out where you like: %w", step.Branch, at.Repo.URL(), err)
-	}
-	if _, err := git(ctx, into, "fetch", "-q", "--all"); err != nil {
-		return into, err
-	}
-	_, err := git(ctx, into, "checkout", "-q", step.Branch)
-	return into, err
-}
-
-// cloneOf refuses a directory that is anything but a clone of a repository: its files
-// are somebody's.
-func cloneOf(ctx context.Context, dir, url string) error {
-	top, err := git(ctx, dir, "rev-parse", "--show-toplevel")
-	if err != nil {
-		return fmt.Errorf("%s is there and is no clone of it: pass another place with --into", dir)
-	}
-	remotes, err := git(ctx, dir, "remote", "-v")
-	if err != nil {
-		return err
-	}
-	for line := range strings.Lines(remotes) {
-		if words := strings.Fields(line); len(words) > 1 && (mirror.Same(words[1], url) || samePath(top, words[1], url)) {
-			return nil
-		}
-	}
-	return fmt.Errorf("%s belongs to another repository: pass another place with --into", dir)
-}
-
-// samePath tells whether two addresses are one folder of this machine; the first may be
-// named from the clone.
-func samePath(top, a, b string) bool {
-	a, b = strings.TrimPrefix(a, "file://"), strings.TrimPrefix(b, "file://")
-	if !filepath.IsAbs(a) {
-		a = filepath.Join(top, a)
-	}
-	one, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	other, err := os.Stat(b)
-	return err == nil && os.SameFile(one, other)
-}
-
-// git runs the git program in a directory, and returns what it prints.
-func git(ctx context.Context, dir string, what ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, "git", append([]string{"-C", dir}, what...)...)
-	var printed, said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &printed, &said
-	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("git -C %s %s: %w: %s", dir, strings.Join(what, " "), err, strings.TrimSpace(said.String()))
-	}
-	return strings.TrimSpace(printed.String()), nil
 }
 
 func newHotfixSubmit(env Env) *cobra.Command {
@@ -212,11 +111,14 @@ func newHotfixSubmit(env Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			forge, err := c.Forge(at.Repo)
+			forge, err := f.forge(c, at)
 			if err != nil {
 				return err
 			}
 			plan, err := f.planOf(ctx, c, at)
+			if fault.ClassOf(err) == fault.NotFound {
+				return fmt.Errorf("%w; %s --id %s begins it", err, hotfixLine("start", in), in.ID)
+			}
 			if err != nil {
 				return err
 			}
@@ -225,13 +127,22 @@ func newHotfixSubmit(env Env) *cobra.Command {
 				return err
 			}
 			if f.output == "markdown" {
-				_, err := fmt.Fprint(env.Out, fixBody(in, at)+plan)
+				_, err := fmt.Fprint(env.Out, out.Body)
 				return err
 			}
 			return f.proposed(env, at, out)
 		})))
 	cmd.Flags().BoolVar(&f.fetch, "fetch", false, "allow the network for what the plan reads and no mirror has")
-	return cmd
+	return f.withDryRun(cmd)
+}
+
+// forge is where the pull request is opened; nil where nobody opens one. A dry run needs
+// neither its token nor a key.
+func (f *hotfixFlags) forge(c *app.Carrying, at carry.Running) (forge.Forge, error) {
+	if f.dry {
+		return nil, nil
+	}
+	return c.Forge(at.Repo)
 }
 
 // planOf says what the fix does to every environment that follows the branch.
@@ -253,13 +164,13 @@ func (f *hotfixFlags) planOf(ctx context.Context, c *app.Carrying, at carry.Runn
 
 func newHotfixFinish(env Env) *cobra.Command {
 	f := &hotfixFlags{}
-	return f.withKey(hotfixVerb(told{"finish", "Open the pull request that carries the fixes of the branch to main", "finish keda --env prod"}, f,
+	return f.withDryRun(f.withKey(hotfixVerb(told{"finish", "Open the pull request that carries the fixes of the branch to main", "finish keda --env prod"}, f,
 		func(ctx context.Context, c *app.Carrying, in carry.Fixing) error {
 			at, err := in.Find(ctx)
 			if err != nil {
 				return err
 			}
-			forge, err := c.Forge(at.Repo)
+			forge, err := f.forge(c, at)
 			if err != nil {
 				return err
 			}
@@ -268,7 +179,7 @@ func newHotfixFinish(env Env) *cobra.Command {
 				return err
 			}
 			return f.proposed(env, at, out)
-		}))
+		})))
 }
 
 // fixBody is what the pull request of a fix says.
@@ -285,24 +196,20 @@ func hotfixLine(verb string, in carry.Fixing) string {
 	return strings.Join(strings.Fields(fmt.Sprintf("leat hotfix %s %s --env %s", verb, in.Component, in.Environment)), " ")
 }
 
-// whereTo is a directory for people.
-func whereTo(dir string) string {
-	if dir == "." {
-		return "this directory"
-	}
-	return dir
-}
-
 func (f *hotfixFlags) proposed(env Env, at carry.Running, out carry.Proposed) error {
 	if f.output == "json" {
 		return printJSON(env.Out, map[string]any{
-			"head": out.Head, "base": out.Base, "environments": names(at.Followers), "commits": commitsJSON(out.Commits),
-			"pullRequest": out.Request.URL, "outcome": out.Outcome, "instead": out.Instead,
+			"head": out.Head, "base": out.Base, "title": out.Title, "body": out.Body, "environments": names(at.Followers), "commits": commitsJSON(out.Commits),
+			"pullRequest": out.Request.URL, "outcome": out.Outcome, "instead": out.Instead, "dryRun": f.dry,
 		})
 	}
 	env.Out = plain{env.Out}
 	fmt.Fprintf(env.Out, "%s into %s, for %s:\n", out.Head, out.Base, strings.Join(names(at.Followers), ", "))
 	printCommits(env.Out, out.Commits)
+	if f.dry {
+		fmt.Fprintf(env.Out, "\nNo pull request was opened (--dry-run). It would propose %s into %s of %s:\n\n%s\n\n%s", out.Head, out.Base, at.Repo.URL(), out.Title, out.Body)
+		return nil
+	}
 	printProposed(env.Out, out)
 	return nil
 }
