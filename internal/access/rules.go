@@ -75,7 +75,7 @@ func (t *taking) take(rule rbacv1.PolicyRule) error {
 		}
 		return nil
 	}
-	kept := map[string][]part{} // by verbs
+	kept := map[string]*held{} // by verbs
 	var order []string
 	for _, group := range rule.APIGroups {
 		for _, resource := range rule.Resources {
@@ -83,27 +83,34 @@ func (t *taking) take(rule rbacv1.PolicyRule) error {
 			if err != nil {
 				return err
 			}
-			id := strings.Join(verbs, ",")
+			id := fmt.Sprintf("%q", verbs) // a verb may hold whatever a role says, commas too
 			if len(verbs) == 0 {
 				continue
 			}
 			if kept[id] == nil {
+				kept[id] = &held{verbs: verbs}
 				order = append(order, id)
 			}
-			kept[id] = append(kept[id], part{group, resource})
+			kept[id].parts = append(kept[id].parts, part{group, resource})
 		}
 	}
 	for _, id := range order {
-		t.keep(rule, strings.Split(id, ","), kept[id])
+		t.keep(rule, *kept[id])
 	}
 	return nil
 }
 
+// held are the parts of a rule of which the same verbs are left.
+type held struct {
+	verbs []string
+	parts []part
+}
+
 // keep adds what is left of a rule, a rule per group.
-func (t *taking) keep(rule rbacv1.PolicyRule, verbs []string, parts []part) {
+func (t *taking) keep(rule rbacv1.PolicyRule, of held) {
 	var groups []string
 	byGroup := map[string][]string{}
-	for _, p := range parts {
+	for _, p := range of.parts {
 		if byGroup[p.group] == nil {
 			groups = append(groups, p.group)
 		}
@@ -111,7 +118,7 @@ func (t *taking) keep(rule rbacv1.PolicyRule, verbs []string, parts []part) {
 	}
 	for _, group := range groups {
 		t.rules = append(t.rules, rbacv1.PolicyRule{
-			Verbs: verbs, APIGroups: []string{group}, Resources: byGroup[group], ResourceNames: rule.ResourceNames,
+			Verbs: of.verbs, APIGroups: []string{group}, Resources: byGroup[group], ResourceNames: rule.ResourceNames,
 		})
 	}
 }
@@ -135,7 +142,7 @@ func (t *taking) verbs(rule rbacv1.PolicyRule, p part) ([]string, error) {
 		left[why] = append(left[why], verb)
 	}
 	for _, why := range reasons {
-		t.leave(fmt.Sprintf("%s %s: %s", strings.Join(left[why], ","), p, why))
+		t.leave(fmt.Sprintf("%s %s: %s", rightsText(left[why]), p, why))
 	}
 	return kept, nil
 }
@@ -196,9 +203,9 @@ func (p part) covers(d danger) bool {
 
 func (p part) String() string {
 	if p.group == "" {
-		return p.resource
+		return rightText(p.resource)
 	}
-	return p.resource + "." + p.group
+	return rightText(p.resource) + "." + rightText(p.group)
 }
 
 func (d danger) String() string {
@@ -212,20 +219,31 @@ func (d danger) String() string {
 	return part{d.group, resource}.String()
 }
 
-// RuleText words a rule in a line.
+// RuleText words a rule in a line. Who writes a role may put anything into it, and those
+// who approve read it in terminals and chats.
 func RuleText(rule rbacv1.PolicyRule) string {
 	if len(rule.NonResourceURLs) > 0 {
-		return fmt.Sprintf("%s on %s", strings.Join(rule.Verbs, ","), strings.Join(rule.NonResourceURLs, ","))
+		return fmt.Sprintf("%s on %s", rightsText(rule.Verbs), rightsText(rule.NonResourceURLs))
 	}
-	groups := slices.Clone(rule.APIGroups)
-	for i, g := range groups {
-		if g == "" {
-			groups[i] = `""`
-		}
-	}
-	text := fmt.Sprintf("%s on %s of %s", strings.Join(rule.Verbs, ","), strings.Join(rule.Resources, ","), strings.Join(groups, ","))
+	text := fmt.Sprintf("%s on %s of %s", rightsText(rule.Verbs), rightsText(rule.Resources), rightsText(rule.APIGroups))
 	if len(rule.ResourceNames) > 0 {
-		text += " named " + strings.Join(rule.ResourceNames, ",")
+		text += " named " + rightsText(rule.ResourceNames)
 	}
 	return text
+}
+
+func rightsText(all []string) string {
+	out := make([]string, len(all))
+	for i, one := range all {
+		out[i] = rightText(one)
+	}
+	return strings.Join(out, ",")
+}
+
+// rightText words an element of a rule: a name, or a wildcard.
+func rightText(text string) string {
+	if wild := strings.Trim(text, "*/"); text != "" && (wild == "" || plain(wild)) {
+		return text
+	}
+	return Quote(text)
 }

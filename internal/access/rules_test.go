@@ -68,6 +68,12 @@ func TestTake(t *testing.T) {
 		{name: "what answers with a Secret", rule: rule("create update patch delete deletecollection", "core", "secrets"), want: []string{"create,update on secrets of \"\""}, left: []string{"patch,delete,deletecollection secrets"}},
 		{name: "exec and secrets, accepted", rule: rule("get create", "core", "pods/exec secrets"), bounds: Bounds{Accept: risks}, want: []string{"get,create on pods/exec,secrets of \"\""}},
 		{name: "secrets of all namespaces", rule: rule("get create", "core", "secrets"), bounds: Bounds{Accept: risks, ClusterWide: true}, want: []string{"create on secrets of \"\""}, left: []string{"get secrets"}},
+		{name: "verbs with commas", rule: rbacv1.PolicyRule{Verbs: []string{"x,bind", "get,create"}, APIGroups: []string{"rbac.authorization.k8s.io"}, Resources: []string{"clusterroles"}},
+			want: []string{`"x,bind","get,create" on clusterroles of rbac.authorization.k8s.io`}},
+		{name: "what steers a terminal", rule: rule("get", "apps", "deployments\x1b[2K"), want: []string{`get on "deployments\u001b\u005b2K" of apps`}},
+		{name: "what steers a terminal, left out", rule: rbacv1.PolicyRule{Verbs: []string{"get", "impersonate\x1b[2K"}, APIGroups: []string{"apps"}, Resources: []string{"deployments"}},
+			want: []string{"get on deployments of apps"}, left: []string{`"impersonate\u001b\u005b2K" deployments.apps: `}},
+		{name: "all but something in a line of its own", rule: rbacv1.PolicyRule{Verbs: []string{"get"}, APIGroups: []string{""}, Resources: []string{"*", "x\n  get on pods"}}, fails: `(get on *,"x\u000a  get on pods" of "")`},
 		{name: "nothing left", rule: rule("create", "core", "serviceaccounts/token"), fails: "holds nothing that can be granted: create serviceaccounts/token"},
 	}
 	for _, c := range cases {
@@ -126,7 +132,7 @@ func allows(r rbacv1.PolicyRule, verb, group, resource string) bool {
 func TestGrantsAreWithinTheirRoleAndHarmless(t *testing.T) {
 	groups := []string{"", "*", "apps", "rbac.authorization.k8s.io", "certificates.k8s.io", Group, "kustomize.toolkit.fluxcd.io", "admissionregistration.k8s.io"}
 	resources := []string{"*", "*/token", "*/exec", "*/scale", "pods", "pods/exec", "secrets", "serviceaccounts", "serviceaccounts/token", "clusterroles", "nodes/proxy", "accessrequests", "deployments", "kustomizations"}
-	verbs := slices.Concat(everyVerb, special, []string{"*", "impersonate", "approve", "sign"})
+	verbs := slices.Concat(everyVerb, special, []string{"*", "impersonate", "approve", "sign", "x,bind", "x,create"})
 	rapid.Check(t, func(t *rapid.T) {
 		some := func(from []string, label string) []string {
 			return rapid.SliceOfNDistinct(rapid.SampledFrom(from), 1, 3, rapid.ID[string]).Draw(t, label)
