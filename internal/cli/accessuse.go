@@ -132,6 +132,9 @@ func writeNew(env Env, file string, content []byte) error {
 // runWith runs a command with a kubeconfig that is gone when it ends. What the terminal
 // interrupts is the command, which may be a shell and go on; who ends leat ends it, too.
 func runWith(env Env, content []byte, command []string) error {
+	end := make(chan os.Signal, 1)
+	signal.Notify(end, syscall.SIGTERM, os.Interrupt) // nothing is left behind
+	defer signal.Stop(end)
 	dir, err := os.MkdirTemp("", "leat-access-") // for this user alone
 	if err != nil {
 		return err
@@ -147,7 +150,7 @@ func runWith(env Env, content []byte, command []string) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	defer passOn(cmd.Process)()
+	defer passOn(end, cmd.Process)()
 	err = cmd.Wait()
 	var failed *exec.ExitError
 	if errors.As(err, &failed) {
@@ -156,11 +159,10 @@ func runWith(env Env, content []byte, command []string) error {
 	return err
 }
 
-// passOn gives a process the signal that ends this one, until stop. Interrupts it has
+// passOn gives a process the signals that end this one, until stop. Interrupts it has
 // from the terminal already; here they are only kept from ending this process.
-func passOn(p *os.Process) (stop func()) {
-	end, done := make(chan os.Signal, 1), make(chan struct{})
-	signal.Notify(end, syscall.SIGTERM, os.Interrupt)
+func passOn(end chan os.Signal, p *os.Process) (stop func()) {
+	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for s := range end {
