@@ -60,6 +60,12 @@ func TestNext(t *testing.T) {
 		{"approved by somebody", func(c *Case) { c.Decisions = []Decision{says("dave", Approve, 1, "developers")} }, 2, Pending, Nothing, "waits"},
 		{"approved by oneself", func(c *Case) { c.Decisions = []Decision{says("alice", Approve, 1)} }, 2, Pending, Nothing, "waits"},
 		{"approved by one's other account", func(c *Case) { c.Decisions = []Decision{says("alice-admin", Approve, 1)} }, 2, Pending, Nothing, "waits"},
+		{"approved by one's other account, by way of a third", func(c *Case) {
+			c.Policy.Spec.Same, c.Decisions = map[string]string{"alice-admin": "alice", "alice": "alice@example.com"}, []Decision{says("alice-admin", Approve, 1)}
+		}, 2, Pending, Nothing, "waits"},
+		{"approved by one's other account, in a circle", func(c *Case) {
+			c.Policy.Spec.Same, c.Decisions = map[string]string{"alice-admin": "alice", "alice": "alice-admin"}, []Decision{says("alice-admin", Approve, 1)}
+		}, 2, Pending, Nothing, "waits"},
 		{"approved by one of two", func(c *Case) {
 			c.Policy.Spec.Count, c.Decisions = 2, []Decision{says("carol", Approve, 1), says("carol", Approve, 2)}
 		}, 3, Pending, Nothing, "waits for 1 approval(s) of carol, alice, alice-admin, group platform; approved by carol"},

@@ -198,15 +198,26 @@ func (rule RoleRule) allows(r RequestSpec) error {
 	return nil
 }
 
-// person is the name under which somebody counts; the policy may be nil.
+// person is the name under which somebody counts; the policy may be nil. A name that
+// counts may be a further account itself, and names in a circle are one person.
 func (p *Policy) person(username string) string {
 	if p == nil {
 		return username
 	}
-	if name, ok := p.Spec.Same[username]; ok {
-		return name
+	same := p.Spec.Same
+	for range len(same) + 1 {
+		next, further := same[username]
+		if !further {
+			return username
+		}
+		username = next
 	}
-	return username
+	least := username
+	for range same {
+		username = same[username]
+		least = min(least, username)
+	}
+	return least
 }
 
 // Decides tells whether somebody may approve or deny a request: one of the

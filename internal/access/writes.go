@@ -139,15 +139,33 @@ func Units(all []Write) []object.Key {
 	return out
 }
 
-// Sorted orders writes by time and cuts what a status does not hold.
+// Sorted orders writes by time and cuts what a status does not hold: last what a unit has
+// to do with, so that nobody hides it behind many objects of their own.
 func Sorted(all []Write) (shown []Write, more int) {
-	slices.SortStableFunc(all, func(a, b Write) int {
-		return cmp.Or(a.At.Compare(b.At.Time), strings.Compare(a.Kind, b.Kind), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
-	})
+	slices.SortStableFunc(all, byTime)
 	if len(all) <= MaxWrites {
 		return all, 0
 	}
-	return all[:MaxWrites], len(all) - MaxWrites
+	shown = slices.Clone(all)
+	slices.SortStableFunc(shown, func(a, b Write) int { return cmp.Compare(a.rank(), b.rank()) })
+	shown = shown[:MaxWrites]
+	slices.SortStableFunc(shown, byTime)
+	return shown, len(all) - MaxWrites
+}
+
+func byTime(a, b Write) int {
+	return cmp.Or(a.At.Compare(b.At.Time), strings.Compare(a.Kind, b.Kind), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+}
+
+// rank tells what is told first: units that were suspended, what units apply, the rest.
+func (w Write) rank() int {
+	switch {
+	case w.Suspended:
+		return 0
+	case w.Unit != "":
+		return 1
+	}
+	return 2
 }
 
 // Writable returns the resources that a grant may write, without subresources;

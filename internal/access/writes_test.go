@@ -66,3 +66,22 @@ func TestSortedIsBounded(t *testing.T) {
 		t.Errorf("got %d and %d more", len(shown), more)
 	}
 }
+
+// Who writes much that nobody owns does not keep what a unit applies, or a unit that was
+// suspended, from being told.
+func TestWhatUnitsApplyIsToldFirst(t *testing.T) {
+	var all []Write
+	at := func(n int) metav1.Time { return metav1.NewTime(began.Add(time.Duration(n) * time.Second)) }
+	for i := range MaxWrites {
+		all = append(all, Write{Kind: "ConfigMap", Namespace: "shop", At: at(i)})
+	}
+	all = append(all, Write{Kind: "Deployment", Namespace: "shop", Name: "web", Unit: "Kustomization/flux-system/apps", At: at(100)},
+		Write{Kind: "Kustomization", Namespace: "flux-system", Name: "apps", Suspended: true, At: at(101)})
+	shown, more := Sorted(all)
+	if last := shown[len(shown)-2:]; more != 2 || len(shown) != MaxWrites || last[0].Name != "web" || !last[1].Suspended {
+		t.Errorf("got %d more and at last %+v", more, last)
+	}
+	if got := shown[0].At; !got.Equal(new(at(0))) {
+		t.Errorf("the first is of %s", got)
+	}
+}
