@@ -10,6 +10,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -137,11 +138,10 @@ func (e Environment) verdict(f Facts) (State, string) {
 		return Failure, words.Some(e.against()) + " asks for changes"
 	}
 	var waits []string
-	if text := e.missing(); text != "" {
-		waits = append(waits, text)
-	}
-	if text := e.closed(); text != "" {
-		waits = append(waits, text)
+	for _, text := range []string{e.missing(), e.unread(), e.closed()} {
+		if text != "" {
+			waits = append(waits, text)
+		}
 	}
 	if len(waits) > 0 {
 		return Pending, strings.Join(waits, "; ")
@@ -181,8 +181,7 @@ func (e Environment) against() []string {
 	for _, a := range e.Approvals {
 		out = append(out, a.Against...)
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	return each(out)
 }
 
 // missing says whose approval is missing; empty where none is.
@@ -193,14 +192,44 @@ func (e Environment) missing() string {
 			most = a
 		}
 	}
-	if !e.Asked || most.Missing == 0 {
+	switch {
+	case !e.Asked || most.Missing == 0:
+		return ""
+	case len(most.From) >= most.Missing:
+		return fmt.Sprintf("waits for %s of %s", approvals(most.Missing), words.Some(most.From))
+	case len(most.Unread) > 0:
+		return fmt.Sprintf("waits for %s, and %s", approvals(most.Missing), few(most.From))
+	}
+	return fmt.Sprintf("waits for %s, and %s: name more people in leat.yaml", approvals(most.Missing), few(most.From))
+}
+
+// unread says which teams could not be read, where that stands in the way: an approval is
+// missing, or somebody asks for changes who may be one of them.
+func (e Environment) unread() string {
+	var teams, unclear []string
+	why := ""
+	for _, a := range e.Approvals {
+		if a.Missing == 0 && len(a.Unclear) == 0 {
+			continue
+		}
+		for _, u := range a.Unread {
+			why = cmp.Or(why, u.Why)
+			teams = append(teams, u.Team)
+		}
+		unclear = append(unclear, a.Unclear...)
+	}
+	if len(teams) == 0 {
 		return ""
 	}
-	if len(most.From) < most.Missing {
-		return fmt.Sprintf("waits for %s, and %s: name more people in leat.yaml", approvals(most.Missing), few(most.From))
+	text := "nobody of " + words.Some(each(teams)) + " counts"
+	if len(unclear) > 0 {
+		text = words.Some(each(unclear)) + " asks for changes, and may be of " + words.Some(each(teams))
 	}
-	return fmt.Sprintf("waits for %s of %s", approvals(most.Missing), words.Some(most.From))
+	return text + ": " + why
 }
+
+// each is a list sorted, each once.
+func each(list []string) []string { return slices.Compact(slices.Sorted(slices.Values(list))) }
 
 func few(from []string) string {
 	if len(from) == 0 {
@@ -237,8 +266,7 @@ func (e Environment) fine() string {
 	for _, a := range e.Approvals {
 		by = append(by, a.By...)
 	}
-	slices.Sort(by)
-	switch by = slices.Compact(by); {
+	switch by = each(by); {
 	case len(by) > 0:
 		parts = append(parts, "approved by "+words.Some(by))
 	case len(e.Approvals) > 0 && !e.Asked:

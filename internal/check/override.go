@@ -11,6 +11,7 @@ import (
 // Said is a comment below a pull request.
 type Said struct {
 	User   string
+	ID     string // of the account, where the forge tells
 	Bot    bool
 	Edited bool // perhaps by somebody else
 	Body   string
@@ -65,7 +66,7 @@ func (c Case) may(s Said) bool {
 		if g.Approvals == nil {
 			continue
 		}
-		mine := gate.Review{User: s.User, Bot: s.Bot, State: gate.Approved, At: s.At, Digest: c.Change.Digest}
+		mine := gate.Review{User: s.User, ID: s.ID, Bot: s.Bot, State: gate.Approved, At: s.At, Digest: c.Change.Digest}
 		if gate.Approvals(ruleOf(g.Approvals, 1), *c.Change, []gate.Review{mine}, c.People).Granted {
 			return true
 		}

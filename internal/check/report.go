@@ -133,6 +133,12 @@ func (e Environment) approvalLines() []string {
 		for _, r := range a.Refused {
 			out = append(out, fmt.Sprintf("%s does not count: %s", r.User, r.Why))
 		}
+		for _, user := range a.Unclear {
+			out = append(out, user+" asks for changes, and nobody knows whether that counts")
+		}
+		for _, u := range a.Unread {
+			out = append(out, fmt.Sprintf("nobody of the team %s counts: %s", u.Team, u.Why))
+		}
 	}
 	if o := e.Override; o != nil {
 		out = append(out, fmt.Sprintf("%s; let in all the same by %s at %s: %s", e.Opening.Why, o.By, moment(o.At), o.Reason))

@@ -111,6 +111,8 @@ func (d *decoder) value(at string, n *yaml.Node, v reflect.Value) {
 	switch {
 	case v.Type() == durationType:
 		d.duration(n, v)
+	case v.Type() == memberType:
+		d.member(at, n, v)
 	case v.Kind() == reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		d.value(at, n, v.Elem())

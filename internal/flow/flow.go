@@ -14,8 +14,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/leat-dev/leat/internal/gate"
 )
 
 // Version and Kind name the format of leat.yaml.
@@ -46,8 +44,9 @@ type Flow struct {
 	Stays []Stay `json:"stays"`
 	// What is another word in each environment.
 	Maps []Map `json:"maps"`
-	// People by the name of their group, as the forge writes them.
-	Groups map[string][]string `json:"groups"`
+	// People by the name of their group, as the forge writes them; {team: NAME} among them is
+	// all of a team of the forge.
+	Groups map[string][]Member `json:"groups"`
 	// The person behind an account, for those who have several: together they approve once,
 	// and nothing that one of them has made.
 	Same map[string]string `json:"same"`
@@ -234,7 +233,7 @@ type Approvals struct {
 	Count int `json:"count" want:"required,positive"`
 	// By the names that they have at the forge.
 	Users []string `json:"users"`
-	// Names of groups of this file.
+	// Names of groups of this file; a team of the forge stands in one of these.
 	Groups []string `json:"groups"`
 }
 
@@ -262,9 +261,6 @@ const DefaultPromise = Duration(10 * time.Minute)
 // DefaultMainWithin is how long a fix may be in an environment and not in main, where the
 // file does not say it.
 const DefaultMainWithin = Duration(24 * time.Hour)
-
-// People says who belongs together.
-func (f Flow) People() gate.People { return gate.People{Groups: f.Groups, Same: f.Same} }
 
 // Environment returns the environment of a name.
 func (f Flow) Environment(name string) (Environment, bool) {

@@ -78,7 +78,7 @@ func TestParse(t *testing.T) {
 	if c, _ := f.Component("jupyter_hub"); c.Chart == nil || c.Chart.Name != "jupyterhub" {
 		t.Errorf("got %+v", c)
 	}
-	if f.Promise != Duration(10*time.Minute) || f.Forge.Kind != "gitea" || f.Gates[0].Approvals.Count != 2 || f.Groups["platform"][1] != "bob" {
+	if f.Promise != Duration(10*time.Minute) || f.Forge.Kind != "gitea" || f.Gates[0].Approvals.Count != 2 || f.Groups["platform"][1].User != "bob" {
 		t.Errorf("got %+v", f)
 	}
 }

@@ -24,7 +24,7 @@ const (
 func comments(t *testing.T) map[string]string {
 	t.Helper()
 	out := map[string]string{}
-	for _, name := range []string{"flow.go", "window.go"} {
+	for _, name := range []string{"flow.go", "window.go", "team.go"} {
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)
@@ -85,6 +85,9 @@ func schemaOf(t *testing.T, docs map[string]string, typ reflect.Type) map[string
 	if len(required) > 0 {
 		out["required"] = required
 	}
+	if typ == memberType {
+		return map[string]any{"anyOf": []any{map[string]any{"type": "string", "minLength": 1}, out}}
+	}
 	return out
 }
 
@@ -92,7 +95,7 @@ func schemaOf(t *testing.T, docs map[string]string, typ reflect.Type) map[string
 var patterns = map[string]string{
 	"name": nameForm.String(), "clock": `^([01]?[0-9]|2[0-3]):[0-5][0-9]$`, "date": `^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2})?$`,
 	"days": `^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)(-(Mon|Tue|Wed|Thu|Fri|Sat|Sun))?(, *(Mon|Tue|Wed|Thu|Fri|Sat|Sun)(-(Mon|Tue|Wed|Thu|Fri|Sat|Sun))?)*$`,
-	"path": `^[^/]`, "yamlpath": `^[.\[]`,
+	"team": `^[^@/\s].*[^/\s]$|^[^@/\s]$`, "path": `^[^/]`, "yamlpath": `^[.\[]`,
 }
 
 func constrain(s map[string]any, want []string) {
@@ -174,6 +177,9 @@ func rows(out *strings.Builder, docs map[string]string, at string, typ reflect.T
 		}
 		if of.Kind() == reflect.Slice {
 			of, place = of.Elem(), place+"[]"
+		}
+		if of.Kind() == reflect.Map && of.Elem().Kind() == reflect.Slice {
+			of, place = of.Elem().Elem(), place+".*[]"
 		}
 		doc := strings.ReplaceAll(docs[typ.Name()+"."+f.Name], "|", `\|`)
 		fmt.Fprintf(out, "| `%s` | %s | %s |\n", place, doc, need)

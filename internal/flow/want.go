@@ -76,6 +76,7 @@ var checks = map[string]func(text, rest string) error{
 	"date":     checkDate,
 	"zone":     checkZone,
 	"positive": checkPositive,
+	"team":     checkTeam,
 }
 
 func checkEnum(text, rest string) error {

@@ -29,6 +29,17 @@ type People struct {
 	Groups map[string][]string
 	// Same names the person behind an account, where one person has several.
 	Same map[string]string
+	// Unread are the teams of a group that could not be read: nobody of them is in it.
+	Unread map[string][]Unread
+	// IDs are the accounts that a team named, by their names in lower case: who bears
+	// such a name and is another account is somebody else.
+	IDs map[string][]string
+}
+
+// Unread is a team of the forge that could not be read, and why.
+type Unread struct {
+	Team string `json:"team"`
+	Why  string `json:"why"`
 }
 
 // Change is what is to be approved.
@@ -55,6 +66,7 @@ const (
 // Review is what one account said of a change, as the gate itself saw it.
 type Review struct {
 	User  string
+	ID    string // of the account, where the forge tells; no renaming changes it
 	Bot   bool
 	State ReviewState
 	At    time.Time
@@ -78,19 +90,27 @@ type Verdict struct {
 	From        []string  `json:"from,omitempty"`    // who may still give one
 	Against     []string  `json:"against,omitempty"` // who asks for changes: nothing is granted until they agree
 	Refused     []Refusal `json:"refused,omitempty"`
+	// Unread are the teams whose members do not count because nobody knows them; Unclear
+	// asks for changes and may be one of them: nothing is granted until that is known.
+	Unread  []Unread `json:"unread,omitempty"`
+	Unclear []string `json:"unclear,omitempty"`
 }
 
 // Approvals judges the reviews of a change by a rule. The last review of a person
 // counts; one that only comments changes nothing.
 func Approvals(r Rule, c Change, reviews []Review, p People) Verdict {
-	v := Verdict{Environment: c.Environment}
+	v := Verdict{Environment: c.Environment, Unread: p.unread(r)}
 	may := p.Designated(r)
+	reviews, v.Refused = p.themselves(reviews)
 	for _, review := range p.last(reviews) {
 		who := p.person(review.User)
 		why := ""
 		switch {
 		case review.State == Dismissed:
 			why = "the review was dismissed"
+		case review.State == Rejected && len(v.Unread) > 0 && !review.Bot && !slices.Contains(may, who):
+			v.Unclear = append(v.Unclear, review.User)
+			continue
 		case !slices.Contains(may, who):
 			why = "is not among the designated people"
 		case review.State == Rejected:
@@ -106,7 +126,7 @@ func Approvals(r Rule, c Change, reviews []Review, p People) Verdict {
 		v.By = append(v.By, review.User)
 	}
 	v.Missing = max(0, r.Count-len(v.By))
-	v.Granted = v.Missing == 0 && len(v.Against) == 0
+	v.Granted = v.Missing == 0 && len(v.Against)+len(v.Unclear) == 0
 	if v.Missing > 0 {
 		v.From = p.remaining(may, v.By, c)
 	}
@@ -160,6 +180,40 @@ func (p People) Designated(r Rule) []string {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// unread are the teams of a rule that could not be read, each once.
+func (p People) unread(r Rule) []Unread {
+	var out []Unread
+	for _, group := range r.Groups {
+		for _, u := range p.Unread[group] {
+			if !slices.Contains(out, u) {
+				out = append(out, u)
+			}
+		}
+	}
+	return out
+}
+
+// themselves are the reviews without those of accounts that bear another's name.
+func (p People) themselves(reviews []Review) (out []Review, others []Refusal) {
+	for _, r := range reviews {
+		refusal := Refusal{r.User, "is another account than the one of that name in the team"}
+		switch {
+		case !p.another(r):
+			out = append(out, r)
+		case !slices.Contains(others, refusal):
+			others = append(others, refusal)
+		}
+	}
+	return out, others
+}
+
+// another tells whether somebody bears the name of a member of a team without being
+// that account.
+func (p People) another(r Review) bool {
+	ids := p.IDs[strings.ToLower(strings.TrimSpace(r.User))]
+	return len(ids) > 0 && r.ID != "" && !slices.Contains(ids, r.ID)
 }
 
 // remaining are the designated people who could still approve.

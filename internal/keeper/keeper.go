@@ -58,11 +58,12 @@ type Config struct {
 type Keeper struct {
 	Config
 	known known
+	teams teams
 }
 
 // New returns a keeper.
 func New(c Config) *Keeper {
-	return &Keeper{Config: c, known: known{facts: map[Rendering]check.Facts{}}}
+	return &Keeper{Config: c, known: known{facts: map[Rendering]check.Facts{}}, teams: teams{known: map[string]*answer{}}}
 }
 
 // Outcome is what became of judging a pull request.
@@ -123,6 +124,7 @@ type candidate struct {
 	environments []flow.Environment
 	facts        []check.Facts
 	reviews      []forge.Review
+	teams        map[string]flow.Team
 	said         []check.Said
 	saw          map[sight]gate.Digest
 }
@@ -164,7 +166,8 @@ func (k *Keeper) gather(ctx context.Context, pr forge.PullRequest) (*candidate, 
 	return c, k.listen(ctx, c)
 }
 
-// listen reads what people said, and what they looked at when they approved.
+// listen reads what people said, what they looked at when they approved, and who are in
+// the teams that have a say.
 func (k *Keeper) listen(ctx context.Context, c *candidate) error {
 	var err error
 	if c.reviews, err = k.Forge.Reviews(ctx, c.pr.Number); err != nil {
@@ -176,10 +179,14 @@ func (k *Keeper) listen(ctx context.Context, c *candidate) error {
 	}
 	for _, s := range comments {
 		c.said = append(c.said, check.Said{
-			User: s.Author.Login, Bot: s.Author.Bot, Body: s.Body, At: s.Created, Edited: s.Updated.After(s.Created.Add(editedAfter)),
+			User: s.Author.Login, ID: s.Author.ID, Bot: s.Author.Bot, Body: s.Body, At: s.Created, Edited: s.Updated.After(s.Created.Add(editedAfter)),
 		})
 	}
-	return k.seen(ctx, c)
+	if err := k.seen(ctx, c); err != nil {
+		return err
+	}
+	c.teams, err = k.teamsOf(ctx, c) // last: what is said of them counts for a moment only
+	return err
 }
 
 // editedAfter is how far apart the times of a comment that nobody edited may be: some
@@ -200,7 +207,7 @@ func (k *Keeper) report(c *candidate) check.Report {
 		}
 		of := check.Case{
 			Gates: check.Gates(c.rules.Flow, e.Name, c.files), Opening: c.rules.Flow.Opening(e.Name, now), Problem: c.files.Problem,
-			People: c.rules.Flow.People(), Change: c.change(e.Name, f), Reviews: c.reviewed(e.Name),
+			People: c.rules.Flow.People(c.teams), Change: c.change(e.Name, f), Reviews: c.reviewed(e.Name),
 		}
 		of.Override = check.LetIn(c.said, e.Name, of, now)
 		out.Environments = append(out.Environments, check.Judge(f, of))
@@ -229,7 +236,7 @@ func (c *candidate) reviewed(environment string) []gate.Review {
 			state = gate.Dismissed
 		}
 		out = append(out, gate.Review{
-			User: r.Reviewer.Login, Bot: r.Reviewer.Bot, State: state, At: r.Submitted, Digest: c.saw[sight{environment, r.Commit, r.Submitted}],
+			User: r.Reviewer.Login, ID: r.Reviewer.ID, Bot: r.Reviewer.Bot, State: state, At: r.Submitted, Digest: c.saw[sight{environment, r.Commit, r.Submitted}],
 		})
 	}
 	return out

@@ -197,8 +197,8 @@ func (r *rounds) sweep(ctx context.Context, which scope) {
 	r.ring()
 }
 
-// look lists what is open, asks for what changed since it was last listed, or for all,
-// and forgets what is closed.
+// look lists what is open, asks for what changed since it was last listed, or for all
+// (also where a team that has a say is another), and forgets what is closed.
 func (r *rounds) look(ctx context.Context, which scope) error {
 	open, err := r.Forge.List(ctx, forge.Query{State: forge.Open})
 	if err != nil {
@@ -207,6 +207,11 @@ func (r *rounds) look(ctx context.Context, which scope) error {
 	if err := r.Repo.Fetch(ctx); err != nil {
 		return err
 	}
+	moved, err := r.teamsMoved(ctx, which)
+	if err != nil {
+		return err
+	}
+	which = which || scope(moved)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := map[int]mark{}
