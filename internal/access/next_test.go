@@ -100,6 +100,7 @@ func TestNext(t *testing.T) {
 		{"a protected namespace", func(c *Case) {
 			c.Request.Spec.Role, c.Request.Spec.Namespaces = "view", []string{"kube-system"}
 		}, 1, Refused, TakeBack, "nothing is granted in namespace kube-system"},
+		{"a namespace twice", func(c *Case) { c.Request.Spec.Namespaces = []string{"shop", "cart", "shop"} }, 1, Refused, TakeBack, "namespace shop is named twice"},
 		{"the whole cluster", func(c *Case) { c.Request.Spec.Namespaces, c.Request.Spec.ClusterWide = nil, true }, 1, Refused, TakeBack, "not granted for the whole cluster"},
 		{"nowhere", func(c *Case) { c.Request.Spec.Namespaces = nil }, 1, Refused, TakeBack, "for some namespaces, or for the whole cluster"},
 		{"too long", func(c *Case) { c.Request.Spec.For = minutes(61) }, 1, Refused, TakeBack, "1h1m0s is longer than 1h0m0s"},

@@ -149,7 +149,10 @@ func (p *Policy) Allows(r RequestSpec, protected []string) (RoleRule, error) {
 	if r.ClusterWide == (len(r.Namespaces) > 0) {
 		return RoleRule{}, errors.New("a request is for some namespaces, or for the whole cluster")
 	}
-	for _, ns := range r.Namespaces {
+	for i, ns := range r.Namespaces {
+		if slices.Contains(r.Namespaces[:i], ns) {
+			return RoleRule{}, fmt.Errorf("namespace %s is named twice", ns)
+		}
 		if slices.Contains(protected, ns) {
 			return RoleRule{}, fmt.Errorf("nothing is granted in namespace %s: who may write there may have everything", ns)
 		}

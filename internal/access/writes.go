@@ -3,6 +3,7 @@ package access
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -138,6 +139,29 @@ func Units(all []Write) []object.Key {
 	slices.SortFunc(out, object.Compare)
 	return out
 }
+
+// Bounds of what an end says that it could not look through: how many, and bytes of each.
+const (
+	maxUnread     = 100
+	maxUnreadText = 512
+)
+
+// Miss notes what could not be looked through, or put back.
+func (e *End) Miss(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if len(text) > maxUnreadText {
+		text = strings.ToValidUTF8(text[:maxUnreadText], "") + "…"
+	}
+	if len(e.Unread) < maxUnread {
+		e.Unread = append(e.Unread, text)
+		return
+	}
+	more := 1 // the last one gives way
+	_, _ = fmt.Sscanf(e.Unread[maxUnread-1], moreUnread, &more)
+	e.Unread[maxUnread-1] = fmt.Sprintf(moreUnread, more+1)
+}
+
+const moreUnread = "and %d more"
 
 // Sorted orders writes by time and cuts what a status does not hold: last what a unit has
 // to do with, so that nobody hides it behind many objects of their own.

@@ -1,8 +1,11 @@
 package access
 
 import (
+	"encoding/json"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -83,5 +86,17 @@ func TestWhatUnitsApplyIsToldFirst(t *testing.T) {
 	}
 	if got := shown[0].At; !got.Equal(new(at(0))) {
 		t.Errorf("the first is of %s", got)
+	}
+}
+
+// What went wrong does not make an end too long to be written.
+func TestAnEndIsBounded(t *testing.T) {
+	var end End
+	for i := range 10_000 {
+		end.Miss("ConfigMaps in %d: %s", i, strings.Repeat("é", 4000))
+	}
+	text, err := json.Marshal(end)
+	if err != nil || len(text) > 256<<10 || !strings.Contains(end.Unread[len(end.Unread)-1], "9901 more") || !utf8.ValidString(end.Unread[0]) {
+		t.Errorf("got %d bytes, %v, at last %s", len(text), err, end.Unread[len(end.Unread)-1])
 	}
 }

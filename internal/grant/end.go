@@ -48,10 +48,11 @@ func (g *Grantor) takeBack(ctx context.Context, c access.Case, now time.Time) (*
 	if r.Status.Grant == nil || r.Status.Snapshot == nil {
 		return &access.End{}, nil
 	}
-	end := g.written(ctx, r, now)
+	end, all := g.written(ctx, r, now)
+	end.Writes, end.More = access.Sorted(all)
 	switch atEnd(c.Policy) {
 	case access.Revert:
-		g.revert(ctx, end, now)
+		g.revert(ctx, end, all, now)
 	case access.Propose:
 		end.Propose = true
 		g.keep(ctx, end, window(r, now))
@@ -68,25 +69,23 @@ func atEnd(p *access.Policy) string {
 }
 
 // written looks through all that the grant could write.
-func (g *Grantor) written(ctx context.Context, r access.Request, now time.Time) *access.End {
+func (g *Grantor) written(ctx context.Context, r access.Request, now time.Time) (end *access.End, all []access.Write) {
 	w := window(r, now)
-	end := &access.End{}
+	end = &access.End{}
 	kinds, err := g.kinds(ctx, *r.Status.Snapshot)
 	if err != nil {
-		end.Unread = append(end.Unread, err.Error())
+		end.Miss("%v", err)
 	}
-	var all []access.Write
 	for _, m := range kinds {
 		for _, ns := range namespaces(r, m) {
 			found, err := g.scan(ctx, m, ns, w)
 			if err != nil {
-				end.Unread = append(end.Unread, fmt.Sprintf("%s in %q: %v", m.Resource, ns, err))
+				end.Miss("%s in %q: %v", m.Resource, ns, err)
 			}
 			all = append(all, found...)
 		}
 	}
-	end.Writes, end.More = access.Sorted(all)
-	return end
+	return end, all
 }
 
 // window is the time that a grant held.
@@ -158,11 +157,12 @@ func (g *Grantor) scan(ctx context.Context, m world.Mapping, namespace string, w
 	}
 }
 
-// revert asks the units that own what was written to put it back.
-func (g *Grantor) revert(ctx context.Context, end *access.End, now time.Time) {
-	for _, key := range access.Units(end.Writes) {
-		if err := g.askFor(ctx, key, end.Writes, now); err != nil {
-			end.Unread = append(end.Unread, fmt.Sprintf("revert by %s: %v", key, err))
+// revert asks the units that own what was written to put it back, of all that was, not
+// only of what a status holds.
+func (g *Grantor) revert(ctx context.Context, end *access.End, all []access.Write, now time.Time) {
+	for _, key := range access.Units(all) {
+		if err := g.askFor(ctx, key, all, now); err != nil {
+			end.Miss("revert by %s: %v", key, err)
 			continue
 		}
 		end.Reverted = append(end.Reverted, key.String())

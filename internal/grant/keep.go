@@ -28,7 +28,7 @@ func (g *Grantor) keep(ctx context.Context, end *access.End, w access.Window) {
 	k := keeping{live: g.Acting, masks: map[string]plan.Mask{}}
 	for i := range end.Writes {
 		if err := k.fields(ctx, &end.Writes[i], w); err != nil {
-			end.Unread = append(end.Unread, fmt.Sprintf("fields of %s: %v", end.Writes[i].Object(), err))
+			end.Miss("fields of %s: %v", end.Writes[i].Object(), err)
 		}
 	}
 	access.Fit(end.Writes)
