@@ -73,6 +73,7 @@ type EnvPull struct {
 // EnvsConfig says whose environments are looked at.
 type EnvsConfig struct {
 	Dir   string
+	Names []string // of the environments that are looked at; none means all
 	Now   time.Time
 	Fetch bool // ask the forge for open pull requests
 }
@@ -84,8 +85,12 @@ func Envs(ctx context.Context, cfg EnvsConfig) ([]EnvState, error) {
 		return nil, err
 	}
 	defer f.Close()
+	chosen, err := f.chosen(cfg.Names)
+	if err != nil {
+		return nil, err
+	}
 	var out []EnvState
-	for _, e := range f.Flow.InOrder() {
+	for _, e := range chosen {
 		s := EnvState{Name: e.Name, Branch: e.Branch, Directory: e.Directory, Follows: e.Follows, Opening: EnvOpening{f.Flow.Opening(e.Name, cfg.Now)}}
 		if e.Follows != "" {
 			s.Move = e.Move

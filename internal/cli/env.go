@@ -1,7 +1,11 @@
 package cli
 
 import (
+	"cmp"
+	"context"
 	"io"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -10,41 +14,78 @@ import (
 	flowshow "github.com/leat-dev/leat/internal/flow/show"
 )
 
-func newEnv(env Env) *cobra.Command {
-	var output string
-	var fetch bool
-	cmd := &cobra.Command{
-		Use:   "env [DIRECTORY]",
-		Short: "Show the environments of a fleet: where each stands, and what waits before it",
-		Long: `Read leat.yaml and the branches of the repository, and print each environment: branch
-and directory, the last commit that changed it and its age, what waits in the
-environment that it follows, what was changed in it alone, what main lacks of it, and whether it is open.
+// envFlags are the flags of `leat env`.
+type envFlags struct {
+	dir, output string
+	fetch       bool
+}
 
-Branches are read as they were last fetched; git fetch brings what is new.`,
+func newEnv(env Env) *cobra.Command {
+	f := &envFlags{}
+	cmd := &cobra.Command{
+		Use:   "env [ENVIRONMENT…]",
+		Short: "Show the environments of a fleet: where each stands, and what waits before it",
+		Long: `Read leat.yaml and the branches of the repository, and print each environment, or those
+that are named: branch and directory, the last commit that changed it and its age, what
+waits in the environment that it follows, what was changed in it alone, what main lacks
+of it, and whether it is open.
+
+The fleet is that of -C, or of a directory that stands before the names. Branches are
+read as they were last fetched; git fetch brings what is new.`,
 		Example: `  leat env
-  leat env --fetch -o html > environments.html
+  leat env prod
+  leat env -C ../fleet --fetch -o html > environments.html
   leat env diff development playground`,
-		Args: args(cobra.MaximumNArgs(1)),
-		RunE: func(cmd *cobra.Command, given []string) error {
-			if err := oneOf(output, "text", "markdown", "html", "json"); err != nil {
-				return err
-			}
-			dir, err := flowDir(given)
-			if err != nil {
-				return err
-			}
-			now := time.Now()
-			states, err := app.Envs(cmd.Context(), app.EnvsConfig{Dir: dir, Now: now, Fetch: fetch})
-			if err != nil {
-				return err
-			}
-			return printEnvs(env.Out, states, output, now)
-		},
+		RunE: func(cmd *cobra.Command, given []string) error { return f.run(cmd.Context(), env, given) },
 	}
-	cmd.Flags().BoolVar(&fetch, "fetch", false, "ask the forge that leat.yaml names for open pull requests")
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, markdown, html or json")
+	cmd.Flags().StringVarP(&f.dir, "directory", "C", "", "directory of the fleet (default .)")
+	cmd.Flags().BoolVar(&f.fetch, "fetch", false, "ask the forge that leat.yaml names for open pull requests")
+	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text, markdown, html or json")
 	cmd.AddCommand(newEnvDiff(env))
 	return cmd
+}
+
+func (f *envFlags) run(ctx context.Context, env Env, given []string) error {
+	if err := oneOf(f.output, "text", "markdown", "html", "json"); err != nil {
+		return err
+	}
+	of, names := f.fleetAnd(given)
+	dir, err := flowDir([]string{of})
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	states, err := app.Envs(ctx, app.EnvsConfig{Dir: dir, Names: names, Now: now, Fetch: f.fetch})
+	if err != nil {
+		return err
+	}
+	return printEnvs(env.Out, states, f.output, now)
+}
+
+// fleetAnd tells the directory of a fleet from the names of environments. A word that can
+// be both is the environment, where the fleet here has it.
+func (f *envFlags) fleetAnd(given []string) (dir string, names []string) {
+	if f.dir != "" || len(given) == 0 || !isFleet(given[0]) {
+		return cmp.Or(f.dir, "."), given
+	}
+	return given[0], given[1:]
+}
+
+// isFleet tells whether a word is a directory, and no environment of the fleet here.
+func isFleet(word string) bool {
+	if strings.ContainsAny(word, `/\`) || strings.HasPrefix(word, ".") { // no environment is called so
+		return true
+	}
+	if info, err := os.Stat(word); err != nil || !info.IsDir() {
+		return false
+	}
+	here, err := app.OpenFlow(".")
+	if err != nil {
+		return true
+	}
+	defer here.Close()
+	_, known := here.Flow.Environment(word)
+	return !known
 }
 
 func printEnvs(out io.Writer, states []app.EnvState, format string, now time.Time) error {
