@@ -35,7 +35,9 @@ type Forge interface {
 	// Branch returns the head of a branch and what protects it.
 	Branch(ctx context.Context, name string) (Branch, error)
 	// Members returns who is in a team or group, by the name that the forge has
-	// for it (<organisation>/<team> where there are teams).
+	// for it (<organisation>/<team> where there are teams; docs/forges.md). It is
+	// all of them or an error: NotFound or Forbidden say what the token lacks,
+	// TooLarge that there are more than MaxListed.
 	Members(ctx context.Context, team string) ([]User, error)
 }
 

@@ -295,7 +295,8 @@ func (f *Forge) policies(ctx context.Context, b *forge.Branch) error {
 	return nil
 }
 
-// Members implements forge.Forge: of a team of the project, or of <project>/<team>.
+// Members implements forge.Forge: of a team of the project, or of <project>/<team>; of the
+// groups in it Azure does not say who they are, and nobody of them is told.
 func (f *Forge) Members(ctx context.Context, team string) ([]forge.User, error) {
 	project, name, other := strings.Cut(team, "/")
 	if !other {
@@ -312,5 +313,5 @@ func (f *Forge) Members(ctx context.Context, team string) ([]forge.User, error) 
 			out = append(out, f.user(m.Identity))
 		}
 	}
-	return out, err
+	return out, forge.Needs(err, "want <team> or <project>/<team>, and a token with the scope Project and Team: read")
 }

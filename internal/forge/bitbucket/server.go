@@ -253,7 +253,7 @@ func (f *Forge) Members(ctx context.Context, team string) ([]forge.User, error) 
 	}
 	list, err := all[member](ctx, f, core+"/users", url.Values{"group": {team}})
 	if err != nil {
-		return nil, err
+		return nil, forge.Needs(err, "want the name of a group, and a token of an account that may use Bitbucket")
 	}
 	var out []forge.User
 	for _, m := range list {

@@ -222,5 +222,5 @@ func (f *Forge) Members(ctx context.Context, team string) ([]forge.User, error) 
 	for _, m := range list {
 		out = append(out, f.user(m.User))
 	}
-	return out, err
+	return out, forge.Needs(err, "want the name of a workspace, and a token of it that may read accounts (account: read)")
 }

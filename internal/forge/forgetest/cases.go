@@ -198,13 +198,19 @@ func members(t *testing.T, s Stage) {
 	var logins []string
 	for _, u := range must(f.Members(ctx, team))(t) {
 		logins = append(logins, u.Login)
+		if me := must(as(t, s, u.Login).Me(ctx))(t); u.ID == "" || u.ID != me.ID {
+			t.Errorf("%s is the account %q in the team, and %q where they ask", u.Login, u.ID, me.ID)
+		}
 	}
 	slices.Sort(logins)
 	if want := []string{Alice, Bob}; !slices.Equal(logins, want) {
 		t.Errorf("got %v, want %v", logins, want)
 	}
-	if _, err := f.Members(ctx, team+"-not"); fault.ClassOf(err) != fault.NotFound {
+	if _, err := f.Members(ctx, team+"-not"); fault.ClassOf(err) != fault.NotFound || err == nil {
 		t.Errorf("got %v (%s), want NotFound", err, fault.ClassOf(err))
+	}
+	if _, err := as(t, s, "nobody-knows").Members(ctx, team); fault.ClassOf(err) != fault.Auth || !strings.Contains(err.Error(), "; want ") {
+		t.Errorf("a wrong token: got %v (%s), want Auth and what it needs", err, fault.ClassOf(err))
 	}
 }
 

@@ -20,8 +20,9 @@ type World struct {
 	Branches map[string]string // name → commit
 	Pulls    []*Pull
 	Statuses []Status
-	Pushes   []Push // the oldest first
-	Notes    []Note // what happened below pull requests, the oldest first
+	Pushes   []Push   // the oldest first
+	Notes    []Note   // what happened below pull requests, the oldest first
+	Team     []string // who is in the one team that there is
 
 	people []string // position + 1 is the id
 	files  map[string][]string
@@ -77,7 +78,7 @@ type Push struct {
 func NewWorld() *World {
 	w := &World{
 		Branches: map[string]string{}, files: map[string][]string{},
-		people: []string{Leat, Alice, Bob, Mallory, "owner"}, clock: time.Unix(1_700_000_000, 0).UTC(),
+		Team: []string{Alice, Bob}, people: []string{Leat, Alice, Bob, Mallory, "owner"}, clock: time.Unix(1_700_000_000, 0).UTC(),
 	}
 	first := w.commit(nil)
 	w.Branches[Main], w.Branches[Guarded] = first, first
@@ -91,6 +92,13 @@ func (w *World) Mirror(main string, commit func(branch, file string) string) {
 	defer w.Unlock()
 	w.Branches[Main], w.Branches[Guarded], w.mirror = main, main, commit
 	w.files[main] = nil
+}
+
+// Leave takes a person out of the team.
+func (w *World) Leave(who string) {
+	w.Lock()
+	defer w.Unlock()
+	w.Team = slices.DeleteFunc(w.Team, func(member string) bool { return member == who })
 }
 
 // Now moves the clock on by a second: no two things happen at once.

@@ -130,20 +130,19 @@ func (f *Forge) Branch(ctx context.Context, name string) (forge.Branch, error) {
 	return out, nil
 }
 
-// Members implements forge.Forge: of <organisation>/<team>, or of an organisation.
-// Gitea tells only who is in the team, or owns the organisation; others are
-// Forbidden (reqTeamMembership in routers/api/v1/api.go).
+// Members implements forge.Forge: of <organisation>/<team>. Gitea tells only who is in
+// the team, or owns the organisation; others are Forbidden (reqTeamMembership in
+// routers/api/v1/api.go). Of an organisation it tells strangers those alone who show that
+// they are in it: too few to decide by.
 func (f *Forge) Members(ctx context.Context, team string) ([]forge.User, error) {
-	org, name, isTeam := strings.Cut(team, "/")
-	path := "/orgs/" + rest.Escape(org) + "/members"
-	if isTeam {
-		id, err := f.team(ctx, org, name)
-		if err != nil {
-			return nil, err
-		}
-		path = "/teams/" + strconv.FormatInt(id, 10) + "/members"
+	const needs = "want <organisation>/<team>, a token with the scope read:organization, and its account in that team or among the owners"
+	org, name, _ := strings.Cut(team, "/")
+	id, err := f.team(ctx, org, name)
+	if err != nil {
+		return nil, forge.Needs(err, needs)
 	}
-	return f.People(ctx, path)
+	list, err := f.People(ctx, "/teams/"+strconv.FormatInt(id, 10)+"/members")
+	return list, forge.Needs(err, needs)
 }
 
 func (f *Forge) team(ctx context.Context, org, name string) (int64, error) {

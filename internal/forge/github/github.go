@@ -171,13 +171,11 @@ func (f *Forge) protection(ctx context.Context, branch string, out *forge.Protec
 	return nil
 }
 
-// Members implements forge.Forge: of <organisation>/<team slug>, or of an
-// organisation.
+// Members implements forge.Forge: of <organisation>/<team slug>, with those of the teams
+// below it (docs.github.com/rest/teams/members). Of an organisation GitHub tells a token
+// without the right for it those alone who show that they are in it: too few to decide by.
 func (f *Forge) Members(ctx context.Context, team string) ([]forge.User, error) {
-	org, slug, isTeam := strings.Cut(team, "/")
-	path := "/orgs/" + rest.Escape(org)
-	if isTeam {
-		path += "/teams/" + rest.Escape(slug)
-	}
-	return f.People(ctx, path+"/members")
+	org, slug, _ := strings.Cut(team, "/")
+	list, err := f.People(ctx, "/orgs/"+rest.Escape(org)+"/teams/"+rest.Escape(slug)+"/members")
+	return list, forge.Needs(err, "want <organisation>/<team> as in the team's address, and a token with the organisation's permission Members: read (a classic one: the scope read:org)")
 }

@@ -130,5 +130,5 @@ func (f *Forge) Members(ctx context.Context, team string) ([]forge.User, error) 
 			out = append(out, f.user(&u))
 		}
 	}
-	return out, err
+	return out, forge.Needs(err, "want the whole path of a group, and a token with the scope read_api or api of an account that is in it (a project's own token sees no group that is private)")
 }

@@ -110,7 +110,8 @@ func (s *Stage) routes(srv *forgetest.Strict) {
 		}
 		group := s.user("group")
 		group["isContainer"] = true
-		return part(r, []any{object{"identity": s.user(forgetest.Alice)}, object{"identity": s.user(forgetest.Bob)}, object{"identity": group}}, "$top", "$skip")
+		people := forgetest.List(s.Team, func(who string) any { return object{"identity": s.user(who)} })
+		return part(r, append(people, object{"identity": group}), "$top", "$skip")
 	})
 	srv.Handle("GET "+repo, versionOnly, func(forgetest.Request, map[string]any) forgetest.Answer { return forgetest.OK(s.repository()) })
 	srv.Handle("GET "+repo+"/refs", []string{"api-version", "filter"}, func(r forgetest.Request, _ map[string]any) forgetest.Answer {

@@ -115,7 +115,7 @@ func (s *Stage) routes(srv *forgetest.Strict) {
 		}
 		gone := s.user(forgetest.Mallory)
 		gone["active"] = false
-		return page(r, []any{s.user(forgetest.Alice), gone, s.user(forgetest.Bob)})
+		return page(r, append(forgetest.List(s.Team, func(who string) any { return s.user(who) }), gone))
 	})
 	srv.Handle("GET "+repo, nil, func(forgetest.Request, map[string]any) forgetest.Answer {
 		return forgetest.OK(object{"slug": "fleet", "public": false, "project": object{"key": "TEAM"}, "links": object{"self": []any{object{"href": "https://git.example.com/projects/TEAM/repos/fleet/browse"}}, "clone": []any{object{"href": "ssh://git@git.example.com/team/fleet.git", "name": "ssh"}, object{"href": "https://git.example.com/scm/team/fleet.git", "name": "http"}}}})

@@ -99,7 +99,7 @@ func (s *Stage) routes(srv *forgetest.Strict) {
 			return forgetest.Refuse(404, "No workspace with identifier")
 		}
 		member := func(who string) any { return object{"type": "workspace_membership", "user": s.user(who)} }
-		return page(r, []any{member(forgetest.Alice), member(forgetest.Bob)})
+		return page(r, forgetest.List(s.Team, member))
 	})
 	srv.Handle("GET "+repo, nil, func(forgetest.Request, map[string]any) forgetest.Answer {
 		return forgetest.OK(object{"type": "repository", "full_name": "team/fleet", "is_private": true, "mainbranch": object{"type": "branch", "name": "main"},

@@ -93,7 +93,7 @@ func (s *Stage) routes(srv *forgetest.Strict) {
 		if r.PathValue("slug") != "platform" {
 			return forgetest.Refuse(404, "Not Found")
 		}
-		return forgetest.OK([]any{s.user(forgetest.Alice), s.user(forgetest.Bob)})
+		return forgetest.OK(forgetest.List(s.Team, func(who string) any { return s.user(who) }))
 	})
 	srv.Handle("GET "+repo+"/activity", []string{"ref"}, func(r forgetest.Request, _ map[string]any) forgetest.Answer {
 		var out []any

@@ -94,7 +94,7 @@ func (s *Stage) routes(srv *forgetest.Strict) {
 		}
 		gone := s.user(forgetest.Mallory)
 		gone["state"] = "blocked"
-		return forgetest.OK([]any{s.user(forgetest.Alice), s.user(forgetest.Bob), gone})
+		return forgetest.OK(append(forgetest.List(s.Team, func(who string) any { return s.user(who) }), gone))
 	})
 	srv.Handle("GET "+repo+"/events", []string{"action"}, func(forgetest.Request, map[string]any) forgetest.Answer {
 		var out []any
