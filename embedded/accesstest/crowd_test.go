@@ -91,21 +91,18 @@ func (s *stand) settled(who string, want int) map[string]access.Request {
 	return there
 }
 
-// fewWords waits until so many decisions on a request are left.
+// fewWords waits until so many decisions on a request are left of those that were made.
 func (s *stand) fewWords(about access.Request, want int) error {
 	there := map[string]bool{}
-	made := 0
 	return s.watched("accessdecisions", func(e watch.EventType, u *unstructured.Unstructured) bool {
 		d, err := access.DecodeDecision(u)
 		s.must(err)
-		if d.Spec.Request.UID != about.UID {
-			return false
+		if d.Spec.Request.UID == about.UID {
+			if there[d.Name] = true; e == watch.Deleted {
+				delete(there, d.Name)
+			}
 		}
-		if there[d.Name] = true; e == watch.Deleted {
-			delete(there, d.Name)
-		}
-		made++
-		return made > want && len(there) == want
+		return len(there) == want
 	})
 }
 
