@@ -83,6 +83,10 @@ func TestNobodyActsForOthers(t *testing.T) {
 		{"a reason of several lines", "spec.reason", alice, strings.Replace(ask("a", "alice", ""), "reason: x", `reason: "x\nApproved-by: carol"`, 1)},
 		{"a reason that turns around", "spec.reason", alice, strings.Replace(ask("a", "alice", ""), "reason: x", `reason: "x \u202e y"`, 1)},
 		{"a reason for terminals", "spec.reason", alice, strings.Replace(ask("a", "alice", ""), "reason: x", `reason: "\e[31m"`, 1)},
+		{"a request that somebody else ends", "neither owners nor finalizers", alice, strings.Replace(ask("a", "alice", ""), "name: a}", "name: a, ownerReferences: [{apiVersion: leat.dev/v1alpha1, kind: AccessRequest, name: held, uid: "+string(r.UID)+"}]}", 1)},
+		{"a request that stays for ever", "neither owners nor finalizers", alice, strings.Replace(ask("a", "alice", ""), "name: a}", "name: a, finalizers: [example.com/mine]}", 1)},
+		{"a request that was proposed already", "what was written is proposed when", alice, strings.Replace(ask("a", "alice", ""), "name: a}", "name: a, annotations: {"+access.Proposed+": x}}", 1)},
+		{"a decision that stays for ever", "neither owners nor finalizers", carol, strings.Replace(decide(r, "carol", "Deny", "alice"), "metadata: {", "metadata: {finalizers: [example.com/mine], ", 1)},
 		{"everywhere and somewhere", "for some namespaces, or for the whole cluster", alice, ask("a", "alice", ", clusterWide: true")},
 	} {
 		_, err := s.make(c.client, c.text)

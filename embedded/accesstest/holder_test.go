@@ -67,14 +67,30 @@ var temptations = []struct{ what, text string }{
 	{"a CronJob of another account", "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: x, namespace: tempted}\nspec: {schedule: '* * * * *', jobTemplate: {spec: {template: {spec: {serviceAccountName: web, restartPolicy: Never, containers: [{name: x, image: x}]}}}}}"},
 	{"a privileged pod", "apiVersion: v1\nkind: Pod\nmetadata: {name: x, namespace: tempted}\nspec: {containers: [{name: x, image: x, securityContext: {privileged: true}}]}"},
 	{"a pod in its node", "apiVersion: v1\nkind: Pod\nmetadata: {name: x, namespace: tempted}\nspec: {hostPID: true, containers: [{name: x, image: x}]}"},
+	{"a pod that may do more to its node", "apiVersion: v1\nkind: Pod\nmetadata: {name: x, namespace: tempted}\nspec: {containers: [{name: x, image: x, securityContext: {capabilities: {add: [SYS_ADMIN]}}}]}"},
+	{"all that may be done to a node", "apiVersion: v1\nkind: Pod\nmetadata: {name: x, namespace: tempted}\nspec: {containers: [{name: x, image: x}], initContainers: [{name: z, image: x, securityContext: {capabilities: {add: [all]}}}]}"},
 	{"files of a node", "apiVersion: batch/v1\nkind: Job\nmetadata: {name: x, namespace: tempted}\nspec: {template: {spec: {restartPolicy: Never, volumes: [{name: x, hostPath: {path: /}}], containers: [{name: x, image: x}]}}}"},
 }
+
+// near is at its node by who put it there: in its network, with some of its files.
+const near = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: near, namespace: tempted}
+spec:
+  selector: {matchLabels: {app: near}}
+  template:
+    metadata: {labels: {app: near}}
+    spec:
+      hostNetwork: true
+      volumes: [{name: logs, hostPath: {path: /var/log}}]
+      containers: [{name: web, image: web:1, securityContext: {capabilities: {add: [NET_ADMIN]}}}]`
 
 // harmless is what a holder may do.
 var harmless = []struct{ what, text string }{
 	{"a ConfigMap", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: fine, namespace: tempted}"},
 	{"a Secret", "apiVersion: v1\nkind: Secret\nmetadata: {name: fine, namespace: tempted}\nstringData: {a: b}"},
-	{"a pod", "apiVersion: v1\nkind: Pod\nmetadata: {name: fine, namespace: tempted}\nspec: {containers: [{name: x, image: x}]}"},
+	{"a pod", "apiVersion: v1\nkind: Pod\nmetadata: {name: fine, namespace: tempted}\nspec: {containers: [{name: x, image: x, securityContext: {capabilities: {add: [NET_BIND_SERVICE]}}}]}"},
 	{"a CronJob", "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: fine, namespace: tempted}\nspec: {schedule: '* * * * *', jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: x, image: x}]}}}}}"},
 }
 
@@ -88,6 +104,7 @@ func TestAGrantIsNeitherKeptNorCopied(t *testing.T) {
 	}
 	s.policy("tempted", "  roles: [{name: tempting, namespaces: [tempted], maximum: 1h}]\n")
 	s.create(strings.Replace(deployment, "name: web,", "name: web, namespace: tempted,", 1))
+	s.create(near)
 	s.create("apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: apps, namespace: tempted}\nspec: {interval: 24h, prune: true, path: ./a, sourceRef: {kind: GitRepository, name: apps}}")
 	s.start()
 	held := s.granted("alice", "--env=tempted", "--role=tempting", "-n=tempted", "--reason=x")
@@ -163,6 +180,12 @@ func (s *stand) changes(real dynamic.Interface) {
 		{what: "another path", gvr: units, name: "apps", patch: `{"spec":{"path":"./b"}}`, words: "changes spec.suspend and annotations"},
 		{what: "another field", gvr: units, name: "apps", patch: `{"spec":{"targetNamespace":"kube-system"}}`, words: "changes spec.suspend and annotations"},
 		{what: "less of it", gvr: units, name: "apps", patch: `{"spec":{"path":null}}`, words: "changes spec.suspend and annotations"},
+		{what: "an owner whose end is its own", gvr: units, name: "apps", patch: `{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"ConfigMap","name":"fine","uid":"x"}]}}`, words: "changes spec.suspend and annotations"},
+		{what: "a label of who applies it", gvr: units, name: "apps", patch: `{"metadata":{"labels":{"kustomize.toolkit.fluxcd.io/name":"x"}}}`, words: "changes spec.suspend and annotations"},
+		{what: "a finalizer", gvr: units, name: "apps", patch: `{"metadata":{"finalizers":[]}}`, words: "changes spec.suspend and annotations"},
+		{what: "more of its node", gvr: deployments, name: "near", patch: `{"spec":{"template":{"spec":{"containers":[{"name":"web","securityContext":{"privileged":true}}]}}}}`, words: "does not reach its node"},
+		{what: "other files of its node", gvr: deployments, name: "near", patch: `{"spec":{"template":{"spec":{"volumes":[{"name":"root","hostPath":{"path":"/"}}]}}}}`, words: "does not reach its node"},
+		{what: "an image of what reaches its node", gvr: deployments, name: "near", patch: `{"spec":{"template":{"spec":{"containers":[{"name":"web","image":"other"}]}}}}`},
 		{what: "a status of the engine", gvr: units, name: "apps", sub: "status", patch: `{"status":{"lastAppliedRevision":"x"}}`, words: "changes spec.suspend and annotations"},
 		{what: "as if it were the engine", gvr: deployments, name: "web", by: "kustomize-controller", patch: `{"spec":{"replicas":5}}`, words: "none of a controller's"},
 		{what: "as nobody", gvr: deployments, name: "web", by: "-", patch: `{"spec":{"replicas":5}}`, words: "none of a controller's"},
@@ -215,6 +238,8 @@ func (s *stand) subresources(held access.Request, mighty dynamic.Interface) {
 	own := s.as(held.Status.Grant.User, access.HoldersGroup, "system:masters").Resource(roles)
 	_, err = own.Patch(s.Context(), held.Account(), types.MergePatchType, []byte(`{"rules":[]}`), metav1.PatchOptions{FieldManager: "kubectl"})
 	refused(s.T, "other rules, allowed everything", "ValidatingAdmissionPolicy", err)
+	err = mighty.Resource(units).Namespace("tempted").Delete(s.Context(), "apps", metav1.DeleteOptions{})
+	refused(s.T, "deleting a unit, allowed everything", "ValidatingAdmissionPolicy", err)
 	err = mighty.Resource(bindings).Namespace("tempted").Delete(s.Context(), held.Account(), metav1.DeleteOptions{})
 	refused(s.T, "deleting the binding, allowed everything", "ValidatingAdmissionPolicy", err)
 }

@@ -49,6 +49,8 @@ var dangers = []danger{
 	{group: "", resources: []string{"persistentvolumes"}, verbs: []string{"create", "update", "patch"}, why: "it reaches the files of nodes"},
 	{group: ".toolkit.fluxcd.io", verbs: []string{"create"}, why: "the engine would apply anything for its holder"},
 	{group: "source.extensions.fluxcd.io", verbs: []string{"create"}, why: "the engine would apply anything for its holder"},
+	{group: ".toolkit.fluxcd.io", verbs: []string{"delete", "deletecollection"}, why: "the engine would delete for its holder all that it applied"},
+	{group: "source.extensions.fluxcd.io", verbs: []string{"delete", "deletecollection"}, why: "the engine would delete for its holder all that it applied"},
 	{group: "", resources: []string{"pods/exec", "pods/attach", "pods/ephemeralcontainers"}, verbs: everyVerb, risk: RiskExec,
 		why: "it reads the credentials of the pods' accounts"},
 	// The answer to a patch, and to a deletion that waits for something, is the object.

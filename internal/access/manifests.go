@@ -79,7 +79,7 @@ func parse(name, namespace string) []*unstructured.Unstructured {
 	filled := strings.NewReplacer(
 		"$CONTROLLERS", list(Controllers(namespace)), "$PROTECTED", list(Protected(namespace)),
 		"$MACHINES", list(machines), "$FLUXGROUPS", list(fluxGroups), "$HOLDS", holds, "$PROPOSED", Proposed,
-		"$REACHES(variables.pod)", reaches("variables.pod"), "$REACHES(variables.old)", reaches("variables.old"),
+		"$AWAY", away(),
 	).Replace(string(text))
 	var out []*unstructured.Unstructured
 	for i, doc := range strings.Split(filled, "\n---\n") {
@@ -102,16 +102,39 @@ func list(names []string) string { return "['" + strings.Join(names, "', '") + "
 // holds is the condition of those policies that are about holders of grants.
 const holds = `{name: holds-a-grant, expression: "has(request.userInfo.groups) && '` + HoldersGroup + `' in request.userInfo.groups"}`
 
-// reaches tells in CEL whether a pod's spec gets at the node that it runs on.
-func reaches(spec string) string {
-	var terms []string
+// harmlessCapabilities are those that a container may add and still not get at its node: what the
+// baseline of pod security allows (k8s.io/pod-security-admission v0.36 policy/check_capabilities_baseline.go).
+var harmlessCapabilities = []string{
+	"AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
+}
+
+// away is the condition in CEL that a pod gets at the node that it runs on in no way in
+// which it did not before.
+func away() string {
+	const pod, old = "variables.pod", "variables.old"
+	was := func(condition string) string { return "request.operation == 'UPDATE' && (" + condition + ")" }
+	var all []string
 	for _, field := range []string{"hostPID", "hostIPC", "hostNetwork"} {
-		terms = append(terms, fmt.Sprintf("has(%[1]s.%[2]s) && %[1]s.%[2]s", spec, field))
+		is := func(spec string) string { return fmt.Sprintf("has(%[1]s.%[2]s) && %[1]s.%[2]s", spec, field) }
+		all = append(all, fmt.Sprintf("!(%s) || %s", is(pod), was(is(old))))
 	}
-	terms = append(terms, fmt.Sprintf("has(%[1]s.volumes) && %[1]s.volumes.exists(v, has(v.hostPath))", spec))
+	all = append(all, fmt.Sprintf("!has(%s.volumes) || %[1]s.volumes.all(v, !has(v.hostPath) || %s)", pod,
+		was("has("+old+".volumes) && "+old+".volumes.exists(o, has(o.hostPath) && o.hostPath.path == v.hostPath.path)")))
+	const privileged = "has(c.securityContext) && has(c.securityContext.privileged) && c.securityContext.privileged"
+	all = append(all, fmt.Sprintf("!(%s) || %s", someContainer(pod, "c", privileged), was(someContainer(old, "c", privileged))))
+	adds := func(c string) string {
+		return fmt.Sprintf("has(%[1]s.securityContext) && has(%[1]s.securityContext.capabilities) && has(%[1]s.securityContext.capabilities.add)", c)
+	}
+	all = append(all, "!("+someContainer(pod, "c", adds("c")+" && c.securityContext.capabilities.add.exists(x, !(x in "+list(harmlessCapabilities)+") && !("+
+		was(someContainer(old, "o", adds("o")+" && x in o.securityContext.capabilities.add"))+"))")+")")
+	return "(" + strings.Join(all, ") && (") + ")"
+}
+
+// someContainer tells in CEL whether a condition holds for a container of a pod's spec.
+func someContainer(spec, name, condition string) string {
+	var terms []string
 	for _, field := range []string{"containers", "initContainers", "ephemeralContainers"} {
-		terms = append(terms, fmt.Sprintf(
-			"has(%[1]s.%[2]s) && %[1]s.%[2]s.exists(c, has(c.securityContext) && has(c.securityContext.privileged) && c.securityContext.privileged)", spec, field))
+		terms = append(terms, fmt.Sprintf("has(%[1]s.%[2]s) && %[1]s.%[2]s.exists(%[3]s, %[4]s)", spec, field, name, condition))
 	}
 	return strings.Join(terms, " || ")
 }

@@ -62,7 +62,7 @@ func TestTake(t *testing.T) {
 		{name: "our own kinds", rule: rule("get create", "leat.dev", "accessrequests"), want: []string{"get on accessrequests of leat.dev"}, left: []string{"create accessrequests.leat.dev"}},
 		{name: "admission", rule: rule("get delete", "admissionregistration.k8s.io", "validatingadmissionpolicies"), want: []string{"get on validatingadmissionpolicies of admissionregistration.k8s.io"}, left: []string{"delete validatingadmissionpolicies"}},
 		{name: "definitions", rule: rule("get delete", "apiextensions.k8s.io", "customresourcedefinitions"), want: []string{"get on customresourcedefinitions of apiextensions.k8s.io"}, left: []string{"delete customresourcedefinitions"}},
-		{name: "units", rule: rule("patch create", "kustomize.toolkit.fluxcd.io", "kustomizations"), want: []string{"patch on kustomizations of kustomize.toolkit.fluxcd.io"}, left: []string{"create kustomizations"}},
+		{name: "units", rule: rule("patch create delete", "kustomize.toolkit.fluxcd.io", "kustomizations"), want: []string{"patch on kustomizations of kustomize.toolkit.fluxcd.io"}, left: []string{"create kustomizations", "delete kustomizations"}},
 		{name: "nodes", rule: rule("get", "core", "nodes nodes/proxy"), want: []string{"get on nodes of \"\""}, left: []string{"get nodes/proxy"}},
 		{name: "exec and secrets", rule: rule("get create", "core", "pods pods/exec secrets"), want: []string{"get,create on pods of \"\"", "create on secrets of \"\""}, left: []string{"get,create pods/exec", "get secrets"}},
 		{name: "what answers with a Secret", rule: rule("create update patch delete deletecollection", "core", "secrets"), want: []string{"create,update on secrets of \"\""}, left: []string{"patch,delete,deletecollection secrets"}},
