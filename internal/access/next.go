@@ -136,6 +136,9 @@ func (c Case) pending(now time.Time) Step {
 	if r.Status.Snapshot == nil {
 		return Step{Phase: Pending, Do: Look, Rule: rule, Why: "the role is being looked at", At: deadline}
 	}
+	if err := r.Status.Snapshot.within(rule, r.Spec); err != nil {
+		return c.away(Step{Phase: Refused, Why: fmt.Sprintf("AccessPolicy %s does not allow any more what was looked at: %v; ask again", c.Policy.Name, err)})
+	}
 	if by, why := c.denied(); by != "" {
 		return c.away(Step{Phase: Denied, By: by, Why: "denied by " + Quote(by) + why})
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -100,6 +101,14 @@ func TestNext(t *testing.T) {
 		{"a protected namespace", func(c *Case) {
 			c.Request.Spec.Role, c.Request.Spec.Namespaces = "view", []string{"kube-system"}
 		}, 1, Refused, TakeBack, "nothing is granted in namespace kube-system"},
+		{"a risk that is accepted no more", func(c *Case) {
+			c.Request.Status.Snapshot.Rules = []rbacv1.PolicyRule{rule("get", "core", "pods"), rule("create", "core", "pods/exec")}
+			c.Decisions = []Decision{says("carol", Approve, 1)}
+		}, 2, Refused, TakeBack, "AccessPolicy prod does not allow any more what was looked at: edit holds nothing that can be granted: create pods/exec: it reads the credentials"},
+		{"a Role that is a ClusterRole now", func(c *Case) {
+			c.Request.Status.Snapshot.Namespaces = []InNamespace{{Namespace: "shop", Rules: []rbacv1.PolicyRule{rule("get", "core", "pods")}}}
+			c.Decisions = []Decision{says("carol", Approve, 1)}
+		}, 2, Refused, TakeBack, "AccessPolicy prod does not allow any more what was looked at: edit is a ClusterRole"},
 		{"a namespace twice", func(c *Case) { c.Request.Spec.Namespaces = []string{"shop", "cart", "shop"} }, 1, Refused, TakeBack, "namespace shop is named twice"},
 		{"the whole cluster", func(c *Case) { c.Request.Spec.Namespaces, c.Request.Spec.ClusterWide = nil, true }, 1, Refused, TakeBack, "not granted for the whole cluster"},
 		{"nowhere", func(c *Case) { c.Request.Spec.Namespaces = nil }, 1, Refused, TakeBack, "for some namespaces, or for the whole cluster"},

@@ -126,6 +126,30 @@ func (rule RoleRule) Roles(r RequestSpec) []RoleRef {
 	return out
 }
 
+// within tells what of a snapshot a rule does not allow: it may have been changed since
+// the role was looked at.
+func (s Snapshot) within(rule RoleRule, r RequestSpec) error {
+	parts := s.Namespaces
+	if len(parts) == 0 {
+		parts = []InNamespace{{Rules: s.Rules}}
+	}
+	if inNamespaces := len(s.Namespaces) > 0; inNamespaces != (rule.kind() == Role) {
+		return fmt.Errorf("%s is a %s", rule.Name, rule.kind())
+	}
+	for _, in := range parts {
+		for _, held := range in.Rules {
+			now, err := Take(rule.Name, []rbacv1.PolicyRule{held}, Bounds{Accept: rule.Accept, ClusterWide: r.ClusterWide})
+			if err != nil {
+				return err
+			}
+			if len(now.Left) > 0 {
+				return errors.New(now.Left[0])
+			}
+		}
+	}
+	return nil
+}
+
 // RoleRef names a role.
 type RoleRef struct{ Kind, Namespace, Name string }
 

@@ -143,6 +143,10 @@ func TestGrantsAreWithinTheirRoleAndHarmless(t *testing.T) {
 		if err != nil {
 			return
 		}
+		kind := RoleRule{Accept: b.Accept}
+		if err := got.within(kind, RequestSpec{ClusterWide: b.ClusterWide}); err != nil {
+			t.Fatalf("what was taken of %v is not within its own bounds: %v", words(role), err)
+		}
 		for _, r := range got.Rules {
 			if sets.New(r.Verbs...).HasAny("*", "bind", "escalate", "impersonate") {
 				t.Fatalf("%s is granted of %v", RuleText(r), words(role))
