@@ -222,13 +222,16 @@ func (c *Client) request(ctx context.Context, call Call, u *url.URL) (*http.Requ
 	return req, nil
 }
 
-// sameHost refuses redirects that would carry the token elsewhere.
+// sameHost refuses redirects that would carry the token elsewhere, and those that make a
+// question of what is to be written (RFC 9110, section 15.4.2): its answer says nothing.
 func sameHost(req *http.Request, via []*http.Request) error {
 	switch first := via[0].URL; {
 	case len(via) > 5:
 		return errors.New("more than 5 redirects")
 	case req.URL.Host != first.Host || first.Scheme == "https" && req.URL.Scheme != "https":
 		return fmt.Errorf("refused a redirect to %s", req.URL.Host)
+	case req.Method != via[0].Method:
+		return fmt.Errorf("the forge is at %s://%s%s now; is forge.url the address that it has today, with https?", req.URL.Scheme, req.URL.Host, req.URL.Path)
 	}
 	return nil
 }

@@ -64,6 +64,32 @@ func TestTokenStays(t *testing.T) {
 	}
 }
 
+// What is written is not turned into a question by a redirect, and taken for done.
+func TestWritesAreNotLostInRedirects(t *testing.T) {
+	did := 0
+	c := client(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/api/moved":
+			http.Redirect(w, r, "/api/statuses", http.StatusMovedPermanently)
+		case r.URL.Path == "/api/kept":
+			http.Redirect(w, r, "/api/statuses", http.StatusPermanentRedirect)
+		case r.Method == http.MethodPost:
+			did++
+		}
+		fmt.Fprint(w, `[]`)
+	})
+	post := func(path string) error {
+		_, err := c.Do(t.Context(), Call{Method: http.MethodPost, Path: path, Body: map[string]string{"state": "success"}})
+		return err
+	}
+	if err := post("/moved"); err == nil || did != 0 || !strings.Contains(err.Error(), "forge.url") {
+		t.Errorf("a POST that becomes a GET: got %v", err)
+	}
+	if err := post("/kept"); err != nil || did != 1 {
+		t.Errorf("a POST that stays one: got %v, %d done", err, did)
+	}
+}
+
 // A server that never ends its pages is not followed for ever.
 func TestPagesEnd(t *testing.T) {
 	asked := 0
