@@ -2,6 +2,7 @@ package keeper_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -37,6 +38,17 @@ type server interface {
 	forgetest.Stage
 	// Mirror takes main, and asks commit for the commit of every push.
 	Mirror(main string, commit func(branch, file string) string)
+	// Leave takes a person out of the team that there is.
+	Leave(who string)
+}
+
+// servers are the strict servers, by the kind of their forge.
+var servers = map[string]func(*testing.T) server{
+	"azure-devops":     func(t *testing.T) server { return azuretest.Start(t, forgetest.Opens(azure.New)) },
+	"bitbucket-server": func(t *testing.T) server { return bitbuckettest.Start(t, forgetest.Opens(bitbucket.New)) },
+	"bitbucket-cloud":  func(t *testing.T) server { return bitbucketcloudtest.Start(t, forgetest.Opens(bitbucketcloud.New)) },
+	"github":           func(t *testing.T) server { return githubtest.Start(t, forgetest.Opens(github.New)) },
+	"gitlab":           func(t *testing.T) server { return gitlabtest.Start(t, forgetest.Opens(gitlab.New)) },
 }
 
 // hostedRules let Bob in.
@@ -56,6 +68,8 @@ type hosted struct {
 	gate   *keeper.Keeper
 	number int
 	writes atomic.Int32 // of the gate
+	later  time.Duration
+	closed int // the status with which the forge answers who asks for a team; 0 tells them
 }
 
 // Every forge hears the same of a change as people approve it, push to it and take their
@@ -65,14 +79,8 @@ func TestForges(t *testing.T) {
 	if testing.Short() {
 		t.Skip("not in the quick suite; go test without -short runs it")
 	}
-	for name, start := range map[string]func(*testing.T) server{
-		"azure":          func(t *testing.T) server { return azuretest.Start(t, forgetest.Opens(azure.New)) },
-		"bitbucket":      func(t *testing.T) server { return bitbuckettest.Start(t, forgetest.Opens(bitbucket.New)) },
-		"bitbucketcloud": func(t *testing.T) server { return bitbucketcloudtest.Start(t, forgetest.Opens(bitbucketcloud.New)) },
-		"github":         func(t *testing.T) server { return githubtest.Start(t, forgetest.Opens(github.New)) },
-		"gitlab":         func(t *testing.T) server { return gitlabtest.Start(t, forgetest.Opens(gitlab.New)) },
-	} {
-		t.Run(name, func(t *testing.T) { passesOver(host(t, start(t))) })
+	for kind, start := range servers {
+		t.Run(kind, func(t *testing.T) { passesOver(host(t, start(t), hostedRules)) })
 	}
 }
 
@@ -108,9 +116,57 @@ func passesOver(s *hosted) {
 	}
 }
 
-func host(t *testing.T, on server) *hosted {
+// A group that is a team of the forge: its members have a say as long as the forge names
+// them, at every forge; where it does not tell, nobody of it has one, and that is said.
+func TestTeamsOfForges(t *testing.T) {
+	if testing.Short() {
+		t.Skip("not in the quick suite; go test without -short runs it")
+	}
+	for kind, start := range servers {
+		t.Run(kind, func(t *testing.T) {
+			on := start(t)
+			named := fmt.Sprintf("groups: {platform: [{team: %s}]}\nforge: {kind: %s, url: https://git.example.com/team/fleet}\n", on.Can().Team, kind)
+			passesByTeam(host(t, on, strings.Replace(hostedRules, "users: [bob]", "groups: [platform]", 1)+named))
+		})
+	}
+}
+
+func passesByTeam(s *hosted) {
+	s.passes(forge.Pending, "waits for 1 approval of bob") // Alice is of the team, and the author
+	s.approves(forgetest.Mallory)
+	s.passes(forge.Pending, "waits for 1 approval of bob")
+	s.approves(forgetest.Bob)
+	s.passes(forge.Success, "approved by bob")
+
+	team := s.Can().Team
+	for _, c := range []struct {
+		status    int
+		line, say string
+	}{
+		{http.StatusForbidden, "nobody of " + team + " counts: ", "want "},
+		{http.StatusNotFound, "nobody of " + team + " counts: ", "want "},
+		{http.StatusTooManyRequests, "nobody of " + team + " counts: the forge", "asks for patience"},
+		{http.StatusBadGateway, "nobody of " + team + " counts: the forge", "does not answer"},
+	} {
+		s.later += time.Minute
+		s.closed = c.status
+		s.passes(forge.Pending, c.line)
+		if said := s.comments()[0].Body; !strings.Contains(said, c.say) {
+			s.Errorf("at %d the comment says %s, want %q", c.status, said, c.say)
+		}
+		s.later += time.Minute
+		s.closed = 0
+		s.passes(forge.Success, "approved by bob")
+	}
+
+	s.Leave(forgetest.Bob)
+	s.later += time.Minute
+	s.passes(forge.Pending, "waits for 1 approval")
+}
+
+func host(t *testing.T, on server, rules string) *hosted {
 	up := repotest.New(t)
-	main := up.Commit("main", map[string]string{"leat.yaml": hostedRules, "staging/a": "1\n", "production/a": "1\n"})
+	main := up.Commit("main", map[string]string{"leat.yaml": rules, "staging/a": "1\n", "production/a": "1\n"})
 	on.Mirror(main, func(branch, file string) string { return up.Commit(branch, map[string]string{file: "new\n"}) })
 	copied, err := repo.Clone(t.Context(), up.Bare, repo.Options{Dir: t.TempDir(), Credential: &git.Credential{}})
 	if err != nil {
@@ -119,7 +175,7 @@ func host(t *testing.T, on server) *hosted {
 	t.Cleanup(func() { copied.Close() })
 	s := &hosted{T: t, server: on}
 	s.gate = keeper.New(keeper.Config{
-		Forge: on.Forge(t, forgetest.Leat, s.counted), Repo: copied, Render: s.render, Now: time.Now, Log: slog.New(slog.DiscardHandler), Tool: "leat",
+		Forge: on.Forge(t, forgetest.Leat, s.counted), Repo: copied, Render: s.render, Now: func() time.Time { return time.Now().Add(s.later) }, Log: slog.New(slog.DiscardHandler), Tool: "leat",
 	})
 	on.Push(t, forgetest.Alice, "change", "production/new")
 	pr, err := s.as(forgetest.Alice).Create(t.Context(), forge.Draft{Head: "change", Base: forgetest.Main, Title: "change"})
@@ -130,9 +186,13 @@ func host(t *testing.T, on server) *hosted {
 	return s
 }
 
-// counted counts what the gate changes at the forge.
+// counted counts what the gate changes at the forge, and keeps it from the team where
+// that is closed.
 func (s *hosted) counted(next http.RoundTripper) http.RoundTripper {
 	return trip(func(r *http.Request) (*http.Response, error) {
+		if s.closed != 0 && (strings.Contains(r.URL.Path, "/members") || r.URL.Query().Has("group")) {
+			return &http.Response{StatusCode: s.closed, Header: http.Header{}, Body: http.NoBody, Request: r, ProtoMajor: 1}, nil
+		}
 		if r.Method != http.MethodGet {
 			s.writes.Add(1)
 		}
