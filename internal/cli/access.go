@@ -219,7 +219,7 @@ func newAccessList(env Env) *cobra.Command {
 			if f.output == "json" {
 				return printJSON(env.Out, map[string]any{"requests": nonNil(found)})
 			}
-			return printRequests(env.Out, found)
+			return printRequests(plain{env.Out}, found)
 		},
 	}
 	f.printed(cmd.Flags())

@@ -42,7 +42,7 @@ the holder did, deletions too.`,
 			if f.output == "json" {
 				return printJSON(env.Out, shown)
 			}
-			printAccess(env.Out, shown)
+			printAccess(plain{env.Out}, shown)
 			return nil
 		},
 	}
@@ -148,9 +148,15 @@ func phaseOf(r access.Request) string {
 	return string(r.Status.Phase)
 }
 
+// section prints lines, each as one, whatever stands in it: names are those that people
+// gave to objects, and asked for.
 func section(out io.Writer, title string, lines []string) {
-	if len(lines) > 0 {
-		fmt.Fprintf(out, "\n%s\n  %s\n", title, strings.Join(lines, "\n  "))
+	if len(lines) == 0 {
+		return
+	}
+	fmt.Fprintf(out, "\n%s\n", title)
+	for _, line := range lines {
+		fmt.Fprintf(out, "  %s\n", strings.ReplaceAll(line, "\n", " "))
 	}
 }
 

@@ -133,7 +133,7 @@ func writeNew(env Env, file string, content []byte) error {
 // interrupts is the command, which may be a shell and go on; who ends leat ends it, too.
 func runWith(env Env, content []byte, command []string) error {
 	end := make(chan os.Signal, 1)
-	signal.Notify(end, syscall.SIGTERM, os.Interrupt) // nothing is left behind
+	signal.Notify(end, syscall.SIGTERM, syscall.SIGHUP, os.Interrupt) // nothing is left behind
 	defer signal.Stop(end)
 	dir, err := os.MkdirTemp("", "leat-access-") // for this user alone
 	if err != nil {

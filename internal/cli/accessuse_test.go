@@ -29,3 +29,19 @@ func TestACommandWithAGrantIsInterrupted(t *testing.T) {
 		t.Errorf("the kubeconfig is still there: %v", err)
 	}
 }
+
+// A terminal that is closed leaves no kubeconfig behind: the command hears of it, and ends.
+func TestATerminalIsClosed(t *testing.T) {
+	if _, err := exec.LookPath("sh"); err != nil {
+		t.Skip("there is no shell")
+	}
+	var out bytes.Buffer
+	err := runWith(Env{Out: &out, Err: &out}, []byte("apiVersion: v1\n"), []string{"sh", "-c", "trap 'echo $KUBECONFIG; exit 4' HUP; kill -HUP $PPID; while :; do sleep 0.01; done"})
+	var exit *Exit
+	if !errors.As(err, &exit) || exit.Code != 4 {
+		t.Errorf("got %v, want exit 4", err)
+	}
+	if _, err := os.Stat(strings.TrimSpace(out.String())); !os.IsNotExist(err) {
+		t.Errorf("the kubeconfig is still there: %v", err)
+	}
+}
