@@ -71,6 +71,7 @@ func perform(ctx context.Context, driver Releases, job helm.Job, action release.
 func (r *releasing) background(action release.Action, do func(context.Context, helm.Job) finished, job helm.Job) {
 	key := r.h.Key()
 	op := &operation{action: action, title: title(action, r.timeout(action)), stamp: r.wanted(), req: r.req}
+	op.req.Stored = nil // it may be large, and wait long; what becomes of the action does not need it
 	feed, letGo := r.site.Feed, r.site.hold()
 	r.ops.begin(key, op, func(ctx context.Context, idle func()) finished {
 		if feed != nil && action != release.Rollback && len(job.Object.Spec.HealthCheckExprs) == 0 {

@@ -58,14 +58,15 @@ func (r *releasing) observe(ctx context.Context) ([]*relv1.Release, error) {
 }
 
 // known returns what tells an action, when it begins, what was observed: nil,
-// which makes it read storage, where that has changed since.
+// which makes it read storage, where that has changed since, or is too large to be kept
+// until its turn comes.
 func (r *releasing) known() func() []*relv1.Release {
 	look, at := r.site.Stored, helm.PlaceOf(&r.h.HelmRelease)
+	if look == nil || helm.Large(r.req.Stored) {
+		return func() []*relv1.Release { return nil }
+	}
 	stored := append([]*relv1.Release{}, r.req.Stored...)
 	return func() []*relv1.Release {
-		if look == nil {
-			return nil
-		}
 		if now, watched := look(at.StorageNamespace, at.Name); !watched || now != textOf(stored) {
 			return nil
 		}

@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"sync"
 	"weak"
 
@@ -21,8 +20,6 @@ const (
 	// maxRecord bounds the bytes of a packed release: a Secret holds no more
 	// (k8s.io/api v0.36 core/v1 MaxSecretSize).
 	maxRecord = 1 << 20
-	// maxUnpacked bounds the bytes of a release when it is read.
-	maxUnpacked = 256 << 20
 	// maxChartsPacked bounds how many bytes of packed charts are kept.
 	maxChartsPacked = 8 << 20
 )
@@ -76,6 +73,9 @@ func (p *packer) release(rel *relv1.Release) ([]byte, error) {
 	middle, err := p.chart(rel.Chart)
 	if err != nil {
 		return nil, err
+	}
+	if n := len(before) + len(middle.text) + len(after); n > maxUnpacked { // nobody could read it back
+		return nil, fmt.Errorf("%w: unpacked it takes %d bytes", errTooLarge, n)
 	}
 	before = append(before[:len(before)-1], `,"chart":`...)
 	after[0] = ','
@@ -168,36 +168,4 @@ func smallest(parts ...[]byte) []byte {
 
 func inBase64(data []byte) []byte {
 	return base64.StdEncoding.AppendEncode(make([]byte, 0, base64.StdEncoding.EncodedLen(len(data))), data)
-}
-
-var magicGzip = []byte{0x1f, 0x8b, 8}
-
-// unpackRelease reads a record. Those of old versions of Helm are not packed.
-func unpackRelease(data []byte) (*relv1.Release, error) {
-	text, err := base64.StdEncoding.AppendDecode(nil, data)
-	if err != nil {
-		return nil, err
-	}
-	if bytes.HasPrefix(text, magicGzip) {
-		if text, err = unzip(text); err != nil {
-			return nil, err
-		}
-	}
-	rel := &relv1.Release{}
-	if err := json.Unmarshal(text, rel); err != nil {
-		return nil, err
-	}
-	return rel, nil
-}
-
-func unzip(data []byte) ([]byte, error) {
-	r, err := gzip.NewReader(bytes.NewReader(data))
-	if err != nil {
-		return nil, err
-	}
-	text, err := io.ReadAll(io.LimitReader(r, maxUnpacked+1))
-	if err == nil && len(text) > maxUnpacked {
-		err = fmt.Errorf("it has more than %d bytes", maxUnpacked)
-	}
-	return text, err
 }

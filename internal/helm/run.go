@@ -106,7 +106,7 @@ func (d *Driver) secrets(r *run, namespace string) (*secrets, error) {
 	unread := func(name string, err error) {
 		r.notes = append(r.notes, fmt.Sprintf("passed over Secret %s/%s, which holds no release that can be read: %s", namespace, name, r.lines.hide.text(err.Error())))
 	}
-	return &secrets{api: client.Secrets(namespace), pack: &d.cluster.pack, unread: unread}, nil
+	return &secrets{api: client.Secrets(namespace), pack: &d.cluster.pack, large: large, unread: unread}, nil
 }
 
 // bound makes requests end with the run.

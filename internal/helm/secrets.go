@@ -2,6 +2,7 @@ package helm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -24,8 +25,9 @@ import (
 // v4.2.4 pkg/storage/driver keeps them. What is read back is the same to the
 // byte; it is packed at less cost (see packer).
 type secrets struct {
-	api  typed.SecretInterface
-	pack *packer
+	api   typed.SecretInterface
+	pack  *packer
+	large *crowd // that large releases share
 	// unread hears of records that cannot be read, which are passed over.
 	unread func(name string, err error)
 }
@@ -44,7 +46,7 @@ func (s *secrets) Get(key string) (ri.Releaser, error) {
 	case err != nil:
 		return nil, fmt.Errorf("get: failed to get %q: %w", key, err)
 	}
-	rel, err := unpackRecord(found)
+	rel, err := (&unpacking{crowd: s.large}).record(found)
 	if err != nil {
 		return nil, fmt.Errorf("get: %w", err)
 	}
@@ -76,23 +78,50 @@ func (s *secrets) Query(asked map[string]string) ([]ri.Releaser, error) {
 }
 
 func (s *secrets) find(asked labels.Set) ([]ri.Releaser, error) {
-	list, err := s.api.List(context.Background(), metav1.ListOptions{LabelSelector: asked.AsSelector().String()})
+	found, err := s.list(asked)
 	if err != nil {
 		return nil, fmt.Errorf("query: failed to query with labels: %w", err)
 	}
-	if len(list.Items) == 0 {
+	if len(found) == 0 {
 		return nil, driver.ErrReleaseNotFound
 	}
 	var out []ri.Releaser
-	for i := range list.Items {
-		rel, err := unpackRecord(&list.Items[i])
+	u := unpacking{crowd: s.large}
+	for i := range found {
+		rel, err := u.record(&found[i])
+		if errors.Is(err, errCrowded) {
+			return nil, err
+		}
 		if err != nil {
-			s.unread(list.Items[i].Name, err)
+			s.unread(found[i].Name, err)
 			continue
 		}
 		out = append(out, rel)
 	}
 	return out, nil
+}
+
+// listed is how many records are asked for at a time.
+const listed = 32
+
+// list returns the records that have the labels, newest first.
+func (s *secrets) list(asked labels.Set) ([]corev1.Secret, error) {
+	var all []corev1.Secret
+	o := metav1.ListOptions{LabelSelector: asked.AsSelector().String(), Limit: listed}
+	for {
+		page, err := s.api.List(context.Background(), o)
+		if err != nil {
+			return nil, err
+		}
+		var passed []corev1.Secret
+		all, passed = newest(append(all, page.Items...))
+		for _, old := range passed {
+			s.unread(old.Name, errHistory)
+		}
+		if o.Continue = page.Continue; o.Continue == "" {
+			return all, nil
+		}
+	}
 }
 
 // Create stores a release that must not be there.
@@ -152,9 +181,9 @@ func (s *secrets) record(key string, rel ri.Releaser, stamp string) (*corev1.Sec
 	}, nil
 }
 
-// unpackRecord reads the release of a Secret.
-func unpackRecord(s *corev1.Secret) (*relv1.Release, error) {
-	rel, err := unpackRelease(s.Data["release"])
+// record reads the release of a Secret.
+func (u *unpacking) record(s *corev1.Secret) (*relv1.Release, error) {
+	rel, err := u.release(s.Data["release"])
 	if err != nil {
 		return nil, fmt.Errorf("failed to decode data %q: %w", s.Name, err)
 	}
