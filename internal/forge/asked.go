@@ -47,10 +47,3 @@ func (m Merge) Against(p PullRequest) error {
 	}
 	return nil
 }
-
-// Paths are the paths that a pull request changes, as Files gives them: each once, sorted.
-func Paths(all []string) []string {
-	out := slices.DeleteFunc(slices.Clone(all), func(path string) bool { return path == "" })
-	slices.Sort(out)
-	return slices.Compact(out)
-}

@@ -53,8 +53,6 @@ type Pulls interface {
 	Edit(ctx context.Context, number int, e Edit) (PullRequest, error)
 	// Merge merges it if its head is still the commit that m names.
 	Merge(ctx context.Context, number int, m Merge) error
-	// Files returns the paths that it changes, sorted; a renamed file counts twice.
-	Files(ctx context.Context, number int) ([]string, error)
 }
 
 // Comments are what is said below a pull request.

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -254,41 +252,4 @@ func (f *Forge) completed(p pull) (wait bool, err error) {
 		return false, f.conflict(fmt.Errorf("the merge failed: %s", p.MergeFailed))
 	}
 	return true, f.conflict(errors.New("it is still not completed"))
-}
-
-// Files implements forge.Pulls: what the last iteration changes against the base.
-func (f *Forge) Files(ctx context.Context, number int) ([]string, error) {
-	all, err := f.iterations(ctx, number)
-	if err != nil || len(all) == 0 {
-		return nil, err
-	}
-	path := f.below(number, "/iterations/"+strconv.Itoa(all[len(all)-1].ID)+"/changes")
-	changes, err := rest.List[change]{Client: f.rest, Path: path, Query: versioned("$top", "2000", "$skip", "0"), Read: func(query url.Values) ([]change, url.Values, error) {
-		var page struct {
-			Changes []change `json:"changeEntries"`
-			Next    int      `json:"nextSkip"` // 0 at the end
-		}
-		if err := f.rest.Get(ctx, path, query, &page); err != nil || page.Next == 0 {
-			return page.Changes, nil, err
-		}
-		next := maps.Clone(query)
-		next.Set("$skip", strconv.Itoa(page.Next))
-		return page.Changes, next, nil
-	}}.All()
-	var out []string
-	for _, c := range changes {
-		if !c.Item.Folder {
-			out = append(out, strings.TrimPrefix(c.Item.Path, "/"), strings.TrimPrefix(c.Original, "/"))
-		}
-	}
-	return forge.Paths(out), err
-}
-
-// change is one of an iteration's.
-type change struct {
-	Item struct {
-		Path   string `json:"path"`
-		Folder bool   `json:"isFolder"`
-	} `json:"item"`
-	Original string `json:"originalPath"`
 }

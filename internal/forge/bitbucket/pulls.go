@@ -201,23 +201,3 @@ func (f *Forge) Merge(ctx context.Context, number int, m forge.Merge) error {
 	_, err = f.rest.Do(ctx, rest.Call{Method: http.MethodDelete, Path: path, Body: map[string]any{"name": p.From.ID, "dryRun": false}})
 	return err
 }
-
-// Files implements forge.Pulls.
-func (f *Forge) Files(ctx context.Context, number int) ([]string, error) {
-	type path struct {
-		Name string `json:"toString"`
-	}
-	type file struct {
-		Path   path  `json:"path"`
-		Source *path `json:"srcPath"`
-	}
-	files, err := all[file](ctx, f, f.path(number, "/changes"), nil)
-	var out []string
-	for _, x := range files {
-		out = append(out, x.Path.Name)
-		if x.Source != nil {
-			out = append(out, x.Source.Name)
-		}
-	}
-	return forge.Paths(out), err
-}

@@ -277,24 +277,3 @@ func (f *Forge) Merge(ctx context.Context, number int, m forge.Merge) error {
 	_, err = f.rest.Do(ctx, rest.Call{Method: http.MethodPost, Path: f.path(number, "/merge"), Body: body})
 	return err
 }
-
-// Files implements forge.Pulls.
-func (f *Forge) Files(ctx context.Context, number int) ([]string, error) {
-	type file struct {
-		Path string `json:"path"`
-	}
-	type change struct {
-		Old *file `json:"old"`
-		New *file `json:"new"`
-	}
-	changes, err := all[change](ctx, f, f.path(number, "/diffstat"), nil)
-	var out []string
-	for _, c := range changes {
-		for _, side := range []*file{c.Old, c.New} {
-			if side != nil {
-				out = append(out, side.Path)
-			}
-		}
-	}
-	return forge.Paths(out), err
-}

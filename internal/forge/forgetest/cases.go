@@ -143,15 +143,6 @@ func labels(t *testing.T, s Stage) {
 	}
 }
 
-func files(t *testing.T, s Stage) {
-	ctx, f := within(t), as(t, s, Leat)
-	pr := open(t, s, "files", Main)
-	s.Push(t, Leat, "files", "dir/other.yaml")
-	if got, want := must(f.Files(ctx, pr.Number))(t), []string{"dir/other.yaml", "files.yaml"}; !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-}
-
 func protected(t *testing.T, s Stage) {
 	if !s.Can().Protection {
 		t.Skip("the service protects nothing")

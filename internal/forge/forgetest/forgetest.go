@@ -89,7 +89,7 @@ func Run(t *testing.T, s Stage) {
 	}{
 		{"repository", repository}, {"propose", propose}, {"edited by a person", edited}, {"closed by a person", closed},
 		{"two at once", atOnce}, {"too long", tooLong}, {"labels", labels}, {"comment", comment}, {"statuses", statuses}, {"pages", pages}, {"reviews", reviews},
-		{"dismissed", dismissed}, {"author and pusher", pusher}, {"self-approval", selfApproval}, {"files", files},
+		{"dismissed", dismissed}, {"author and pusher", pusher}, {"self-approval", selfApproval},
 		{"protected", protected}, {"merge", merge}, {"members", members}, {"errors", failures},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, s) })

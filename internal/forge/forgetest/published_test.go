@@ -57,7 +57,7 @@ func TestPublished(t *testing.T) {
 
 func TestPublishedAnswers(t *testing.T) {
 	p := ReadPublished(t, githubs(t), nil)
-	r, err := http.NewRequest("GET", "http://localhost/repos/team/fleet/pulls/7/files", nil)
+	r, err := http.NewRequest("GET", "http://localhost/repos/team/fleet/activity", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,10 +69,10 @@ func TestPublishedAnswers(t *testing.T) {
 		status     int
 		body, says string
 	}{
-		"completed":      {200, `[{"filename":"a","status":"added"}]`, ""},
-		"another name":   {200, `[{"file":"a","status":"added"}]`, "file"},
-		"another word":   {200, `[{"filename":"a","status":"new"}]`, "status"},
-		"another type":   {200, `[{"filename":1,"status":"added"}]`, "filename"},
+		"completed":      {200, `[{"ref":"a","activity_type":"push"}]`, ""},
+		"another name":   {200, `[{"branch":"a","activity_type":"push"}]`, "branch"},
+		"another word":   {200, `[{"ref":"a","activity_type":"new"}]`, "activity_type"},
+		"another type":   {200, `[{"ref":1,"activity_type":"push"}]`, "ref"},
 		"another status": {201, `[]`, "no answer 201"},
 		"a refusal":      {422, `{"message":"no","documentation_url":"x"}`, ""},
 		"another one":    {422, `{"says":"no"}`, "says"},
@@ -82,7 +82,7 @@ func TestPublishedAnswers(t *testing.T) {
 		if says := errorText(err); c.says == "" && err != nil || !strings.Contains(says, c.says) {
 			t.Errorf("%s: got %v, want %q", name, err, c.says)
 		}
-		if name == "completed" && !strings.Contains(string(got), `"blob_url":""`) {
+		if name == "completed" && !strings.Contains(string(got), `"node_id":""`) {
 			t.Errorf("%s: got %s, want what is required added", name, got)
 		}
 	}

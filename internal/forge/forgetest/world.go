@@ -24,8 +24,7 @@ type World struct {
 	Notes    []Note   // what happened below pull requests, the oldest first
 	Team     []string // who is in the one team that there is
 
-	people []string // position + 1 is the id
-	files  map[string][]string
+	people []string                         // position + 1 is the id
 	mirror func(branch, file string) string // makes commits; nil to make them up
 	clock  time.Time
 	count  int
@@ -77,10 +76,10 @@ type Push struct {
 // NewWorld returns a repository with the branches main and guarded.
 func NewWorld() *World {
 	w := &World{
-		Branches: map[string]string{}, files: map[string][]string{},
-		Team: []string{Alice, Bob}, people: []string{Leat, Alice, Bob, Mallory, "owner"}, clock: time.Unix(1_700_000_000, 0).UTC(),
+		Branches: map[string]string{},
+		Team:     []string{Alice, Bob}, people: []string{Leat, Alice, Bob, Mallory, "owner"}, clock: time.Unix(1_700_000_000, 0).UTC(),
 	}
-	first := w.commit(nil)
+	first := w.commit()
 	w.Branches[Main], w.Branches[Guarded] = first, first
 	return w
 }
@@ -91,7 +90,6 @@ func (w *World) Mirror(main string, commit func(branch, file string) string) {
 	w.Lock()
 	defer w.Unlock()
 	w.Branches[Main], w.Branches[Guarded], w.mirror = main, main, commit
-	w.files[main] = nil
 }
 
 // Leave takes a person out of the team.
@@ -128,26 +126,19 @@ func (w *World) Who(token string) string {
 	return who
 }
 
-func (w *World) commit(files []string) string {
-	id := fmt.Sprintf("%x", sha1.Sum(fmt.Append(nil, "commit ", w.Next())))
-	w.files[id] = files
-	return id
+func (w *World) commit() string {
+	return fmt.Sprintf("%x", sha1.Sum(fmt.Append(nil, "commit ", w.Next())))
 }
-
-// Files are what a commit changes against main.
-func (w *World) Files(commit string) []string { return w.files[commit] }
 
 // Push puts a file on a branch.
 func (w *World) Push(_ *testing.T, who, branch, file string) string {
 	w.Lock()
 	defer w.Unlock()
-	have := append(slices.Clone(w.files[w.Branches[branch]]), file)
 	var id string
 	if w.mirror != nil {
 		id = w.mirror(branch, file)
-		w.files[id] = have
 	} else {
-		id = w.commit(have)
+		id = w.commit()
 	}
 	w.Branches[branch] = id
 	w.Pushes = append(w.Pushes, Push{who, branch, id, w.Now()})
@@ -250,7 +241,7 @@ func (w *World) Approved(p *Pull) bool {
 
 // Done merges.
 func (w *World) Done(p *Pull) {
-	p.State, p.MergedAs, p.Updated = forge.Merged, w.commit(nil), w.Now()
+	p.State, p.MergedAs, p.Updated = forge.Merged, w.commit(), w.Now()
 	w.Branches[p.Base] = p.MergedAs
 }
 

@@ -192,27 +192,3 @@ func (f *Forge) whyNot(ctx context.Context, number int, cause error) (wait bool,
 	}
 	return wait, f.rest.Fault(class, fmt.Errorf("%w (%s)", cause, m.MergeStatus))
 }
-
-// Files implements forge.Pulls. GitLab keeps no more than a thousand or so of them, and
-// says by a plus that there are more.
-func (f *Forge) Files(ctx context.Context, number int) ([]string, error) {
-	var m struct {
-		Count string `json:"changes_count"`
-	}
-	if err := f.rest.Get(ctx, f.path(number, ""), nil, &m); err != nil {
-		return nil, err
-	}
-	if strings.HasSuffix(m.Count, "+") {
-		return nil, f.rest.Fault(fault.TooLarge, fmt.Errorf("merge request %d changes %s files, which GitLab does not all tell; split it", number, m.Count))
-	}
-	type diff struct {
-		Old string `json:"old_path"`
-		New string `json:"new_path"`
-	}
-	list, err := rest.All[diff](ctx, f.rest, f.path(number, "/diffs"), pages())
-	var out []string
-	for _, d := range list {
-		out = append(out, d.Old, d.New)
-	}
-	return forge.Paths(out), err
-}

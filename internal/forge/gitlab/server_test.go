@@ -2,7 +2,6 @@ package gitlab
 
 import (
 	"net/http"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -26,19 +25,6 @@ func TestGitLab(t *testing.T) {
 		}
 		if list, err := f.Statuses(t.Context(), head); err != nil || len(list) != 1 || list[0].State != forge.Success || list[0].URL != "" {
 			t.Errorf("got %+v, %v; want it set once, without an address that GitLab refuses", list, err)
-		}
-	})
-	t.Run("more files than GitLab tells", func(t *testing.T) {
-		f := s.Forge(t, forgetest.Leat, func(rt http.RoundTripper) http.RoundTripper { return rt })
-		for i := range 1001 {
-			s.Push(t, forgetest.Leat, "many", strconv.Itoa(i))
-		}
-		pr, err := f.Create(t.Context(), forge.Draft{Head: "many", Base: forgetest.Main, Title: "many"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := f.Files(t.Context(), pr.Number); fault.ClassOf(err) != fault.TooLarge || !strings.Contains(err.Error(), "1000+") {
-			t.Errorf("got %d files, %v; want TooLarge", len(got), err)
 		}
 	})
 	s.Published.StillNeeds(t)

@@ -112,20 +112,6 @@ func Changes(e forge.Edit) map[string]any {
 	return body
 }
 
-// Files implements forge.Pulls.
-func (t Talk) Files(ctx context.Context, number int) ([]string, error) {
-	type file struct {
-		Name     string `json:"filename"`
-		Previous string `json:"previous_filename"`
-	}
-	list, err := rest.All[file](ctx, t.Rest, t.Path(number, "/files"), t.Page)
-	var out []string
-	for _, x := range list {
-		out = append(out, x.Name, x.Previous)
-	}
-	return forge.Paths(out), err
-}
-
 // comment is one below a pull request.
 type comment struct {
 	ID      int64     `json:"id"`

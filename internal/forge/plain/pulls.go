@@ -182,20 +182,3 @@ func (f *Forge) merged(ctx context.Context, p forge.PullRequest, m forge.Merge) 
 	}
 	return e, nil
 }
-
-// Files implements forge.Pulls.
-func (f *Forge) Files(ctx context.Context, number int) ([]string, error) {
-	p, err := f.Pull(ctx, number)
-	if err != nil {
-		return nil, err
-	}
-	base, err1 := wire.ParseHash(p.Base.Commit)
-	head, err2 := wire.ParseHash(p.Head.Commit)
-	if err := errors.Join(err1, err2); err != nil {
-		return nil, fmt.Errorf("compare %s with %s: %w", p.Head.Branch, p.Base.Branch, err)
-	}
-	if base, err = f.c.Repo.MergeBase(ctx, base, head); err != nil {
-		return nil, err
-	}
-	return f.c.Repo.Changed(base, head)
-}

@@ -42,7 +42,6 @@ const (
 // where the service gives any object (the examples beside the document show them).
 var unpublished = forgetest.Unpublished{
 	"definitions > PolicyConfiguration > properties > settings":           "an object of each kind of policy",
-	"definitions > GitPullRequestChange > properties > item":              "an item with its path",
 	"definitions > GitPullRequestCommentThread > properties > properties": "names with $type and $value",
 }
 
@@ -196,17 +195,6 @@ func (s *Stage) pullRoutes(srv *forgetest.Strict) {
 	below := repo + "/pullRequests/{n}"
 	srv.Handle("GET "+below+"/iterations", versionOnly, s.one(func(p *forgetest.Pull, _ forgetest.Request, _ map[string]any) forgetest.Answer {
 		return listed(s.iterations(p))
-	}))
-	srv.Handle("GET "+below+"/iterations/{i}/changes", []string{"api-version", "$skip"}, s.one(func(p *forgetest.Pull, r forgetest.Request, _ map[string]any) forgetest.Answer {
-		all := s.Files(p.HeadAt)
-		from, _ := strconv.Atoi(r.URL.Query().Get("$skip"))
-		out := object{"changeEntries": forgetest.List(all[from:min(len(all), from+1)], func(f string) any {
-			return object{"changeId": 1, "item": object{"path": "/" + f}, "changeType": "add"}
-		})}
-		if from+1 < len(all) {
-			out["nextSkip"], out["nextTop"] = from+1, 1
-		}
-		return forgetest.OK(out)
 	}))
 	srv.Handle("POST "+below+"/labels", []string{"api-version", "name"}, s.one(func(p *forgetest.Pull, _ forgetest.Request, in map[string]any) forgetest.Answer {
 		p.Labels = append(p.Labels, forgetest.Text(in, "name"))

@@ -72,21 +72,20 @@ func published(t *testing.T) *forgetest.Published {
 // by what 8.19 answers (developer.atlassian.com/server/bitbucket/how-tos/webhooks has
 // most of these objects).
 var unpublished = forgetest.Unpublished{
-	"definitions > RestPullRequest > properties > author":                                                                             "who opened it, in every answer",
-	"definitions > RestPullRequest > properties > properties":                                                                         "mergeResult and mergeCommit",
-	"definitions > RestPullRequestActivity > properties > comment":                                                                    "what COMMENTED is about",
-	"definitions > RestPullRequestActivity > properties > commentAction":                                                              "whether it was added",
-	"definitions > RestPullRequestActivity > properties > fromHash":                                                                   "the head after RESCOPED",
-	"definitions > RestPullRequestActivity > properties > previousFromHash":                                                           "the head before it",
-	"definitions > RestRepositoryPullRequestSettings > properties > requiredApprovers > properties > enable":                          "whether the number counts",
-	"definitions > RestBuildStatus > properties > dateAdded":                                                                          "API build-status 1.0; newer ones say createdDate",
-	"definitions > RestErrorMessage > properties > context":                                                                           "null where it is about no field",
-	"definitions > RestErrorMessage > properties > exceptionName":                                                                     "null for some",
-	"definitions > RestErrorMessage > properties > conflicted":                                                                        "of a merge that is refused",
-	"definitions > RestErrorMessage > properties > vetoes":                                                                            "of a merge that is refused",
-	"operations > GET /api/latest/projects/{projectKey}/repos/{repositorySlug}/pull-requests/{pullRequestId}/changes > answers > 200": "a page, not one change",
-	"operations > GET /api/latest/users > answers > 200":                                                                              "a page, not one user",
-	"operations > GET /api/latest/users > query > limit":                                                                              "it is paged",
+	"definitions > RestPullRequest > properties > author":                                                    "who opened it, in every answer",
+	"definitions > RestPullRequest > properties > properties":                                                "mergeResult and mergeCommit",
+	"definitions > RestPullRequestActivity > properties > comment":                                           "what COMMENTED is about",
+	"definitions > RestPullRequestActivity > properties > commentAction":                                     "whether it was added",
+	"definitions > RestPullRequestActivity > properties > fromHash":                                          "the head after RESCOPED",
+	"definitions > RestPullRequestActivity > properties > previousFromHash":                                  "the head before it",
+	"definitions > RestRepositoryPullRequestSettings > properties > requiredApprovers > properties > enable": "whether the number counts",
+	"definitions > RestBuildStatus > properties > dateAdded":                                                 "API build-status 1.0; newer ones say createdDate",
+	"definitions > RestErrorMessage > properties > context":                                                  "null where it is about no field",
+	"definitions > RestErrorMessage > properties > exceptionName":                                            "null for some",
+	"definitions > RestErrorMessage > properties > conflicted":                                               "of a merge that is refused",
+	"definitions > RestErrorMessage > properties > vetoes":                                                   "of a merge that is refused",
+	"operations > GET /api/latest/users > answers > 200":                                                     "a page, not one user",
+	"operations > GET /api/latest/users > query > limit":                                                     "it is paged",
 }
 
 // page cuts a page out as Bitbucket does.
@@ -235,9 +234,6 @@ func (s *Stage) pullRoutes(srv *forgetest.Strict) {
 		}
 		s.Done(p)
 		return forgetest.OK(s.pull(p))
-	}))
-	srv.Handle("GET "+one+"/changes", []string{"start"}, s.one(func(p *forgetest.Pull, r forgetest.Request, _ map[string]any) forgetest.Answer {
-		return page(r, forgetest.List(s.Files(p.HeadAt), func(f string) any { return object{"path": object{"toString": f}, "type": "ADD"} }))
 	}))
 	srv.Handle("DELETE /rest/branch-utils/1.0/projects/TEAM/repos/fleet/branches", []string{"name", "dryRun"}, func(_ forgetest.Request, in map[string]any) forgetest.Answer {
 		delete(s.Branches, strings.TrimPrefix(forgetest.Text(in, "name"), "refs/heads/"))

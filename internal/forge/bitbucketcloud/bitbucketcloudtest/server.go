@@ -12,7 +12,6 @@ import (
 	_ "embed"
 	"fmt"
 	"net/http"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -39,7 +38,6 @@ const repo = "/2.0/repositories/team/fleet"
 // unpublished is what Atlassian's document lacks or says otherwise, by the examples of
 // its own pages (developer.atlassian.com/cloud/bitbucket/rest).
 var unpublished = forgetest.Unpublished{
-	"definitions > diffstat > properties > old":                                                                      "null where the file is new",
 	"definitions > account > properties > nickname":                                                                  "of people; the document has it in user",
 	"definitions > pullrequest > properties > description":                                                           "in every example; the document has its rendered form, summary",
 	"operations > GET /repositories/{workspace}/{repo_slug}/pullrequests/{pull_request_id}/activity > answers > 200": "described by an example alone",
@@ -239,20 +237,6 @@ func (s *Stage) pullRoutes(srv *forgetest.Strict) {
 		}
 		return forgetest.OK(s.pull(p))
 	}))
-	srv.Handle("GET "+one+"/diffstat", []string{"pagelen", "page"}, s.one(func(p *forgetest.Pull, r forgetest.Request, _ map[string]any) forgetest.Answer {
-		to := url.URL{Path: repo + "/diffstat/" + short(p.HeadAt), RawQuery: r.URL.RawQuery}
-		return forgetest.Answer{Status: 302, Header: http.Header{"Location": {to.String()}}}
-	}))
-	srv.Handle("GET "+repo+"/diffstat/{spec}", []string{"pagelen", "page"}, func(r forgetest.Request, _ map[string]any) forgetest.Answer {
-		for _, p := range s.Pulls {
-			if strings.HasPrefix(p.HeadAt, r.PathValue("spec")) {
-				return page(r, forgetest.List(s.Files(p.HeadAt), func(f string) any {
-					return object{"type": "diffstat", "status": "added", "old": nil, "new": object{"type": "commit_file", "path": f}}
-				}))
-			}
-		}
-		return forgetest.Refuse(404, "no such spec")
-	})
 }
 
 // matches tells whether a query is one of a pull request.

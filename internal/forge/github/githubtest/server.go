@@ -182,9 +182,6 @@ func (s *Stage) pullRoutes(srv *forgetest.Strict) {
 	srv.Handle("POST "+repo+"/issues/{n}/labels", []string{"labels"}, one(label(true)))
 	srv.Handle("PUT "+repo+"/issues/{n}/labels", []string{"labels"}, one(label(false)))
 	srv.Handle("PUT "+repo+"/pulls/{n}/merge", []string{"sha", "merge_method", "commit_title", "commit_message"}, one(s.merge))
-	srv.Handle("GET "+repo+"/pulls/{n}/files", nil, one(func(p *forgetest.Pull, _ forgetest.Request, _ map[string]any) forgetest.Answer {
-		return forgetest.OK(forgetest.List(s.Files(p.HeadAt), func(f string) any { return object{"filename": f, "status": "added"} }))
-	}))
 }
 
 func labels(p *forgetest.Pull) []any {

@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"testing"
 
 	"github.com/leat-dev/leat/internal/forge"
@@ -118,17 +117,6 @@ func (s *Stage) request(p *forgetest.Pull) object {
 		"detailed_merge_status": status, "labels": append([]string{}, p.Labels...), "created_at": p.Created, "updated_at": p.Updated}
 }
 
-// whole is a request as it is given alone; GitLab counts its files up to a thousand.
-func (s *Stage) whole(p *forgetest.Pull) any {
-	out := s.request(p)
-	if n := len(s.Files(p.HeadAt)); n <= 1000 {
-		out["changes_count"] = strconv.Itoa(n)
-	} else {
-		out["changes_count"] = "1000+"
-	}
-	return out
-}
-
 func (s *Stage) one(serve forgetest.OnPull) forgetest.Serve { return s.One("404 Not found", serve) }
 
 func (s *Stage) requestRoutes(srv *forgetest.Strict) {
@@ -153,7 +141,7 @@ func (s *Stage) requestRoutes(srv *forgetest.Strict) {
 	})
 	one := repo + "/merge_requests/{n}"
 	srv.Handle("GET "+one, nil, s.one(func(p *forgetest.Pull, _ forgetest.Request, _ map[string]any) forgetest.Answer {
-		return forgetest.OK(s.whole(p))
+		return forgetest.OK(s.request(p))
 	}))
 	srv.Handle("PUT "+one, []string{"title", "description", "state_event", "labels"}, s.one(func(p *forgetest.Pull, _ forgetest.Request, in map[string]any) forgetest.Answer {
 		p.Rewrite(in, "title", "description")
@@ -166,9 +154,6 @@ func (s *Stage) requestRoutes(srv *forgetest.Strict) {
 		return forgetest.OK(s.request(p))
 	}))
 	srv.Handle("PUT "+one+"/merge", []string{"sha", "squash", "should_remove_source_branch", "merge_commit_message"}, s.one(s.merge))
-	srv.Handle("GET "+one+"/diffs", nil, s.one(func(p *forgetest.Pull, _ forgetest.Request, _ map[string]any) forgetest.Answer {
-		return forgetest.OK(forgetest.List(s.Files(p.HeadAt), func(f string) any { return object{"old_path": f, "new_path": f, "new_file": true} }))
-	}))
 	srv.Handle("GET "+one+"/versions", nil, s.one(func(p *forgetest.Pull, _ forgetest.Request, _ map[string]any) forgetest.Answer {
 		var out []any
 		for _, v := range slices.Backward(p.Versions) {
