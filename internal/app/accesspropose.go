@@ -141,6 +141,9 @@ func (p *proposing) propose(ctx context.Context, one *AccessProposal) error {
 	}
 	one.Items = edited.items
 	if !writeback.Any(edited.items) {
+		if why := writeback.Unsettled(edited.items); why != "" {
+			return fmt.Errorf("it is not known what differs, and nothing was noted: %s", why)
+		}
 		return p.note(ctx, one, access.NothingToPropose)
 	}
 	in := carry.WritingBack{

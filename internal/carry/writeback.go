@@ -41,7 +41,7 @@ type Written struct {
 //
 // What the pull request says, body, may refuse: nothing is pushed before.
 func WriteBack(ctx context.Context, in WritingBack, f forge.Forge, body func(Written) (string, error)) (Written, error) {
-	out := Written{Target: in.Target, Proposed: Proposed{Head: AccessBranch + in.Request, Base: in.Environment.Branch}}
+	out := Written{Target: in.Target, Proposed: Proposed{Head: accessBranch(in.Request), Base: in.Environment.Branch}}
 	title := fmt.Sprintf("Keep what was written in %s with %s", in.Environment.Name, in.Request)
 	made, err := in.Fleet.Repo.Commit(ctx, repo.Draft{
 		Parents: []repo.Hash{in.Target}, Author: in.Fleet.Author, Message: title + "\n\n" + byHand + in.Request + "\n", Changes: in.Fleet.below(in.Files),
@@ -67,6 +67,15 @@ func WriteBack(ctx context.Context, in WritingBack, f forge.Forge, body func(Wri
 		out.Proposed = proposed
 	}
 	return out, err
+}
+
+// accessBranch is the branch of a request's proposal. Who asks may name the request, and
+// Git has no branch that ends in .lock (git-check-ref-format(1)).
+func accessBranch(request string) string {
+	if name, ends := strings.CutSuffix(request, ".lock"); ends {
+		request = name + "-lock"
+	}
+	return AccessBranch + request
 }
 
 // writesBack tells whether a commit was made by WriteBack.

@@ -42,6 +42,7 @@ type Item struct {
 	// Left says why it is not proposed; empty for what is.
 	Left string
 
+	unsettled bool     // its unit could not be rendered, which may pass
 	pointer   string   // Path with indices
 	reads     []string // files that its unit read
 	git, live any
@@ -79,23 +80,44 @@ func Gather(r fleet.Rendered, writes []access.Write, masks func(unit object.Key)
 			out = append(out, of.items(w, masks(of.unit.Key))...)
 		case w.Suspended:
 		default:
-			out = append(out, Item{Object: w.Object(), Left: unknown(r, w)})
+			why, unsettled := unknown(r, w)
+			out = append(out, Item{Object: w.Object(), Left: why, unsettled: unsettled})
 		}
 	}
 	return out
 }
 
-// unknown says why Git has nothing of an object.
-func unknown(r fleet.Rendered, w access.Write) string {
+// unknown says why Git has nothing of an object, and whether that may pass.
+func unknown(r fleet.Rendered, w access.Write) (why string, unsettled bool) {
 	if w.Unit == "" {
-		return "no unit applies it, so that it stands nowhere in Git"
+		return "no unit applies it, so that it stands nowhere in Git", false
 	}
+	there, out := false, ""
 	for i := range r.Units {
-		if u := &r.Units[i]; u.Key.String() == w.Unit && u.State != fleet.Ready {
-			return fmt.Sprintf("%s could not be rendered to its end: %s", w.Unit, u.Message)
+		u := &r.Units[i]
+		switch {
+		case u.Key.String() == w.Unit && u.State != fleet.Ready:
+			return fmt.Sprintf("%s could not be rendered to its end: %s", w.Unit, u.Message), u.State != fleet.Suspended
+		case u.Key.String() == w.Unit:
+			there = true
+		case u.State == fleet.NotRendered && out == "":
+			out = fmt.Sprintf("%s, which may make %s, could not be rendered to its end: %s", u.Key, w.Unit, u.Message)
 		}
 	}
-	return fmt.Sprintf("%s does not make it any more", w.Unit)
+	if !there && out != "" {
+		return out, true
+	}
+	return fmt.Sprintf("%s does not make it any more", w.Unit), false
+}
+
+// Unsettled says why it is not known yet whether something is to be proposed; empty where it is.
+func Unsettled(items []Item) string {
+	for _, it := range items {
+		if it.unsettled {
+			return it.Left
+		}
+	}
+	return ""
 }
 
 // made is an object with the unit that makes it.

@@ -76,3 +76,32 @@ func TestGatherHoldsNoSecret(t *testing.T) {
 		}
 	}
 }
+
+// What could not be rendered may be another time: it is no answer that nothing differs.
+func TestWhatIsNotRenderedIsNotSettled(t *testing.T) {
+	key := func(name string) object.Key {
+		return object.Key{Group: object.GroupKustomize, Kind: "Kustomization", Namespace: "flux-system", Name: name}
+	}
+	write := access.Write{Group: "apps", Kind: "Deployment", Namespace: "shop", Name: "web", Unit: key("apps").String(), Fields: []access.Field{{Path: "/spec/replicas", Value: "3"}}}
+	for _, c := range []struct {
+		unit  string
+		state fleet.State
+		want  string
+	}{
+		{"apps", fleet.Ready, ""},
+		{"apps", fleet.Suspended, ""},
+		{"apps", fleet.NotRendered, "Kustomization/flux-system/apps could not be rendered to its end: the registry is down"},
+		{"apps", fleet.Waiting, "Kustomization/flux-system/apps could not be rendered to its end: the registry is down"},
+		{"parent", fleet.NotRendered, "Kustomization/flux-system/parent, which may make Kustomization/flux-system/apps, could not be rendered to its end: the registry is down"},
+		{"parent", fleet.Ready, ""},
+	} {
+		r := fleet.Rendered{Units: []fleet.Unit{{Key: key(c.unit), State: c.state, Message: "the registry is down"}}}
+		items := Gather(r, []access.Write{write}, func(object.Key) plan.Mask { return plan.Mask{} })
+		if len(items) != 1 || items[0].Proposed() {
+			t.Fatalf("%s %s: got %+v", c.unit, c.state, items)
+		}
+		if got := Unsettled(items); got != c.want {
+			t.Errorf("%s %s: got %q, want %q", c.unit, c.state, got, c.want)
+		}
+	}
+}
