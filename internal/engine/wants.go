@@ -30,6 +30,7 @@ type wanted struct {
 // rival is another unit with what it wants.
 type rival struct {
 	unit  object.Key
+	raw   *unstructured.Unstructured
 	wants map[object.Key]bool
 }
 
@@ -45,7 +46,7 @@ func (e *Engine) want(owner object.Key, w wanted) {
 // one whose label it carries, as long as that one wants it.
 func (c *kustomizing) contested(ctx context.Context, key, owner object.Key) object.Key {
 	raw, err := c.view.get(ctx, unit.Ref(owner))
-	if err != nil || raw == nil || unit.Elsewhere(raw) != unit.Elsewhere(c.raw) || !c.wantedBy(ctx, raw)[key] {
+	if err != nil || raw == nil || unit.Elsewhere(raw) != unit.Elsewhere(c.raw) || !c.wantedBy(ctx, raw)[key] || c.holdsBefore(raw, key) {
 		return object.Key{}
 	}
 	c.view.note(sourceOf(raw), record.Miss) // a new revision there may let go
@@ -61,7 +62,7 @@ func (c *kustomizing) heldBy(ctx context.Context) func(object.Key) (string, bool
 			rivals, asked = c.rivals(ctx), true
 		}
 		for _, r := range rivals {
-			if r.wants[key] {
+			if r.wants[key] && c.mayHave(ctx, r.raw, key) {
 				return r.unit.String(), true
 			}
 		}
@@ -75,7 +76,7 @@ func (c *kustomizing) rivals(ctx context.Context) []rival {
 	for _, raw := range c.units(ctx) {
 		key := object.KeyOf(raw)
 		if key.GroupKind() == c.k.Key().GroupKind() && key != c.k.Key() && unit.Elsewhere(raw) == unit.Elsewhere(c.raw) {
-			out = append(out, rival{key, c.wantedBy(ctx, raw)})
+			out = append(out, rival{key, raw, c.wantedBy(ctx, raw)})
 		}
 	}
 	slices.SortFunc(out, func(a, b rival) int { return object.Compare(a.unit, b.unit) })

@@ -1,0 +1,101 @@
+package engine
+
+import (
+	"fmt"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/record"
+	"github.com/leat-dev/leat/internal/unit"
+	"github.com/leat-dev/leat/internal/world"
+	"github.com/leat-dev/leat/internal/world/memory"
+)
+
+// tenantUnit is a suspended Kustomization that holds the ConfigMap team-a/web, or says so.
+func tenantUnit(namespace, account, made string, holds bool) *unstructured.Unstructured {
+	entries := []any{}
+	if holds {
+		entries = append(entries, map[string]any{"id": "team-a_web__ConfigMap", "v": "v1"})
+	}
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
+		"metadata": map[string]any{"namespace": namespace, "name": "apps", "uid": namespace, "creationTimestamp": made},
+		"spec": map[string]any{
+			"prune": true, "interval": "1h", "suspend": true, "serviceAccountName": account, "path": "./",
+			"sourceRef": map[string]any{"kind": "GitRepository", "name": "fleet"},
+		},
+		"status": map[string]any{"inventory": map[string]any{"entries": entries}},
+	}}
+}
+
+var web = object.Key{Kind: "ConfigMap", Namespace: "team-a", Name: "web"}
+
+// refusing is a world in which the deployer of team-b may write nothing of team-a.
+func refusing(r memory.Request) error {
+	if r.As.User == world.ServiceAccount("team-b", "deployer").User {
+		return apierrors.NewForbidden(schema.GroupResource{Resource: "configmaps"}, r.Ref.Name, fmt.Errorf("no"))
+	}
+	return nil
+}
+
+func runOf(t *testing.T, raw, rival *unstructured.Unstructured) *kustomizing {
+	t.Helper()
+	k, err := unit.DecodeKustomization(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &Engine{Units: func() []*unstructured.Unstructured { return []*unstructured.Unstructured{raw, rival} }}
+	w := memory.New(memory.Options{Check: refusing})
+	c := &kustomizing{Engine: e, k: k, raw: raw, own: w, w: w, memo: e.memo(k.Key())}
+	c.view = view{world: w, rec: &record.Recorder{}}
+	c.status, err = recorded(k)
+	c.recorded = c.status
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// A unit that its account does not let write an object cannot keep another namespace
+// from pruning it, whatever its source or its inventory names.
+func TestHeldByWhoMay(t *testing.T) {
+	mine := tenantUnit("team-a", "", "2026-01-01T00:00:00Z", true)
+	for name, c := range map[string]struct {
+		rival *unstructured.Unstructured
+		held  bool
+	}{
+		"another namespace, without rights":         {tenantUnit("team-b", "deployer", "2026-01-02T00:00:00Z", true), false},
+		"another namespace, as the engine":          {tenantUnit("team-b", "", "2026-01-02T00:00:00Z", true), true},
+		"another namespace, with rights":            {tenantUnit("team-b", "admin", "2026-01-02T00:00:00Z", true), true},
+		"another namespace, which does not want it": {tenantUnit("team-b", "", "2026-01-02T00:00:00Z", false), false},
+	} {
+		if _, held := runOf(t, mine, c.rival).heldBy(t.Context())(web); held != c.held {
+			t.Errorf("%s: held %v, want %v", name, held, c.held)
+		}
+	}
+}
+
+// Somebody who may write an object of another namespace's unit cannot take it from
+// that unit by writing the label of one of theirs.
+func TestLabelsTakeNothing(t *testing.T) {
+	const early, late = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
+	for name, c := range map[string]struct {
+		mine, theirs *unstructured.Unstructured
+		before       bool
+	}{
+		"only we hold it":                  {tenantUnit("team-a", "", late, true), tenantUnit("team-b", "", early, false), true},
+		"both do, and we are older":        {tenantUnit("team-a", "", early, true), tenantUnit("team-b", "", late, true), true},
+		"both do, and they are older":      {tenantUnit("team-a", "", late, true), tenantUnit("team-b", "", early, true), false},
+		"both do, made at once: by name":   {tenantUnit("team-a", "", early, true), tenantUnit("team-b", "", early, true), true},
+		"we do not":                        {tenantUnit("team-a", "", early, false), tenantUnit("team-b", "", late, false), false},
+		"of one namespace, the label says": {tenantUnit("team-a", "", early, true), tenantUnit("team-a", "", late, false), false},
+	} {
+		if got := runOf(t, c.mine, c.theirs).holdsBefore(c.theirs, web); got != c.before {
+			t.Errorf("%s: got %v, want %v", name, got, c.before)
+		}
+	}
+}
