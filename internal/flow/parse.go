@@ -165,13 +165,14 @@ func (d *decoder) environment(at, name string, f Flow) {
 }
 
 func (d *decoder) gates(f Flow) {
+	people := f.People(nil)
 	for i, g := range f.Gates {
 		at := fmt.Sprintf("gates[%d]", i)
 		for j, name := range g.Environments {
 			d.environment(fmt.Sprintf("%s.environments[%d]", at, j), name, f)
 		}
 		if g.Approvals != nil {
-			d.approvals(at+".approvals", *g.Approvals, f)
+			d.approvals(at+".approvals", *g.Approvals, f, people)
 		}
 		for j, z := range g.Freeze {
 			if from, to, err := z.span(); err == nil && !from.Before(to) {
@@ -183,7 +184,7 @@ func (d *decoder) gates(f Flow) {
 
 // approvals must be possible: groups that there are, and people enough; how many a
 // team has is known when the forge is asked.
-func (d *decoder) approvals(at string, a Approvals, f Flow) {
+func (d *decoder) approvals(at string, a Approvals, f Flow, people gate.People) {
 	for i, name := range a.Groups {
 		if _, ok := f.Groups[name]; !ok && name != "" {
 			d.failAt(fmt.Sprintf("%s.groups[%d]", at, i), "there is no group %q under groups", name)
@@ -191,7 +192,7 @@ func (d *decoder) approvals(at string, a Approvals, f Flow) {
 		}
 	}
 	teams := slices.ContainsFunc(a.Groups, func(group string) bool { return len(f.teamsIn(group)) > 0 })
-	if may := len(f.People(nil).Designated(gate.Rule{Users: a.Users, Groups: a.Groups})); may < a.Count && !teams {
+	if may := len(people.Designated(gate.Rule{Users: a.Users, Groups: a.Groups})); may < a.Count && !teams {
 		d.failAt(at+".count", "%d approvals are wanted, of %d people who may give them", a.Count, may)
 	}
 }

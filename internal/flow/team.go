@@ -78,7 +78,7 @@ func (f Flow) teamsIn(group string) []string {
 // People says who belongs together, by what the forge said of its teams. A team of
 // which it said nothing is not read: nobody of it is in a group.
 func (f Flow) People(teams map[string]Team) gate.People {
-	out := gate.People{Groups: map[string][]string{}, Same: f.Same, Unread: map[string][]gate.Unread{}, IDs: map[string][]string{}}
+	out := gate.People{Groups: map[string][]string{}, Same: gate.Persons(f.Same), Unread: map[string][]gate.Unread{}, IDs: map[string][]string{}}
 	for group, members := range f.Groups {
 		out.Groups[group] = []string{}
 		for _, m := range members {

@@ -11,6 +11,7 @@
 package gate
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -27,7 +28,8 @@ type Rule struct {
 // regard to case, as the forges do.
 type People struct {
 	Groups map[string][]string
-	// Same names the person behind an account, where one person has several.
+	// Same names the person behind an account, where one person has several; Persons
+	// makes it.
 	Same map[string]string
 	// Unread are the teams of a group that could not be read: nobody of them is in it.
 	Unread map[string][]Unread
@@ -212,7 +214,7 @@ func (p People) themselves(reviews []Review) (out []Review, others []Refusal) {
 // another tells whether somebody bears the name of a member of a team without being
 // that account.
 func (p People) another(r Review) bool {
-	ids := p.IDs[strings.ToLower(strings.TrimSpace(r.User))]
+	ids := p.IDs[plainly(r.User)]
 	return len(ids) > 0 && r.ID != "" && !slices.Contains(ids, r.ID)
 }
 
@@ -230,11 +232,37 @@ func (p People) remaining(may, by []string, c Change) []string {
 
 // person is who stands behind an account.
 func (p People) person(account string) string {
-	account = strings.ToLower(strings.TrimSpace(account))
-	for name, person := range p.Same {
-		if strings.ToLower(name) == account {
-			return strings.ToLower(person)
+	account = plainly(account)
+	return cmp.Or(p.Same[account], account)
+}
+
+// plainly is a name as names are compared.
+func plainly(name string) string { return strings.ToLower(strings.TrimSpace(name)) }
+
+// Persons makes People.Same of what is declared: the name behind an account may be a further
+// account itself, and names in a circle are one person, the first of them.
+func Persons(declared map[string]string) map[string]string {
+	next := map[string]string{}
+	for account, person := range declared {
+		account, person = plainly(account), plainly(person)
+		if had, twice := next[account]; !twice || person < had {
+			next[account] = person
 		}
 	}
-	return account
+	out := map[string]string{}
+	for account := range next {
+		var way []string
+		walked, at := map[string]bool{}, account
+		for !walked[at] && next[at] != "" && out[at] == "" {
+			walked[at], way, at = true, append(way, at), next[at]
+		}
+		who := cmp.Or(out[at], at)
+		if walked[at] {
+			who = slices.Min(way[slices.Index(way, at):])
+		}
+		for _, a := range way {
+			out[a] = who
+		}
+	}
+	return out
 }

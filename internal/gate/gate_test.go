@@ -15,6 +15,20 @@ func yes(user string, minute int) Review {
 	return Review{User: user, State: Approved, At: at(minute), Digest: now}
 }
 
+// One person is whoever is named by way of a third account, or in a circle.
+func TestSamePerson(t *testing.T) {
+	p := People{Same: Persons(map[string]string{
+		"alice-admin": "Alice", "alice": "alice@example.com", "b1": "b2", "B2": "b3", "b3": "b1", "carol": "carol", "Dan": "dan-b", "dan": "dan-a", "x": "b2",
+	})}
+	for account, want := range map[string]string{
+		"ALICE-admin": "alice@example.com", "alice": "alice@example.com", "b1": "b1", "b2": "b1", "b3": "b1", "Carol": "carol", "DAN": "dan-a", "eve": "eve", "x": "b1",
+	} {
+		if got := p.person(account); got != want {
+			t.Errorf("%s is %s, want %s", account, got, want)
+		}
+	}
+}
+
 // Who must approve, and whose approval counts (cases 44 and 45 of the attacks).
 func TestApprovals(t *testing.T) {
 	people := People{Groups: map[string][]string{"platform": {"alice", "Bob"}}, Same: map[string]string{"bob-admin": "bob"}}

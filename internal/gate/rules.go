@@ -47,7 +47,7 @@ func ParseRules(text []byte, now time.Time) (Line, Seal, error) {
 	}
 	line := Line{
 		Environment: r.Environment, Rule: Rule{Count: r.Count, Users: r.Users, Groups: r.Require},
-		People: People{Groups: r.Groups, Same: r.Same},
+		People: People{Groups: r.Groups, Same: Persons(r.Same)},
 	}
 	switch may := len(line.People.Designated(line.Rule)); {
 	case r.Environment == "":
