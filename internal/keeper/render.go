@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -167,11 +168,7 @@ func (k *Keeper) merge(ctx context.Context, base, head repo.Hash) (merged repo.H
 // branch as it stood then.
 func (k *Keeper) seen(ctx context.Context, c *candidate) error {
 	commits := map[string]bool{}
-	for i := len(c.reviews) - 1; i >= 0; i-- {
-		r := c.reviews[i]
-		if r.Verdict != forge.Approved || r.Dismissed || r.Commit == "" {
-			continue
-		}
+	for _, r := range lastApprovals(c.reviews) {
 		if commits[r.Commit] = true; len(commits) > maxSights {
 			k.Log.Warn("an approval is too old to be looked into", "pull", c.pr.Number, "by", r.Reviewer.Login)
 			break
@@ -188,6 +185,23 @@ func (k *Keeper) seen(ctx context.Context, c *candidate) error {
 		}
 	}
 	return nil
+}
+
+// lastApprovals are the approvals that may count, the newest first: what somebody said before
+// they said something else does not, and must not take the place of others'.
+func lastApprovals(reviews []forge.Review) []forge.Review {
+	var out []forge.Review
+	heard := map[forge.User]bool{}
+	for _, r := range slices.Backward(reviews) {
+		if r.Verdict == forge.Commented || heard[r.Reviewer] {
+			continue
+		}
+		heard[r.Reviewer] = true
+		if r.Verdict == forge.Approved && !r.Dismissed && r.Commit != "" {
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 // wanted tells whether approvals count for anything in an environment.
