@@ -126,13 +126,13 @@ func (d *decoder) groups(f Flow) {
 // teamForms say what the name of a team is at forges where not every name can be one, and
 // of how many parts.
 var teamForms = map[string]struct {
-	parts int
-	form  string
+	least, most int
+	form        string
 }{
-	"azure-devops":    {2, "<team> or <project>/<team>"},
-	"bitbucket-cloud": {1, "<workspace>: Bitbucket Cloud shows no smaller groups"},
-	"gitea":           {2, "<organisation>/<team>, or <organisation> for all its members"},
-	"github":          {2, "<organisation>/<team>, or <organisation> for all its members"},
+	"azure-devops":    {1, 2, "<team> or <project>/<team>"},
+	"bitbucket-cloud": {1, 1, "<workspace>: Bitbucket Cloud shows no smaller groups"},
+	"gitea":           {2, 2, "<organisation>/<team>"},
+	"github":          {2, 2, "<organisation>/<team>"},
 }
 
 // against says why there cannot be such a member at a forge; nil where there can.
@@ -148,7 +148,8 @@ func (m Member) against(at *Forge) error {
 	case !hosted:
 		return errors.New("plain Git has no teams; name the people")
 	}
-	if want, ok := teamForms[at.Kind]; ok && strings.Count(m.Team, "/") >= want.parts {
+	parts := strings.Count(m.Team, "/") + 1
+	if want, ok := teamForms[at.Kind]; ok && (parts < want.least || parts > want.most) {
 		return fmt.Errorf("%q is no team there; want %s", m.Team, want.form)
 	}
 	return nil

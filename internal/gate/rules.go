@@ -1,6 +1,8 @@
 package gate
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -42,7 +44,10 @@ const (
 // everything through.
 func ParseRules(text []byte, now time.Time) (Line, Seal, error) {
 	var r Rules
-	if err := yaml.UnmarshalStrict(text, &r); err != nil {
+	var other *json.UnmarshalTypeError
+	if err := yaml.UnmarshalStrict(text, &r); errors.As(err, &other) && other.Field == "groups" && other.Value == "object" {
+		return Line{}, Seal{}, fmt.Errorf("%s: groups: want people who have keys; a team of the forge has no say here, where the line must hold without the forge", RulesKey)
+	} else if err != nil {
 		return Line{}, Seal{}, fmt.Errorf("%s: %w", RulesKey, err)
 	}
 	line := Line{

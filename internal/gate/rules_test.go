@@ -20,6 +20,7 @@ func TestParseRules(t *testing.T) {
 		"too few people":   {"count: 2", "count: 4", "count is 4, and users and require name 3 people"},
 		"no such group":    {"require: [platform]", "require: [platform, ops]", "the group ops, which groups does not have"},
 		"no environment":   {"environment: production", "environment: ''", "environment is missing"},
+		"a team":           {"[alice, bob]", "[alice, {team: acme/ops}]", "groups: want people who have keys; a team of the forge has no say here"},
 		"a broken key":     {"alice ssh-", "alice xsh-", "signers, line 1"},
 	} {
 		if _, _, err := ParseRules([]byte(strings.Replace(whole, c.old, c.new, 1)), at(0)); err == nil || !strings.Contains(err.Error(), c.want) {
