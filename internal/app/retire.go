@@ -5,13 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strings"
 
 	"github.com/leat-dev/leat/internal/carry"
-	"github.com/leat-dev/leat/internal/change"
 	"github.com/leat-dev/leat/internal/entry"
 	"github.com/leat-dev/leat/internal/fleet"
 	"github.com/leat-dev/leat/internal/flow"
@@ -19,8 +17,6 @@ import (
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/present"
 	"github.com/leat-dev/leat/internal/provenance"
-	"github.com/leat-dev/leat/internal/repo"
-	"github.com/leat-dev/leat/internal/words"
 )
 
 // RetireConfig says what to take out of an environment.
@@ -29,8 +25,10 @@ type RetireConfig struct {
 	Environment string
 	Object      string // Kind/namespace/name, or as much of the end as is clear
 	Keep        bool   // in Git
-	DryRun      bool
-	Previews    PreviewConfig
+	// Unrendered removes what may be in environments that could not be looked into.
+	Unrendered bool
+	DryRun     bool
+	Previews   PreviewConfig
 }
 
 // Retired is what a retirement does.
@@ -45,8 +43,11 @@ type Retired struct {
 	V1 *carry.ManifestV1
 	// Then is what a person does once it is merged; empty for nothing.
 	Then []string
-	// Plan is what it does to the environment, as Markdown.
+	// Plan is what it does to the environment, as Markdown; empty where that is not known.
 	Plan string
+	// Unseen is what could not be looked into, and may have the object too: what failed
+	// stands first.
+	Unseen []Unseen
 }
 
 // Retire proposes that an object goes out of an environment.
@@ -74,37 +75,13 @@ func Retire(ctx context.Context, cfg RetireConfig) (out Retired, err error) {
 		}
 	}
 	out.Retirement, err = carry.Retire(ctx, in, f, func(r carry.Retirement) (string, error) {
-		if err := cfg.alone(ctx, c.Flow, e, r); err != nil {
+		out.Retirement = r
+		if err := cfg.around(ctx, c.Flow, e, &out); err != nil {
 			return "", err
 		}
-		return cfg.body(ctx, &out, r, e), nil
+		return out.body(e), nil
 	})
 	return out, err
-}
-
-// alone refuses what another environment would lose too: a file that they share.
-func (cfg RetireConfig) alone(ctx context.Context, f flow.Flow, e flow.Environment, r carry.Retirement) error {
-	var others []string
-	for _, other := range f.Environments {
-		if other.Name == e.Name || other.Branch != e.Branch || cmp.Or(other.Cluster, other.Directory) == cmp.Or(e.Cluster, e.Directory) {
-			continue
-		}
-		plan, err := planOf(ctx, PlanConfig{Previews: cfg.Previews, Revisions: Revisions{Dir: cfg.Dir}}, other, [2]repo.Hash{r.Target, r.Commit})
-		if err == nil && touches(plan) { // what cannot be rendered has no say
-			others = append(others, other.Name)
-		}
-	}
-	if len(others) == 0 {
-		return nil
-	}
-	return fmt.Errorf("%s would change too: they share %s; take it out of %s alone, with a patch in its own directory", strings.Join(others, ", "), words.Some(slices.Sorted(maps.Keys(r.Files))), e.Name)
-}
-
-// touches tells whether a plan changes any object.
-func touches(p present.Plan) bool {
-	return slices.ContainsFunc(p.Entries, func(e present.Entry) bool {
-		return slices.ContainsFunc(e.Set.Units, func(u change.Unit) bool { return len(u.Objects) > 0 || u.Before.State != u.After.State })
-	})
 }
 
 // find finds where the object is written: in a fleet of Flux v1 by reading its files.
@@ -150,6 +127,9 @@ func (cfg RetireConfig) findRendered(ctx context.Context, head Head, in *carry.R
 	if err != nil {
 		return err
 	}
+	if u == nil {
+		return nowhere(cfg.Object, unbuilt(in.Environment, rendering{fleet: rendered, from: v.from}, mayMake))
+	}
 	at := provenance.Read(v.from.at(rendered)).Of(provenance.Target{Unit: u.Key, Object: o.Ref.Key})
 	if at.File == "" || u.Release != nil {
 		return fmt.Errorf("%s is made by %s, and stands in no file of the fleet: change that instead", o.Ref.Key, u.Key)
@@ -169,7 +149,16 @@ func nested(u *fleet.Unit, field string) (value, found bool) {
 	return value, found
 }
 
-// theObject finds one object by its name, or as much of the end as is clear.
+// nowhere says that an object was not found, and where nobody could look.
+func nowhere(name string, unseen []Unseen) error {
+	if len(unseen) == 0 {
+		return fmt.Errorf("nothing in the environment is called %s", name)
+	}
+	return fmt.Errorf("nothing in the environment is called %s, as far as it could be looked into; not looked into:\n%s", name, strings.TrimSuffix(UnseenText(unseen), "\n"))
+}
+
+// theObject finds one object by its name, or as much of the end as is clear; no unit where
+// there is none.
 func theObject(r fleet.Rendered, name string) (*fleet.Unit, fleet.Object, error) {
 	var unit *fleet.Unit
 	var found fleet.Object
@@ -189,16 +178,25 @@ func theObject(r fleet.Rendered, name string) (*fleet.Unit, fleet.Object, error)
 	}
 	switch len(all) {
 	case 0:
-		return nil, found, fmt.Errorf("nothing in the environment is called %s", name)
+		return nil, found, nil
 	case 1:
 		return unit, found, nil
 	}
 	return nil, found, fmt.Errorf("%s can be %s: say which", name, strings.Join(all, ", "))
 }
 
-// body is what the pull request says, with what will be deleted first.
-func (cfg RetireConfig) body(ctx context.Context, out *Retired, r carry.Retirement, e flow.Environment) string {
-	text := fmt.Sprintf("%s (%s) goes out of %s.\n", out.Object, out.At, e.Name)
+// body is what the pull request says, with what is not known and what will be deleted
+// first.
+func (out *Retired) body(e flow.Environment) string {
+	text := ""
+	if len(out.Unseen) > 0 {
+		text = "Not looked into, because it could not be rendered; the object may be there, too:\n\n"
+		for _, u := range out.Unseen {
+			text += "- " + present.Prose(u.String()) + "\n"
+		}
+		text += "\n"
+	}
+	text += fmt.Sprintf("%s (%s) goes out of %s.\n", out.Object, out.At, e.Name)
 	if out.V1 != nil {
 		return text + present.Prose(strings.Join(out.Then, " ")) + "\n"
 	}
@@ -206,12 +204,10 @@ func (cfg RetireConfig) body(ctx context.Context, out *Retired, r carry.Retireme
 		out.Then = []string{fmt.Sprintf("%s does not prune: delete it in the cluster once this is merged.", out.Unit)}
 		text += out.Then[0] + "\n"
 	}
-	plan, err := planBetween(ctx, PlanConfig{Previews: cfg.Previews, Revisions: Revisions{Dir: cfg.Dir}}, e, [2]repo.Hash{r.Target, r.Commit})
-	if err != nil {
-		return text + fmt.Sprintf("\nWhat it does could not be planned: %s\n", present.Prose(err.Error()))
+	if out.Plan == "" {
+		return text + "\nWhat it does could not be planned.\n"
 	}
-	out.Plan = plan
-	return text + "\n" + plan
+	return text + "\n" + out.Plan
 }
 
 // thenV1 is what becomes of it in the cluster, and what a person does there (seed 3): an

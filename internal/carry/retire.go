@@ -187,7 +187,7 @@ func (in Retiring) removed(files tree.Tree, text []byte) (map[string]*tree.Blob,
 	}
 	out[in.File] = nil
 	return out, files.Walk(func(name string, blob *tree.Blob) error {
-		if !slices.Contains([]string{"kustomization.yaml", "kustomization.yml", "Kustomization"}, path.Base(name)) || blob.Size > tree.MaxFileBytes {
+		if !slices.Contains(kustomizations, path.Base(name)) || blob.Size > tree.MaxFileBytes {
 			return nil
 		}
 		text, err := blob.Read()

@@ -17,7 +17,7 @@ type retireFlags struct {
 	previewFlags
 	dir, environment string
 	keep, remove     bool
-	dry              bool
+	dry, unrendered  bool
 	key, output      string
 }
 
@@ -32,7 +32,11 @@ which kustomize leaves out of what it builds), with --remove it goes too. The pu
 request holds the plan, so that what will be deleted is seen first; the cluster follows
 when it is merged, where it prunes. In a fleet of Flux v1 the manifest says
 fluxcd.io/ignore: "true", or goes with its patches, and what a person then deletes in the
-cluster is shown. What another environment shares is refused. OBJECT is Kind/namespace/name, or as much of the end as is clear.`,
+cluster is shown. What another environment shares is refused. OBJECT is Kind/namespace/name,
+or as much of the end as is clear.
+
+What could not be rendered, in this environment or in another of its branch, and may have
+the object too is listed first; --remove is refused then, unless --unrendered.`,
 		Example: `  leat retire Deployment/web --env dev --keep-in-git --dry-run
   leat retire HelmRelease/monitoring/grafana --env prod --remove`,
 		Args: args(cobra.ExactArgs(1)),
@@ -44,6 +48,7 @@ cluster is shown. What another environment shares is refused. OBJECT is Kind/nam
 	fs.BoolVar(&f.keep, "keep-in-git", false, "leave its manifest where it is")
 	fs.BoolVar(&f.remove, "remove", false, "remove its manifest too")
 	fs.BoolVar(&f.dry, "dry-run", false, "say what would be proposed, and push nothing")
+	fs.BoolVar(&f.unrendered, "unrendered", false, "remove it though it may be in environments, or units of them, that could not be rendered")
 	fs.StringVar(&f.key, "key", "", keyUsage)
 	fs.StringVarP(&f.output, "output", "o", "text", "text or json")
 	f.sources(fs)
@@ -71,7 +76,7 @@ func runRetire(ctx context.Context, env Env, f *retireFlags, name string) error 
 	}
 	out, err := app.Retire(ctx, app.RetireConfig{
 		CarryConfig: app.CarryConfig{Dir: dir, CacheDir: previews.CacheDir, Mirrors: previews.Mirrors, Now: time.Now(), Signing: signing(f.key, env.Err)},
-		Environment: f.environment, Object: name, Keep: f.keep, DryRun: f.dry, Previews: previews,
+		Environment: f.environment, Object: name, Keep: f.keep, Unrendered: f.unrendered, DryRun: f.dry, Previews: previews,
 	})
 	if err != nil {
 		return err
@@ -87,11 +92,14 @@ func printRetired(env Env, out app.Retired, output string) error {
 			unit, release = "", out.V1.Release
 		}
 		return printJSON(env.Out, map[string]any{
-			"object": out.Object.String(), "at": out.At, "unit": unit, "prunes": out.Prunes, "release": release, "then": out.Then, "files": files, "plan": out.Plan,
+			"object": out.Object.String(), "at": out.At, "unit": unit, "prunes": out.Prunes, "release": release, "then": out.Then, "notLookedInto": nonNil(out.Unseen), "files": files, "plan": out.Plan,
 			"branch": out.Head, "base": out.Base, "pullRequest": out.Request.URL, "outcome": out.Outcome, "instead": out.Instead,
 		})
 	}
 	env.Out = plain{env.Out}
+	if len(out.Unseen) > 0 {
+		fmt.Fprintf(env.Out, "Not looked into, because it could not be rendered; the object may be there, too:\n%s\n", app.UnseenText(out.Unseen))
+	}
 	by := out.Unit.String()
 	if out.V1 != nil {
 		by = "Flux v1"
@@ -107,8 +115,11 @@ func printRetired(env Env, out app.Retired, output string) error {
 	for _, line := range out.Then {
 		fmt.Fprintln(env.Out, line)
 	}
-	if out.Plan != "" {
+	switch {
+	case out.Plan != "":
 		fmt.Fprintf(env.Out, "\n%s\n", out.Plan)
+	case out.V1 == nil:
+		fmt.Fprintln(env.Out, "What it does could not be planned.")
 	}
 	printProposed(env.Out, out.Proposed)
 	return nil
