@@ -38,6 +38,7 @@ type comparison struct {
 	base, head side
 	secrets    *secrets
 	fates      map[object.Key]fate
+	ends       map[holder]object.Key // nil until asked for
 }
 
 func newComparison(base, head fleet.Rendered, o Options) *comparison {

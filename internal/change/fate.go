@@ -2,6 +2,7 @@ package change
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -39,7 +40,7 @@ func (c *comparison) decide(b *fleet.Unit) fate {
 	case after != nil && !Applied(after) && (after.Wanted == nil || wants(after, b.Key)):
 		return fate{Unknown, fmt.Sprintf("%s, which makes it, %s", b.Parent, howUnapplied(after))}
 	case after != nil:
-		return pruned(after, manifest(before, b))
+		return c.pruned(after, manifest(before, b))
 	}
 	switch f := c.fate(before); f.op {
 	case Orphan:
@@ -87,34 +88,76 @@ func howUnapplied(u *fleet.Unit) string {
 
 // left tells what becomes of an object that a unit no longer makes: where it does not
 // work any more, it prunes nothing.
-func left(by *fleet.Unit, o *fleet.Object) fate {
+func (c *comparison) left(by *fleet.Unit, o *fleet.Object) fate {
 	if o.Ref.Cluster != by.Cluster {
 		return fate{Orphan, fmt.Sprintf("%s works in another cluster now", by.Key)}
 	}
-	return pruned(by, o.Value)
+	return c.pruned(by, o.Value)
 }
 
 // pruned tells what a unit that is still there does about an object that it no
 // longer makes. One that is kept says so as it is, not as it would be.
-func pruned(by *fleet.Unit, obj *unstructured.Unstructured) fate {
-	f := prunes(by, obj)
+func (c *comparison) pruned(by *fleet.Unit, obj *unstructured.Unstructured) fate {
+	f := c.prunes(by, obj)
 	if f.op == Delete && !Applied(by) {
 		f.why = fmt.Sprintf("as soon as %s can be applied", by.Key)
 	}
 	return f
 }
 
-func prunes(by *fleet.Unit, obj *unstructured.Unstructured) fate {
+func (c *comparison) prunes(by *fleet.Unit, obj *unstructured.Unstructured) fate {
 	switch by.Key.Kind {
 	case unit.KustomizationKind:
-		if !isTrue(by.Object, "prune") {
-			return fate{Orphan, fmt.Sprintf("spec.prune of %s is off", by.Key)}
-		}
-		return unlessKept(obj)
+		return c.prunesOf(by, obj)
 	case unit.HelmReleaseKind:
 		return unlessHelmKeeps(obj)
 	}
 	return fate{op: Delete}
+}
+
+// prunesOf tells what a Kustomization does about an object that it no longer builds.
+// Where one commit takes files away and turns spec.prune, the unit hears of the files
+// at once, as all units of a source do, and of its spec when its parent has applied it.
+func (c *comparison) prunesOf(by *fleet.Unit, obj *unstructured.Unstructured) fate {
+	on, still, then := isTrue(by.Object, "prune"), "", ""
+	if b := c.base.units[by.Key]; b != nil && isTrue(b.Object, "prune") != on && sameBuild(b.Object, by.Object) && c.moves(by.Source) {
+		on, still, then = !on, "still ", " when its files go"
+	}
+	f := unlessKept(obj)
+	switch {
+	case !on:
+		return fate{Orphan, fmt.Sprintf("spec.prune of %s is %soff%s", by.Key, still, then)}
+	case f.op == Delete && still != "":
+		return fate{Delete, fmt.Sprintf("spec.prune of %s is %son%s", by.Key, still, then)}
+	}
+	return f
+}
+
+// ofBuild are the fields of a Kustomization that decide on what it builds.
+var ofBuild = []string{
+	"path", "sourceRef", "targetNamespace", "namePrefix", "nameSuffix", "patches", "images", "components",
+	"commonMetadata", "postBuild", "ignoreMissingComponents", "decryption",
+}
+
+// sameBuild tells whether two specs build the same from the same source.
+func sameBuild(a, b *unstructured.Unstructured) bool {
+	return !slices.ContainsFunc(ofBuild, func(field string) bool {
+		x, _, _ := unstructured.NestedFieldNoCopy(a.Object, "spec", field)
+		y, _, _ := unstructured.NestedFieldNoCopy(b.Object, "spec", field)
+		return !equal(x, y)
+	})
+}
+
+// moves tells whether a source has another revision at head.
+func (c *comparison) moves(source object.Key) bool {
+	b, h := c.base.units[source], c.head.units[source]
+	return b != nil && h != nil && b.Revision != h.Revision
+}
+
+// deletesFirst tells whether an object that goes from one unit to another is deleted in
+// between: what Helm holds at either side, the other does not know to be handed over.
+func (c *comparison) deletesFirst(from, to *fleet.Unit, was *fleet.Object) bool {
+	return (from.Key.Kind == unit.HelmReleaseKind || to.Key.Kind == unit.HelmReleaseKind) && c.dropped(from, was).op == Delete
 }
 
 // finalized tells what the end of a unit does to its objects (kustomize-controller

@@ -18,8 +18,8 @@ import (
 // objects compares what a unit made with what it makes: in the order of
 // applying, then what goes in the order of pruning.
 func (c *comparison) objects(b, h *fleet.Unit) []Object {
-	if fleet.Shared(b.Objects, h.Objects) {
-		return c.hooks(b, h)
+	if fleet.Shared(b.Objects, h.Objects) && c.reinstalled(h) == "" {
+		return c.swept(h, b.Objects, c.hooks(b, h))
 	}
 	out := make([]Object, 0, 8)
 	before := pairs(b.Objects, h.Objects)
@@ -30,9 +30,9 @@ func (c *comparison) objects(b, h *fleet.Unit) []Object {
 	}
 	out = append(out, c.hooks(b, h)...)
 	if gone, known := unwanted(h, before.rest()); known {
-		out = append(out, c.removed(h, gone, func(o *fleet.Object) fate { return left(h, o) })...)
+		out = append(out, c.removed(h, gone, func(o *fleet.Object) fate { return c.left(h, o) })...)
 	}
-	return slices.Clip(out)
+	return slices.Clip(c.swept(h, b.Objects, out))
 }
 
 // unwanted are those of the objects that a unit does not make at head which it does
@@ -69,6 +69,9 @@ func (c *comparison) object(h *fleet.Unit, before, after *fleet.Object) (Object,
 	case before != nil && before.Provided:
 		before = nil // it was left alone, or somebody had deleted it; now it is applied
 	}
+	if before != nil && c.reinstalled(h) != "" && unlessHelmKeeps(before.Value).op == Delete {
+		return c.anew(h, before, after, c.reinstalled(h)), true
+	}
 	if before != nil && sameObject(before.Value, after.Value) {
 		return Object{}, false
 	}
@@ -101,7 +104,19 @@ func (c *comparison) becomes(h *fleet.Unit, before, after *fleet.Object) (Object
 		o.Op = Move
 	}
 	o.Why = strings.TrimPrefix(o.Why+"; from "+from.Key.String(), "; ")
+	if o.Op == Move && c.deletesFirst(from, h, was) {
+		o.Op, o.Why = Replace, o.Why+", which may delete it first"
+	}
 	return o, true
+}
+
+// anew is an object that is deleted and made again, changed or not.
+func (c *comparison) anew(h *fleet.Unit, before, after *fleet.Object, why string) Object {
+	mask := c.secrets.mask(h.Key)
+	return Object{
+		Ref: after.Ref, Op: Replace, Why: why, Fields: fieldsOf(pair{before.Value, after.Value, mask}),
+		Before: mask.Object(before.Value), After: mask.Object(after.Value), Origin: after.Origin,
+	}
 }
 
 // madeBefore returns an object as another unit made it at base.
@@ -190,7 +205,10 @@ func (c *comparison) removed(u *fleet.Unit, objs []*fleet.Object, fateOf func(*f
 		if o.Provided || c.held(o.Ref.Key) {
 			continue
 		}
-		f := fateOf(o)
+		f := c.wantedElsewhere(u, o, fateOf(o))
+		if by, ends := c.endedWith(o.Ref); ends && f.op == Orphan {
+			f = fate{Delete, fmt.Sprintf("it goes with %s, although %s", by, f.why)}
+		}
 		out = append(out, Object{Ref: o.Ref, Op: f.op, Why: f.why, Before: mask.Object(o.Value), Origin: o.Origin})
 	}
 	slices.SortStableFunc(out, func(a, b Object) int { return plan.Compare(b.Ref.Key, a.Ref.Key) })

@@ -1,6 +1,10 @@
 package change
 
 import (
+	"cmp"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/leat-dev/leat/internal/fleet"
 )
 
@@ -47,12 +51,40 @@ func (c *comparison) upgrade(b, h *fleet.Unit) *Release {
 		shown := [2]any{c.secrets.values(b), c.secrets.values(h)}
 		r.Values = treesOf([2]any{before.Values, shown[0]}, [2]any{after.Values, shown[1]}, c.secrets.mask(h.Key))
 	}
-	same := before.Namespace == after.Namespace && before.Name == after.Name && before.Chart == after.Chart
 	switch {
-	case same && before.Version == after.Version && len(r.Values) == 0:
+	case c.reinstalled(h) != "":
+		r.Op = Replace
+	case before.Chart == after.Chart && before.Version == after.Version && len(r.Values) == 0:
 		return nil
-	case before.Namespace != after.Namespace || before.Name != after.Name:
-		r.Op = Replace // Helm knows a release by its name
 	}
 	return r
+}
+
+// reinstalled says why the release of a unit is uninstalled and installed anew; empty
+// where it is not (helm-controller v1.6 internal/action ReleaseTargetChanged).
+func (c *comparison) reinstalled(h *fleet.Unit) string {
+	b := c.base.units[h.Key]
+	if h.Release == nil || b == nil || b.Release == nil || b.Cluster != h.Cluster {
+		return ""
+	}
+	strategy, _, _ := unstructured.NestedString(h.Object.Object, "spec", "upgrade", "chartNameChangeStrategy")
+	what := ""
+	switch before, after := b.Release, h.Release; {
+	case storageOf(b) != storageOf(h):
+		what = "storage namespace"
+	case before.Namespace != after.Namespace:
+		what = "namespace"
+	case before.Name != after.Name:
+		what = "name"
+	case before.Chart != after.Chart && strategy != "InPlaceUpdate":
+		what = "chart"
+	default:
+		return ""
+	}
+	return "the release is uninstalled and installed anew: its " + what + " changes"
+}
+
+// storageOf is the namespace in which Helm keeps the release of a unit.
+func storageOf(u *fleet.Unit) string {
+	return cmp.Or(text(u.Object, "storageNamespace"), u.Key.Namespace)
 }
