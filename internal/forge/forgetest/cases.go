@@ -66,6 +66,9 @@ func reviews(t *testing.T, s Stage) {
 	if len(list) != 1 || list[0].Verdict != forge.Approved || list[0].Reviewer.Login != Bob || list[0].Dismissed {
 		t.Fatalf("got %+v, want Bob's approval", list)
 	}
+	if bob := must(as(t, s, Bob).Me(ctx))(t); list[0].Reviewer.ID != bob.ID {
+		t.Errorf("the approval is of the account %q, and Bob is %q", list[0].Reviewer.ID, bob.ID)
+	}
 	if list[0].Commit != pr.Head.Commit || list[0].Commit == next {
 		t.Errorf("the approval is of %q, want the head that Bob saw, %s", list[0].Commit, pr.Head.Commit)
 	}
