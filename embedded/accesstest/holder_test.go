@@ -188,6 +188,8 @@ func (s *stand) changes(real dynamic.Interface) {
 		{what: "an image of what reaches its node", gvr: deployments, name: "near", patch: `{"spec":{"template":{"spec":{"containers":[{"name":"web","image":"other"}]}}}}`},
 		{what: "a status of the engine", gvr: units, name: "apps", sub: "status", patch: `{"status":{"lastAppliedRevision":"x"}}`, words: "changes spec.suspend and annotations"},
 		{what: "as if it were the engine", gvr: deployments, name: "web", by: "kustomize-controller", patch: `{"spec":{"replicas":5}}`, words: "none of a controller's"},
+		{what: "scale as if it were the engine", gvr: deployments, name: "web", sub: "scale", by: "kustomize-controller", patch: `{"spec":{"replicas":5}}`, words: "none of a controller's"},
+		{what: "scale", gvr: deployments, name: "web", sub: "scale", by: "-", patch: `{"spec":{"replicas":5}}`},
 		{what: "as nobody", gvr: deployments, name: "web", by: "-", patch: `{"spec":{"replicas":5}}`, words: "none of a controller's"},
 	} {
 		options := metav1.PatchOptions{FieldManager: "kubectl-patch"}
@@ -195,7 +197,7 @@ func (s *stand) changes(real dynamic.Interface) {
 			options.FieldManager = strings.TrimPrefix(c.by, "-")
 		}
 		_, err := real.Resource(c.gvr).Namespace("tempted").Patch(s.Context(), c.name, types.StrategicMergePatchType, []byte(c.patch), options, nonEmpty(c.sub)...)
-		if c.gvr == units {
+		if c.gvr == units || c.sub != "" {
 			_, err = real.Resource(c.gvr).Namespace("tempted").Patch(s.Context(), c.name, types.MergePatchType, []byte(c.patch), options, nonEmpty(c.sub)...)
 		}
 		switch {

@@ -79,11 +79,15 @@ var suspend = []string{"spec", "suspend"}
 // pkg/util/managedfields/scalehandler.go ToParent): that counts whenever it was, because
 // a unit at work would have taken the field back before the grant.
 func byHand(e metav1.ManagedFieldsEntry, w Window) bool {
-	if e.Subresource == "status" || slices.Contains(machines, e.Manager) {
+	if e.Subresource == "status" || slices.Contains(machines, e.Manager) && (e.Subresource != "scale" || e.Manager == autoscaler) {
 		return false
 	}
 	return undated(e) || e.Time != nil && w.has(e.Time.Time)
 }
+
+// autoscaler is the only controller that scales through scale; the others there are people,
+// who may call their client as they like.
+const autoscaler = "kube-controller-manager"
 
 func undated(e metav1.ManagedFieldsEntry) bool { return e.Time == nil && e.Subresource == "scale" }
 

@@ -24,6 +24,8 @@ func TestWritten(t *testing.T) {
 	scaled.Subresource, scaled.Time = "scale", nil // the API server notes none
 	autoscaled := scaled
 	autoscaled.Manager = "kube-controller-manager"
+	disguised := scaled
+	disguised.Manager = "kustomize-controller" // who scales so is what the client calls itself
 	deployment, kustomization := schema.GroupKind{Group: "apps", Kind: "Deployment"}, schema.GroupKind{Group: "kustomize.toolkit.fluxcd.io", Kind: "Kustomization"}
 	cases := []struct {
 		name    string
@@ -37,6 +39,7 @@ func TestWritten(t *testing.T) {
 		{"by the engine", deployment, []metav1.ManagedFieldsEntry{entry("kustomize-controller", 5, `{}`)}, ""},
 		{"a status", deployment, []metav1.ManagedFieldsEntry{status}, ""},
 		{"scaled", deployment, []metav1.ManagedFieldsEntry{scaled}, "kubectl"},
+		{"scaled as if by the engine", deployment, []metav1.ManagedFieldsEntry{disguised}, "kustomize-controller"},
 		{"scaled by an autoscaler", deployment, []metav1.ManagedFieldsEntry{autoscaled}, ""},
 		{"without a time", deployment, []metav1.ManagedFieldsEntry{{Manager: "kubectl-edit", Operation: "Update"}}, ""},
 		{"by two", deployment, []metav1.ManagedFieldsEntry{entry("kubectl-edit", 5, `{}`), entry("helm", 9, `{}`)}, "helm,kubectl-edit"},
