@@ -53,6 +53,15 @@ func (s *stand) client(gk schema.GroupKind, namespace string) dynamic.ResourceIn
 	return r.Namespace(namespace)
 }
 
+// version is the version in which a kind is discovered now.
+func (s *stand) version(group, kind string) string {
+	s.Helper()
+	s.world.Invalidate(group)
+	m, err := s.world.Kind(context.Background(), schema.GroupKind{Group: group, Kind: kind}.WithVersion(""))
+	s.must(err)
+	return m.GVK.Version
+}
+
 func (s *stand) at(name string) (dynamic.ResourceInterface, string) {
 	s.Helper()
 	key := s.key(name)
