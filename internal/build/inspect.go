@@ -86,6 +86,9 @@ func (p *port) inspect(name string, data []byte) ([]byte, error) {
 			rewritten = true
 		}
 	}
+	if err := p.grow(name, p.replacementsOf(dir, k.Replacements)); err != nil && !missing {
+		return nil, p.refuse(err)
+	}
 	switch {
 	case missing:
 		return nil, errAgain
@@ -105,6 +108,9 @@ func (p *port) follow(dir, where string, r ref) (bool, error) {
 	if yes, err := r.inline(); yes || err != nil {
 		if err == nil {
 			err = r.checkInline()
+		}
+		if err == nil && r.takes == pluginConfig {
+			err = p.grow(where, p.inPlugin(dir, []byte(*r.at)))
 		}
 		return false, err
 	}
@@ -293,7 +299,7 @@ func (p *port) inspectPlugin(name string, data []byte) error {
 	if err := checkPlugin(data); err != nil {
 		return fmt.Errorf("read %s: %w", display(name), err)
 	}
-	return nil
+	return p.grow(name, p.inPlugin(path.Dir(name), data))
 }
 
 // checkPlugin refuses configurations of generators and transformers that load

@@ -68,7 +68,9 @@ func (p *port) resources(dir string) ([]*resource.Resource, error) {
 }
 
 // forgetReads begins to count anew what is read.
-func (p *port) forgetReads() { p.reads, p.readBytes, p.items = make(map[string]int), 0, 0 }
+func (p *port) forgetReads() {
+	p.reads, p.readBytes, p.items, p.growth = make(map[string]int), 0, 0, growth{}
+}
 
 // keepOrigins notes where each resource comes from, where that is wanted.
 func (p *port) keepOrigins(dir string, m resmap.ResMap) {

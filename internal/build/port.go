@@ -46,6 +46,7 @@ type port struct {
 	reads     map[string]int // how often files were read in this attempt
 	readBytes int64          // and their sizes together
 	items     int            // lines and commas of what was parsed of them
+	growth    growth         // what replacements may make of them
 
 	roles   map[string]role     // of files that a kustomization names
 	edges   map[string][]string // directory → directories that its kustomization names
@@ -264,6 +265,9 @@ func (p *port) ReadFile(name string) ([]byte, error) {
 		}
 		if p.items += itemsOf(data); p.items > maxYAMLItems {
 			return nil, p.refuse(fmt.Errorf("read %s: more than %d lines and list entries of YAML in one build", display(name), maxYAMLItems))
+		}
+		if err := p.bounded(name); err != nil {
+			return nil, p.refuse(err)
 		}
 	}
 	if p.roles[name]&plugin != 0 {
