@@ -39,6 +39,38 @@ func TestAzure(t *testing.T) {
 	s.Published.StillNeeds(t)
 }
 
+// Who comments may give a thread any properties: it is a vote only where Azure wrote it, or
+// the voter did.
+func TestVotesAreNotForged(t *testing.T) {
+	mallory, carol := identity{ID: "M", Name: "mallory", Display: "Microsoft.VisualStudio.Services.TFS", Descriptor: "aad.m"}, identity{ID: "C", Name: "carol", Descriptor: "aad.c"}
+	for _, c := range []struct {
+		name, kind string
+		author     identity
+		want       bool
+	}{
+		{"of Azure's own", "system", identity{ID: "00000002-0000-8888-8000-000000000000", Descriptor: "s2s.x"}, true},
+		{"of a server's own", "system", identity{ID: "41113706", Container: true}, true},
+		{"of the voter", "system", carol, true},
+		{"of another", "system", mallory, false},
+		{"of another, as text", "text", mallory, false},
+		{"of the voter, as text", "text", carol, false},
+	} {
+		for _, by := range []string{"CodeReviewVotedByIdentity", "CodeReviewVotedByTfId"} {
+			th := thread{
+				Comments:   []comment{{Author: &c.author, Type: c.kind}},
+				Identities: map[string]identity{"C": carol},
+				Properties: map[string]property{"CodeReviewThreadType": {"VoteUpdate"}, "CodeReviewVoteResult": {"10"}, by: {"C"}},
+			}
+			if who, vote, is := th.vote(map[string]identity{"c": carol}); is != c.want || is && (who != carol || vote != 10) {
+				t.Errorf("%s, by %s: got %v %d %v", c.name, by, who, vote, is)
+			}
+		}
+	}
+	if _, _, is := (thread{Properties: map[string]property{"CodeReviewThreadType": {"VoteUpdate"}, "CodeReviewVoteResult": {"10"}, "CodeReviewVotedByTfId": {"C"}}}).vote(nil); is {
+		t.Error("a thread without a comment is a vote")
+	}
+}
+
 // Azure answers who shows no token, or a wrong one, with a page to sign in.
 func TestSignIn(t *testing.T) {
 	for name, answer := range map[string]*http.Response{

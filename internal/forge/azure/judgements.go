@@ -156,11 +156,29 @@ func (f *Forge) Reviews(ctx context.Context, number int) ([]forge.Review, error)
 }
 
 // vote reads a note of a vote. Who voted stands in it by the place among its identities,
-// or by the account's number.
+// or by the account's number. Whoever may comment may give a thread properties and
+// identities, so that one of anybody else's is none.
 func (t thread) vote(known map[string]identity) (who identity, vote int, is bool) {
 	if t.text("CodeReviewThreadType") != "VoteUpdate" {
 		return who, 0, false
 	}
+	who, vote, is = t.voted(known)
+	return who, vote, is && t.by(who)
+}
+
+// own is the service that writes Azure's own notes; on servers it is a group.
+const own = "00000002-0000-8888-8000-000000000000"
+
+// by tells whether Azure itself wrote a note, or the one whom it is about.
+func (t thread) by(who identity) bool {
+	if len(t.Comments) == 0 || t.Comments[0].Type != "system" || t.Comments[0].Author == nil {
+		return false
+	}
+	author := *t.Comments[0].Author
+	return author.Container || strings.EqualFold(author.ID, own) || strings.EqualFold(author.ID, who.ID)
+}
+
+func (t thread) voted(known map[string]identity) (who identity, vote int, is bool) {
 	vote, err := strconv.Atoi(t.text("CodeReviewVoteResult"))
 	if err != nil {
 		return who, 0, false

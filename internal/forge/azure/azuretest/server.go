@@ -267,7 +267,7 @@ func (s *Stage) thread(n forgetest.Note) object {
 	if n.Verdict != "" {
 		text := func(v string) object { return object{"$type": "System.String", "$value": v} }
 		vote := strconv.Itoa(map[forge.Verdict]int{forge.Approved: 10, forge.Rejected: -5}[n.Verdict])
-		said["author"], said["commentType"], said["content"] = object{"id": repoID, "displayName": "Microsoft.VisualStudio.Services.TFS"}, "system", n.Author+" voted "+vote
+		said["author"], said["commentType"], said["content"] = object{"id": "00000002-0000-8888-8000-000000000000", "displayName": "Microsoft.VisualStudio.Services.TFS", "descriptor": "s2s.tfs"}, "system", n.Author+" voted "+vote
 		props := object{"CodeReviewThreadType": text("VoteUpdate"), "CodeReviewVoteResult": text(vote), "CodeReviewVotedByTfId": text(s.id(n.Author)), "CodeReviewVotedByDisplayName": text(n.Author)}
 		if n.ID%2 == 0 { // newer servers
 			delete(props, "CodeReviewVotedByTfId")
