@@ -51,6 +51,22 @@ func newTown(t *testing.T, files map[string]string) *town {
 	return out
 }
 
+// team makes a team of the organisation, and returns its number.
+func (s *town) team(name string, people ...string) int {
+	s.T.Helper()
+	var of struct {
+		ID int `json:"id"`
+	}
+	body := map[string]any{"name": name, "permission": "read", "units": []string{"repo.code"}}
+	if err := s.API(s.tokens[giteatest.Admin], "POST", "/orgs/team/teams", body, &of); err != nil {
+		s.Fatal(err)
+	}
+	for _, who := range people {
+		s.do(giteatest.Admin, "PUT", fmt.Sprintf("/teams/%d/members/%s", of.ID, who), nil)
+	}
+	return of.ID
+}
+
 // filled waits until Gitea has noticed the first push: until then the repository is
 // empty, and has no pull requests.
 func (s *town) filled() {
@@ -212,8 +228,10 @@ func (s *town) hears() {
 
 // The whole story at a real Gitea, by its webhooks alone: nothing is polled.
 func TestGateAtGitea(t *testing.T) {
-	files := fleetFiles(gateRules)
+	files := fleetFiles(strings.Replace(gateRules, "users: [alice, bob]", "groups: [platform]", 1) +
+		"groups: {platform: [{team: team/platform}]}\nforge: {kind: gitea, url: https://git.example.com/team/fleet}\n")
 	s := newTown(t, files)
+	team := s.team("platform", "leat", "alice", "bob")
 	s.hears()
 	app := func(v string) map[string]string {
 		return map[string]string{"apps/a.yaml": strings.Replace(files["apps/a.yaml"], "k: v1", "k: "+v, 1)}
@@ -265,6 +283,16 @@ func TestGateAtGitea(t *testing.T) {
 	if after, _ := json.Marshal(statusesOf(t, s, n)); !bytes.Equal(before, after) {
 		t.Errorf("a status was set again:\n%s\n%s", before, after)
 	}
+	// Who leaves the team has no say when it is asked for anew.
+	s.do(giteatest.Admin, "DELETE", fmt.Sprintf("/teams/%d/members/alice", team), nil)
+	var last keeper.Told
+	if err := keeper.New(s.gate.keeper.Config).One(context.Background(), n, func(t keeper.Told) { last = t }); err != nil {
+		t.Error(err)
+	}
+	if want := "waits for 1 approval, and nobody is left who may give one"; !strings.Contains(last.Report.Verdict, want) {
+		t.Errorf("got %q, want %q", last.Report.Verdict, want)
+	}
+
 	families, err := s.gate.Metrics().Gather()
 	docs, _ := os.ReadFile("../../docs/metrics.md")
 	for _, f := range families {
