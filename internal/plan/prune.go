@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -52,8 +53,8 @@ type Prune struct {
 
 // PruneSteps returns one step per object of Old that is not in New, in the
 // order of deleting: Delete, or Skip with the reason. An object is deleted only
-// if it exists, carries the owner labels, is in no other inventory, is not being
-// deleted already, and no mark on it forbids it.
+// if it exists, carries the owner labels, is in no other inventory, was not taken over
+// by a release, is not being deleted already, and no mark on it forbids it.
 func PruneSteps(p Prune) []Step {
 	var steps []Step
 	for _, ref := range SortForPrune(p.Old.Without(p.New)) {
@@ -92,7 +93,21 @@ func (p Prune) keeps(key object.Key, live *unstructured.Unstructured) (why strin
 	if why, kept := KeptOnPrune(live); kept {
 		return why, true
 	}
+	if release := takenBy(live); release != "" && p.Owner.Group == "" {
+		return "taken over by " + release, true
+	}
 	return leaving, live.GetDeletionTimestamp() != nil
+}
+
+// takenBy names the HelmRelease that took an object over from a Kustomization which does
+// not make it any more; empty for none. A manifest that only brings the labels of a
+// release was not applied by one.
+func takenBy(live *unstructured.Unstructured) string {
+	name := live.GetLabels()[object.HelmOwnerName]
+	if w, ok := WriterOf(live, "/metadata/labels/"+strings.ReplaceAll(object.HelmOwnerName, "/", "~1")); !ok || name == "" || w.Manager != object.ManagerHelm {
+		return ""
+	}
+	return fmt.Sprintf("HelmRelease/%s/%s", live.GetLabels()[object.HelmOwnerNamespace], name)
 }
 
 // leaving is why an object is not deleted a second time.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -71,6 +72,8 @@ func TestPrune(t *testing.T) {
 			p.HeldBy = func(object.Key) (string, bool) { return "Kustomization/flux-system/b", true }
 		}, Skip, "inventory of Kustomization/flux-system/b"},
 		{"being deleted", cm(func(o *unstructured.Unstructured) { o.SetDeletionTimestamp(&metav1.Time{Time: time.Unix(1, 0)}) }), nil, Skip, "being deleted already"},
+		{"taken over by a release", cm(ofRelease("helm-controller")), nil, Skip, "taken over by HelmRelease/a/r"},
+		{"a manifest with the labels of a release", cm(ofRelease("kustomize-controller")), nil, Delete, "no longer"},
 		{"another object answered", owned("v1", "ConfigMap", "a", "y"), nil, Skip, "the live object is"},
 	} {
 		got := pruneOne(tc.live, tc.with)
@@ -80,6 +83,18 @@ func TestPrune(t *testing.T) {
 		if got.Op == Delete && got.If.UID != tc.live.GetUID() {
 			t.Errorf("%s: deletes without the UID as precondition: %+v", tc.name, got.If)
 		}
+	}
+}
+
+// ofRelease gives an object the labels of a release, as a manager applies them.
+func ofRelease(manager string) func(*unstructured.Unstructured) {
+	return func(o *unstructured.Unstructured) {
+		labels := maps.Clone(o.GetLabels())
+		labels[object.HelmOwnerName], labels[object.HelmOwnerNamespace] = "r", "a"
+		o.SetLabels(labels)
+		o.SetManagedFields([]metav1.ManagedFieldsEntry{{Manager: manager, Operation: metav1.ManagedFieldsOperationApply, FieldsV1: &metav1.FieldsV1{
+			Raw: []byte(`{"f:metadata":{"f:labels":{"f:helm.toolkit.fluxcd.io/name":{}}}}`),
+		}}})
 	}
 }
 
