@@ -58,7 +58,7 @@ func Dial(t Target, news func(error)) (*Conn, error) {
 		return nil, err
 	}
 	c.reach = newReach(c.ask, news)
-	authenticated, err := authenticate(t, sensing{base, c.reach})
+	authenticated, err := authenticate(t, sensing{restrained{base}, c.reach})
 	if err != nil {
 		return nil, err
 	}
