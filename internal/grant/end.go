@@ -27,20 +27,11 @@ const (
 )
 
 // takeBack removes a grant, or what was made of one, and tells what was written while
-// it held. The account goes first: without it the token is worth nothing.
+// it held.
 func (g *Grantor) takeBack(ctx context.Context, c access.Case, now time.Time) (*access.End, error) {
 	r := c.Request
-	refs := []object.Ref{accountRef(r.Account())}
-	for _, part := range r.Parts() {
-		refs = append(refs, rbacRef("ClusterRole", "", part.Name))
-		for _, key := range bindings(r, part) {
-			refs = append(refs, object.Ref{Key: key, Version: "v1"})
-		}
-	}
-	for _, ref := range refs {
-		if err := g.gone(ctx, g.Acting, ref); err != nil {
-			return nil, err
-		}
+	if err := g.remove(ctx, r); err != nil {
+		return nil, err
 	}
 	if r.DeletionTimestamp != nil {
 		return nil, g.forgetDecisions(ctx, r, c.Decisions)
@@ -58,6 +49,19 @@ func (g *Grantor) takeBack(ctx context.Context, c access.Case, now time.Time) (*
 		g.keep(ctx, end, window(r, now))
 	}
 	return end, nil
+}
+
+// remove removes what a grant is made of. The account goes first: without it the token is
+// worth nothing. What cannot be removed keeps nothing else.
+func (g *Grantor) remove(ctx context.Context, r access.Request) error {
+	errs := []error{g.gone(ctx, g.Acting, accountRef(r.Account()))}
+	for _, part := range r.Parts() {
+		errs = append(errs, g.gone(ctx, g.Acting, rbacRef("ClusterRole", "", part.Name)))
+		for _, key := range bindings(r, part) {
+			errs = append(errs, g.gone(ctx, g.Acting, object.Ref{Key: key, Version: "v1"}))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // atEnd is what a policy, which may be gone, has done at the end.

@@ -169,8 +169,14 @@ func (g *Grantor) rules(ctx context.Context, role access.RoleRef) ([]rbacv1.Poli
 	return has.Rules, nil
 }
 
-// forget deletes a request that is long over, with what was said about it.
+// forget deletes a request that is long over, with what was said about it, and what a
+// controller may have made for it that had lost its lease and did not know.
 func (g *Grantor) forget(ctx context.Context, r access.Request, decisions []access.Decision) error {
+	if r.Status.Snapshot != nil {
+		if err := g.remove(ctx, r); err != nil {
+			return err
+		}
+	}
 	if err := g.forgetDecisions(ctx, r, decisions); err != nil {
 		return err
 	}

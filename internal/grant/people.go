@@ -65,9 +65,17 @@ func (p People) policies(ctx context.Context) string {
 	return strings.Join(names, ", ")
 }
 
-// Ask makes a request; save is given its name and private key before it is made, so that
-// no grant is lost for want of its key.
-func (p People) Ask(ctx context.Context, spec access.RequestSpec, save func(name, private string) error) (access.Request, error) {
+// Key is what opens the token of a request.
+type Key struct {
+	Name    string // of the request
+	Private string // in base64
+	// Until is when the grant is over at the latest, as the policy is now.
+	Until time.Time
+}
+
+// Ask makes a request; save is given its key before it is made, so that no grant is lost
+// for want of it.
+func (p People) Ask(ctx context.Context, spec access.RequestSpec, save func(Key) error) (access.Request, error) {
 	policy, err := p.Policy(ctx, spec.Environment)
 	if err != nil {
 		return access.Request{}, err
@@ -89,7 +97,7 @@ func (p People) Ask(ctx context.Context, spec access.RequestSpec, save func(name
 	}
 	spec.Key = public
 	name := nameFor(who.Username)
-	if err := save(name, private); err != nil {
+	if err := save(Key{Name: name, Private: private, Until: policy.Latest(spec, time.Now())}); err != nil {
 		return access.Request{}, err
 	}
 	made, err := p.create(ctx, access.RequestKind, name, &spec)
