@@ -50,9 +50,10 @@ environment (leat/<environment>), to be required by the branch's protection, and
 comment that is edited in place. It never merges and never pushes.
 
 The checks are those of leat check, for what the branch would be after the merge. What is
-asked besides is who approved: designated people, not the author, nor who pushed last,
-nor a machine; and an approval holds for what was rendered when it was given, so that it
-stands while that is the same and falls when it is not.
+asked besides is who approved: designated people (of leat.yaml, or of the forge's teams
+that it names), not the author, nor who pushed last, nor a machine; and an approval holds
+for what was rendered when it was given, so that it stands while that is the same and
+falls when it is not.
 
 With --listen it stays: webhooks (POST /webhook, verified by the secrets of files that
 can be replaced at any time) say where to look, and a poll makes up for lost ones. With
