@@ -249,7 +249,8 @@ func (s *stand) token(r access.Request) string {
 	s.Helper()
 	key, err := os.ReadFile(filepath.Join(s.home, ".config", "leat", "access", r.Name+".key"))
 	s.must(err)
-	token, err := access.Open(r.Status.Grant.Token, r.Spec.Key, strings.TrimSpace(string(key)))
+	private, _, _ := strings.Cut(string(key), "\n")
+	token, err := access.Open(r.Status.Grant.Token, r.Spec.Key, private)
 	s.must(err)
 	return token
 }

@@ -77,6 +77,10 @@ func TestAccess(t *testing.T) {
 	if out := s.does("alice", "access", "use", name, "--", "sh", "-c", "grep -c token: $KUBECONFIG; stat -c %a $KUBECONFIG"); out != "1\n600\n" {
 		t.Errorf("a command with the grant: got %q", out)
 	}
+	key := filepath.Join(s.home, ".config", "leat", "access", name+".key")
+	if _, err := os.Stat(key); err != nil {
+		t.Errorf("the key of a grant that holds: %v", err)
+	}
 
 	elevated := s.with(s.token(held))
 	patch := []byte(`{"spec":{"replicas":3}}`)
@@ -120,6 +124,9 @@ func TestAccess(t *testing.T) {
 	}
 	if text := s.does("carol", "access", "show", name); !strings.Contains(text, "Deployment/shop/web, which Kustomization/shop/apps applies") {
 		t.Errorf("leat access show:\n%s", text)
+	}
+	if _, err := os.Stat(key); !os.IsNotExist(err) {
+		t.Errorf("the key of a grant that is over is still there: %v", err)
 	}
 	if out := s.does("carol", "access", "list"); strings.Contains(out, name) {
 		t.Errorf("leat access list:\n%s", out)

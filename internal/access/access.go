@@ -99,6 +99,12 @@ const (
 // Over tells whether nothing will change any more.
 func (p Phase) Over() bool { return p != "" && p != Pending && p != Active }
 
+// Spent tells whether the key of a request opens nothing any more: it is over, or the time
+// of its grant is.
+func (r Request) Spent(now time.Time) bool {
+	return r.Status.Phase.Over() || r.Status.Grant != nil && !now.Before(r.Status.Grant.Until.Time)
+}
+
 // Status is what became of a request.
 type Status struct {
 	ObservedGeneration int64              `json:"observedGeneration,omitempty"`

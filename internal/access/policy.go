@@ -126,6 +126,11 @@ func (p *Policy) wait() time.Duration {
 	return p.Spec.Wait.Duration
 }
 
+// Latest is when a grant that is asked for now is over at the latest.
+func (p *Policy) Latest(r RequestSpec, now time.Time) time.Time {
+	return now.Add(p.wait() + r.For.Duration)
+}
+
 func (p *Policy) keep() time.Duration {
 	if p == nil || p.Spec.Keep == nil || p.Spec.Keep.Duration <= 0 {
 		return DefaultKeep

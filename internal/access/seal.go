@@ -1,6 +1,8 @@
 package access
 
 import (
+	"bytes"
+	"crypto/ecdh"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
@@ -60,6 +62,26 @@ func Open(sealed, public, private string) (string, error) {
 		return "", errors.New("open the token: it is not sealed to this key")
 	}
 	return string(token), nil
+}
+
+// IsKey tells whether a text is a key.
+func IsKey(text string) bool {
+	_, err := parseKey(text)
+	return err == nil
+}
+
+// Pair tells whether two keys, in base64, are the halves of one pair.
+func Pair(public, private string) bool {
+	pub, err := parseKey(public)
+	if err != nil {
+		return false
+	}
+	priv, err := parseKey(private)
+	if err != nil {
+		return false
+	}
+	key, err := ecdh.X25519().NewPrivateKey(priv[:])
+	return err == nil && bytes.Equal(key.PublicKey().Bytes(), pub[:])
 }
 
 func parseKey(text string) (*[keySize]byte, error) {

@@ -51,6 +51,9 @@ func newAccess(env Env) *cobra.Command {
 end by themselves, whether or not anything of Leat runs then. They come as a token of
 an account of their own, sealed to you, so that every write bears its name.
 
+The key of a request is kept on this machine (~/.config/leat/access); every verb removes
+those whose grant is over.
+
 The cluster must have been prepared with leat install --access, and an AccessPolicy
 says who may ask for what and who may approve (docs/access.md).`,
 		Example: `  leat access request --env prod --role edit -n shop --for 30m --reason "the shop is down"
@@ -125,6 +128,7 @@ func runAccessRequest(ctx context.Context, env Env, f *accessRequestFlags) error
 	if err != nil {
 		return err
 	}
+	tidyKeys(ctx, env.Err, people)
 	if f.output == "json" {
 		return printJSON(env.Out, r)
 	}
@@ -182,6 +186,7 @@ func newAccessVerdict(env Env, v accessVerdict) *cobra.Command {
 				return err
 			}
 			d, err := people.Decide(cmd.Context(), r, v.verdict, reason)
+			tidyKeys(cmd.Context(), env.Err, people)
 			if err != nil {
 				return err
 			}
@@ -213,6 +218,7 @@ func newAccessList(env Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			tidyKeys(cmd.Context(), env.Err, people)
 			if !all {
 				found = slices.DeleteFunc(found, func(r access.Request) bool { return r.Status.Phase.Over() })
 			}

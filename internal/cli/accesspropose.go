@@ -110,6 +110,7 @@ func (f *accessProposeFlags) pass(ctx context.Context, env Env, cfg app.AccessPr
 	if err != nil {
 		return err
 	}
+	tidyKeys(ctx, env.Err, cfg.People)
 	if f.output == "json" {
 		err = printJSON(env.Out, map[string]any{"proposals": accessProposalsJSON(found)})
 	} else if len(found) > 0 || f.every == 0 {

@@ -35,7 +35,7 @@ the holder did, deletions too.`,
 		Example: "  leat access show alice-7f3a21\n  leat access show alice-7f3a21 --audit-log /var/log/kubernetes/audit.log",
 		Args:    args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, given []string) error {
-			shown, err := f.show(cmd.Context(), given[0], log)
+			shown, err := f.show(cmd.Context(), env, given[0], log)
 			if err != nil {
 				return err
 			}
@@ -51,7 +51,7 @@ the holder did, deletions too.`,
 	return cmd
 }
 
-func (f *accessFlags) show(ctx context.Context, name, log string) (accessShown, error) {
+func (f *accessFlags) show(ctx context.Context, env Env, name, log string) (accessShown, error) {
 	people, err := f.people()
 	if err != nil {
 		return accessShown{}, err
@@ -60,6 +60,7 @@ func (f *accessFlags) show(ctx context.Context, name, log string) (accessShown, 
 	if err != nil {
 		return accessShown{}, err
 	}
+	tidyKeys(ctx, env.Err, people)
 	out := accessShown{Request: r}
 	if out.Decisions, err = people.Decisions(ctx, r); err != nil {
 		return out, err

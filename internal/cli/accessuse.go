@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -37,7 +35,7 @@ command, --write names a file that it is written to, for you alone to read.`,
 			if (file == "") == (len(given) == 1) {
 				return usage("pass a command after --, or --write FILE")
 			}
-			content, err := f.elevated(cmd.Context(), given[0])
+			content, err := f.elevated(cmd.Context(), env, given[0])
 			if err != nil {
 				return err
 			}
@@ -53,7 +51,7 @@ command, --write names a file that it is written to, for you alone to read.`,
 }
 
 // elevated returns a kubeconfig with the token of a grant.
-func (f *accessFlags) elevated(ctx context.Context, name string) ([]byte, error) {
+func (f *accessFlags) elevated(ctx context.Context, env Env, name string) ([]byte, error) {
 	people, err := f.people()
 	if err != nil {
 		return nil, err
@@ -62,6 +60,7 @@ func (f *accessFlags) elevated(ctx context.Context, name string) ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
+	tidyKeys(ctx, env.Err, people)
 	held := r.Status.Grant
 	if r.Status.Phase != access.Active || held == nil {
 		return nil, fmt.Errorf("%s does not hold (%s): %s", name, phaseOf(r), r.Why())
@@ -176,52 +175,4 @@ func passOn(end chan os.Signal, p *os.Process) (stop func()) {
 		close(end)
 		<-done
 	}
-}
-
-// keyStore keeps the keys of requests, a file for each.
-type keyStore struct{ dir string }
-
-// accessKeys are those of this user.
-func accessKeys() (keyStore, error) {
-	dir, err := os.UserConfigDir()
-	if err != nil {
-		return keyStore{}, fmt.Errorf("find a place for keys: %w", err)
-	}
-	return keyStore{filepath.Join(dir, "leat", "access")}, nil
-}
-
-func (k keyStore) path(name string) (string, error) {
-	if name == "" || strings.ContainsAny(name, `/\`) || strings.HasPrefix(name, ".") {
-		return "", usage("%q is no name of a request", name)
-	}
-	return filepath.Join(k.dir, name+".key"), nil
-}
-
-func (k keyStore) save(name, private string) error {
-	path, err := k.path(name)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(k.dir, 0o700); err != nil {
-		return fmt.Errorf("keep the key: %w", err)
-	}
-	if err := os.Chmod(k.dir, 0o700); err != nil {
-		return fmt.Errorf("keep the key: %w", err)
-	}
-	if err := os.WriteFile(path, []byte(private+"\n"), 0o600); err != nil {
-		return fmt.Errorf("keep the key: %w", err)
-	}
-	return nil
-}
-
-func (k keyStore) read(name string) (string, error) {
-	path, err := k.path(name)
-	if err != nil {
-		return "", err
-	}
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("there is no %s: only who asked, on the machine where they did, can use %s", path, name)
-	}
-	return strings.TrimSpace(string(text)), err
 }
