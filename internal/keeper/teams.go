@@ -30,9 +30,8 @@ const (
 type teams struct {
 	mu    sync.Mutex // held while the forge is asked: who else wants to know waits for the answer
 	known map[string]*answer
-	// hold is until when a forge that did not answer is not asked again.
+	// hold is until when a forge that limits rates is asked about no team.
 	hold time.Time
-	why  string
 	// moved tells that a team is another than it was when somebody was judged by it.
 	moved bool
 }
@@ -79,7 +78,7 @@ func (k *Keeper) team(ctx context.Context, name string, me forge.User) (flow.Tea
 }
 
 // teamsMoved asks again about the teams by which pull requests were judged, and tells
-// whether one is another since. before all pull requests are judged again, those that
+// whether one is another since. Before all pull requests are judged again, those that
 // none of them needed are forgotten.
 func (k *Keeper) teamsMoved(ctx context.Context, which scope) (bool, error) {
 	k.teams.mu.Lock()
@@ -116,24 +115,10 @@ func (k *Keeper) teamsMoved(ctx context.Context, which scope) (bool, error) {
 // ask asks the forge about a team, and keeps what it says; the lock is held. Its error is
 // that there is no more time at all.
 func (k *Keeper) ask(ctx context.Context, name string, me forge.User) error {
-	now := k.Now()
-	next := answer{until: now.Add(teamFresh)}
-	if now.Before(k.teams.hold) {
-		next.team.Unread = k.teams.why
-	} else {
-		within, cancel := context.WithTimeout(ctx, teamWait)
-		members, err := k.Forge.Members(within, name)
-		cancel()
-		if ctx.Err() != nil {
-			return fmt.Errorf("ask the forge who is in the team %s: %w", name, ctx.Err())
-		}
-		next.team = teamOf(members, me, err)
-		if err != nil {
-			k.Log.Warn("the forge does not tell who is in a team", "team", name, "error", err)
-		}
-		if passes(err) {
-			k.teams.hold, k.teams.why = now.Add(min(max(fault.After(err), teamFresh), maxPause)), next.team.Unread
-		}
+	next := answer{until: k.Now().Add(teamFresh)}
+	var err error
+	if next.team, err = k.hears(ctx, name, me); err != nil {
+		return err
 	}
 	if last := k.teams.known[name]; last != nil {
 		next.used = last.used
@@ -141,6 +126,26 @@ func (k *Keeper) ask(ctx context.Context, name string, me forge.User) error {
 	}
 	k.teams.known[name] = &next
 	return nil
+}
+
+// hears asks the forge about a team, if it may be asked now.
+func (k *Keeper) hears(ctx context.Context, name string, me forge.User) (flow.Team, error) {
+	if k.Now().Before(k.teams.hold) {
+		return flow.Team{Unread: patience}, nil
+	}
+	within, cancel := context.WithTimeout(ctx, teamWait)
+	defer cancel()
+	members, err := k.Forge.Members(within, name)
+	if ctx.Err() != nil {
+		return flow.Team{}, fmt.Errorf("ask the forge who is in the team %s: %w", name, ctx.Err())
+	}
+	if err != nil {
+		k.Log.Warn("the forge does not tell who is in a team", "team", name, "error", err)
+	}
+	if fault.ClassOf(err) == fault.Busy {
+		k.teams.hold = k.Now().Add(min(max(fault.After(err), teamFresh), maxPause))
+	}
+	return teamOf(members, me, err), nil
 }
 
 // teamOf is a team by what the forge answered: its people, without machines and without
@@ -174,13 +179,16 @@ func passes(err error) bool {
 	return err != nil
 }
 
+// patience is why no team is read while the forge limits rates.
+const patience = "the forge asks for patience, and is asked again"
+
 // whyUnread says in a comment why a team could not be read. What passes is told in words
 // that are the same each time, without what a connection has to say about addresses.
 func whyUnread(err error) string {
 	class := cmp.Or(fault.ClassOf(err), fault.Unreachable)
 	switch {
 	case class == fault.Busy:
-		return "the forge asks for patience, and is asked again"
+		return patience
 	case passes(err):
 		return fmt.Sprintf("the forge does not answer (%s), and is asked again; the gate's log says more", class)
 	}

@@ -41,8 +41,9 @@ func with(groups string) string {
 	return strings.Replace(rules, "groups: {platform: [bob, carol]}", "forge: {kind: gitea, url: https://git.example.com/acme/fleet}\ngroups: "+groups, 1)
 }
 
-// A thousand pull requests ask once a minute; a forge that does not answer is left alone,
-// however many teams there are, and what it said before does not stand in for it.
+// A thousand pull requests ask once a minute; a forge that limits rates is left alone,
+// however many teams there are, one that fails is asked about each, and what it said
+// before does not stand in for it.
 func TestTeamsAreAskedOnce(t *testing.T) {
 	f, now := &teamed{members: []string{"alice"}}, noon
 	k := New(Config{Forge: f, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler)})
@@ -87,6 +88,11 @@ func TestTeamsAreAskedOnce(t *testing.T) {
 	f.err = &fault.Error{Class: fault.Forbidden, Err: errors.New("403; want the scope read:org")}
 	now = now.Add(teamFresh)
 	asks(2, "forbidden: 403; want the scope read:org")
+	f.err = &fault.Error{Class: fault.Unreachable, Err: errors.New("502")}
+	now = now.Add(teamFresh)
+	asks(2, "the forge does not answer")
+	now = now.Add(teamFresh - time.Second)
+	asks(0, "the forge does not answer")
 
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
