@@ -69,11 +69,30 @@ func (e *Engine) convergeKustomization(ctx context.Context, w world.World, obj *
 		return report.Report{Unit: k.Key()}
 	}
 	c.run.Started = now
-	c.run.Err = c.converge(ctx)
+	c.run.Err = c.within(ctx, c.converge)
 	c.that.refusals(c.run.Err)
 	c.run.Err = c.hide(c.run.Err)
 	c.run.Reads = c.view.rec.Set()
 	return report.Kustomization(k, c.run, now)
+}
+
+// elsewhereWithin is how long one run may take in another cluster: that one may answer as
+// slowly as it likes, and the run has a place that others wait for. The next one goes on
+// where it ended.
+const elsewhereWithin = 10 * time.Minute
+
+// within bounds what is done in another cluster.
+func (c *kustomizing) within(ctx context.Context, do func(context.Context) error) error {
+	if c.k.Spec.KubeConfig == nil {
+		return do(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, elsewhereWithin)
+	defer cancel()
+	err := do(ctx)
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return report.Retry(report.ReasonReconcileFailed, fmt.Errorf("the run ended after %s, as the other cluster answers slowly: %w", elsewhereWithin, err))
+	}
+	return err
 }
 
 // hide returns an error without the values of secret variables, which the API

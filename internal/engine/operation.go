@@ -23,6 +23,7 @@ type operation struct {
 	stamp  string // the inputs it was begun for
 	req    release.Request
 	cancel context.CancelCauseFunc
+	share  chan struct{} // of the slots, of its namespace
 
 	began atomic.Int64 // when its turn came, in ns since 1970; 0 before
 
@@ -56,6 +57,7 @@ type operations struct {
 	mu     sync.Mutex
 	ctx    context.Context
 	slots  chan struct{}
+	shares map[string]chan struct{} // of the slots, by namespace: nobody has all
 	active map[object.Key]*operation
 	ends   map[object.Key][]finished
 	closed chan struct{} // when closed, nothing more begins
@@ -71,7 +73,7 @@ var errObsolete = fmt.Errorf("a newer revision came while it waited for health: 
 func (o *operations) start(ctx context.Context, atOnce int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.ctx, o.slots = ctx, make(chan struct{}, max(atOnce, 1))
+	o.ctx, o.slots, o.shares = ctx, make(chan struct{}, max(atOnce, 1)), map[string]chan struct{}{}
 	o.closed = make(chan struct{})
 	o.active, o.ends = map[object.Key]*operation{}, map[object.Key][]finished{}
 }
@@ -83,6 +85,18 @@ func (o *operations) drain() {
 	if o.closed != nil && !o.draining() {
 		close(o.closed)
 	}
+}
+
+// spared is which part of the slots one namespace alone cannot take: actions may take as
+// long as the spec of their release says.
+const spared = 8
+
+// share returns how many slots a namespace may have; the lock is held.
+func (o *operations) share(namespace string) chan struct{} {
+	if o.shares[namespace] == nil {
+		o.shares[namespace] = make(chan struct{}, cap(o.slots)-cap(o.slots)/spared)
+	}
+	return o.shares[namespace]
 }
 
 func (o *operations) draining() bool {
@@ -161,7 +175,7 @@ func (o *operations) begin(key object.Key, op *operation, do action, told func()
 		return // ending; the next process goes on
 	}
 	ctx, cancel := context.WithCancelCause(parent)
-	op.cancel = cancel
+	op.cancel, op.share = cancel, o.share(key.Namespace)
 	o.active[key] = op
 	o.wait.Add(1)
 	go func() {
@@ -187,18 +201,25 @@ const actionGarbage = 4 << 20
 
 // do runs an action in a slot, unless none comes free before everything ends.
 func (o *operations) do(ctx context.Context, op *operation, do action) (f finished, begun bool) {
-	select {
-	case o.slots <- struct{}{}:
-		op.began.Store(time.Now().UnixNano())
-	case <-o.closed:
-		return f, false
-	case <-ctx.Done():
-		return finished{done: release.Done{Err: context.Cause(ctx)}}, true
+	for i, slots := range []chan struct{}{op.share, o.slots} {
+		select {
+		case slots <- struct{}{}:
+			continue
+		case <-o.closed:
+		case <-ctx.Done():
+			f, begun = finished{done: release.Done{Err: context.Cause(ctx)}}, true
+		}
+		if i > 0 {
+			<-op.share
+		}
+		return f, begun
 	}
+	op.began.Store(time.Now().UnixNano())
 	allowed := collect.Allow(actionGarbage)
 	idle := sync.OnceFunc(func() {
 		allowed()
 		<-o.slots
+		<-op.share
 	})
 	defer idle()
 	began := time.Now()

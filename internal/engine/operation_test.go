@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -47,6 +48,40 @@ func TestOperationsDrain(t *testing.T) {
 		}
 		if got := append(ops.ended(waiting, ""), ops.ended(late, "")...); len(got) != 0 {
 			t.Errorf("got %v, want no end of what never began", got)
+		}
+	})
+}
+
+// Actions of one namespace that do not end leave slots to others.
+func TestNoNamespaceHasAllSlots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const slots = 8
+		var ops operations
+		ops.start(t.Context(), slots)
+		end := make(chan struct{})
+		var mu sync.Mutex
+		working := map[string]int{}
+		begin := func(namespace, name string) {
+			ops.begin(object.Key{Kind: "HelmRelease", Namespace: namespace, Name: name}, &operation{}, func(context.Context, func()) finished {
+				mu.Lock()
+				working[namespace]++
+				mu.Unlock()
+				<-end
+				return finished{}
+			}, func() {})
+			synctest.Wait()
+		}
+		for i := range 2 * slots {
+			begin("greedy", string(rune('a'+i)))
+		}
+		begin("modest", "a")
+		if want := slots - slots/spared; working["greedy"] != want || working["modest"] != 1 {
+			t.Errorf("got %v at work, want %d of the first namespace and one of the other", working, want)
+		}
+		close(end)
+		ops.wait.Wait()
+		if working["greedy"] != 2*slots {
+			t.Errorf("%d actions worked in the end, want all %d", working["greedy"], 2*slots)
 		}
 	})
 }

@@ -1,8 +1,14 @@
 package engine
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
+	"testing/synctest"
+
+	"github.com/fluxcd/pkg/apis/meta"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -10,6 +16,7 @@ import (
 
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/record"
+	"github.com/leat-dev/leat/internal/report"
 	"github.com/leat-dev/leat/internal/unit"
 	"github.com/leat-dev/leat/internal/world"
 	"github.com/leat-dev/leat/internal/world/memory"
@@ -98,4 +105,29 @@ func TestLabelsTakeNothing(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", name, got, c.before)
 		}
 	}
+}
+
+// A run in another cluster ends, however slowly that one answers.
+func TestRunsElsewhereEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := func(ctx context.Context) error {
+			<-ctx.Done()
+			return fmt.Errorf("read ConfigMap/a: %w", ctx.Err())
+		}
+		k := &unit.Kustomization{}
+		k.Spec.KubeConfig = &meta.KubeConfigReference{}
+		err := (&kustomizing{k: k}).within(t.Context(), slow)
+		if p := report.AsProblem(err, ""); p.Class != report.Retrying || !strings.Contains(err.Error(), "answers slowly") {
+			t.Errorf("got %v", err)
+		}
+		if err := (&kustomizing{k: &unit.Kustomization{}}).within(t.Context(), func(ctx context.Context) error {
+			_, bounded := ctx.Deadline()
+			if bounded {
+				return errors.New("bounded")
+			}
+			return nil
+		}); err != nil {
+			t.Errorf("in the engine's own cluster: %v", err)
+		}
+	})
 }

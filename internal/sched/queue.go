@@ -67,25 +67,27 @@ func (q *queue) remove(u *entry) {
 	q.size--
 }
 
-// take removes and returns the next unit whose class may run, or nil.
-func (q *queue) take(free func(class string) bool) *entry {
+// take removes and returns the next unit whose class and tenant may run, or nil.
+func (q *queue) take(free func(class, tenant string) bool) *entry {
 	for level := Conclude; level >= Interval; level-- {
 		for _, class := range sortedKeys(q.levels[level]) {
 			r := q.levels[level][class]
-			if len(r.order) == 0 || !free(class) {
-				continue
+			for i, tenant := range r.order {
+				if free(class, tenant) {
+					return q.takeFrom(r, i)
+				}
 			}
-			return q.takeFrom(r)
 		}
 	}
 	return nil
 }
 
-func (q *queue) takeFrom(r *ring) *entry {
-	tenant := r.order[0]
+// takeFrom takes the first unit of the tenant at a place of the ring.
+func (q *queue) takeFrom(r *ring, at int) *entry {
+	tenant := r.order[at]
 	u := r.units[tenant][0]
 	r.units[tenant] = r.units[tenant][1:]
-	r.order = r.order[1:]
+	r.order = slices.Delete(r.order, at, at+1)
 	if len(r.units[tenant]) > 0 {
 		r.order = append(r.order, tenant)
 	} else {

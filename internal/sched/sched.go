@@ -10,7 +10,8 @@
 //
 // What it promises, whatever the order of events: one run per unit at a time;
 // no lost wake (what moves during a run, or before its reads are known, runs the
-// unit again); among units of equal priority the tenants take turns.
+// unit again); among units of equal priority the tenants take turns, and no tenant has all
+// the places of a class.
 package sched
 
 import (
@@ -113,6 +114,7 @@ type State struct {
 	queue  queue
 	due    dueHeap
 	runs   map[string]int // by class
+	held   map[share]int  // of them
 	inRun  int
 	seq    uint64
 	drains bool
@@ -142,6 +144,7 @@ func New(l Limits) *State {
 		subs:   make(map[string]map[object.Key]struct{}),
 		moved:  make(map[string]uint64),
 		runs:   make(map[string]int),
+		held:   make(map[share]int),
 		queue:  newQueue(),
 	}
 }
@@ -232,6 +235,11 @@ func (s *State) finish(f Finished, now time.Time) {
 	u.running = false
 	s.inRun--
 	s.runs[u.class]--
+	if of := (share{u.class, u.key.Namespace}); s.held[of] > 1 {
+		s.held[of]--
+	} else {
+		delete(s.held, of)
+	}
 	defer func() {
 		if s.inRun == 0 {
 			clear(s.moved)
@@ -325,13 +333,23 @@ func (s *State) expire(now time.Time) {
 	}
 }
 
+// share is what a tenant has of the runs of a class.
+type share struct{ class, tenant string }
+
+// spared is which part of a class one tenant alone cannot take: runs may be slow, and
+// those of others must not wait for all of a tenant's to end.
+const spared = 8
+
+// free tells whether one more unit of a tenant may run.
+func (s *State) free(class, tenant string) bool {
+	limit, limited := s.limits[class]
+	return !limited || s.runs[class] < limit && s.held[share{class, tenant}] < limit-limit/spared
+}
+
 func (s *State) start(now time.Time) []Run {
 	var out []Run
 	for {
-		u := s.queue.take(func(class string) bool {
-			limit, limited := s.limits[class]
-			return !limited || s.runs[class] < limit
-		})
+		u := s.queue.take(s.free)
 		if u == nil {
 			return out
 		}
@@ -340,6 +358,7 @@ func (s *State) start(now time.Time) []Run {
 		s.due.set(u)
 		s.inRun++
 		s.runs[u.class]++
+		s.held[share{u.class, u.key.Namespace}]++
 		out = append(out, Run{u.key, u.priority, u.why, now.Sub(u.since)})
 	}
 }

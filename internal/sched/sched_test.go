@@ -338,6 +338,26 @@ func TestNoTenantStarves(t *testing.T) {
 	t.Fatal("modest/1 waited for more than its turn")
 }
 
+// A tenant whose runs do not end leaves places to others.
+func TestNoTenantHasAllPlaces(t *testing.T) {
+	const limit = 20
+	s := New(Limits{"c": limit})
+	wake := func(k object.Key) []Run { return s.Step(Wake{Unit: k, Class: "c", Priority: Request}, epoch) }
+	var greedy []Run
+	for i := range 2 * limit {
+		greedy = append(greedy, wake(key(fmt.Sprintf("greedy/%d", i)))...)
+	}
+	if len(greedy) != limit-limit/spared {
+		t.Errorf("%d runs of one tenant, want %d of %d", len(greedy), limit-limit/spared, limit)
+	}
+	if runs := s.Step(Wake{Unit: key("modest/1"), Class: "c", Priority: Interval}, epoch); len(runs) != 1 {
+		t.Fatalf("modest/1 waits for the runs of another tenant")
+	}
+	if runs := s.Step(Finished{Unit: greedy[0].Unit}, epoch); len(runs) != 1 || runs[0].Unit.Namespace != "greedy" {
+		t.Errorf("got %v, want the next of the first tenant", runs)
+	}
+}
+
 // The clock of the machine may jump while units wait: each is due after the time
 // it asked for all the same, and one that asks for the past does not spin.
 func TestTheClockJumps(t *testing.T) {
