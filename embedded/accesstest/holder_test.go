@@ -69,6 +69,7 @@ var temptations = []struct{ what, text string }{
 	{"a pod in its node", "apiVersion: v1\nkind: Pod\nmetadata: {name: x, namespace: tempted}\nspec: {hostPID: true, containers: [{name: x, image: x}]}"},
 	{"a pod that may do more to its node", "apiVersion: v1\nkind: Pod\nmetadata: {name: x, namespace: tempted}\nspec: {containers: [{name: x, image: x, securityContext: {capabilities: {add: [SYS_ADMIN]}}}]}"},
 	{"all that may be done to a node", "apiVersion: v1\nkind: Pod\nmetadata: {name: x, namespace: tempted}\nspec: {containers: [{name: x, image: x}], initContainers: [{name: z, image: x, securityContext: {capabilities: {add: [all]}}}]}"},
+	{"what a StatefulSet makes its pods of", "apiVersion: apps/v1\nkind: ControllerRevision\nmetadata: {name: x, namespace: tempted}\nrevision: 1\ndata: {spec: {template: {spec: {serviceAccountName: web}}}}"},
 	{"files of a node", "apiVersion: batch/v1\nkind: Job\nmetadata: {name: x, namespace: tempted}\nspec: {template: {spec: {restartPolicy: Never, volumes: [{name: x, hostPath: {path: /}}], containers: [{name: x, image: x}]}}}"},
 }
 
