@@ -106,6 +106,9 @@ func (r *releasing) template(ctx context.Context) (*unstructured.Unstructured, e
 	if err != nil {
 		return nil, report.Retry(report.ReasonArtifactFailed, err)
 	}
+	if err := r.chartOfAnother(ctx, live); err != nil {
+		return nil, err
+	}
 	if live != nil && isAs(live, desired) {
 		return nil, nil
 	}
@@ -118,6 +121,33 @@ func (r *releasing) template(ctx context.Context) (*unstructured.Unstructured, e
 		return nil, report.Retry(report.ReasonArtifactFailed, fmt.Errorf("apply %s: %w", object.KeyOf(desired), err))
 	}
 	return made, nil
+}
+
+// chartOfAnother refuses a HelmChart that another release has made, and needs: releases
+// of two namespaces can have one of the same name (team/a-web and team-a/web), and in Flux
+// the one that wrote last says which chart both install.
+func (r *releasing) chartOfAnother(ctx context.Context, live *unstructured.Unstructured) error {
+	if live == nil {
+		return nil
+	}
+	owner := r.h.Key()
+	labels := live.GetLabels()
+	if owner.Namespace, owner.Name = labels[object.HelmOwnerNamespace], labels[object.HelmOwnerName]; owner == r.h.Key() || owner.Name == "" {
+		return nil
+	}
+	raw, err := r.view.get(ctx, unit.Ref(owner))
+	if err != nil {
+		return report.Retry(report.ReasonArtifactFailed, fmt.Errorf("read the owner of %s: %w", object.KeyOf(live), err))
+	}
+	if raw == nil {
+		return nil
+	}
+	other, err := unit.DecodeHelmRelease(raw)
+	if err != nil || other.Spec.Chart == nil || other.OwnChart() != r.h.OwnChart() {
+		return nil
+	}
+	return report.Wait(report.ReasonArtifactFailed, fmt.Errorf("%s belongs to %s, whose chart it holds; rename one of the two, or keep the source in the release's own namespace",
+		object.KeyOf(live), owner), owner.String())
 }
 
 // isAs tells whether live says what desired asks for.

@@ -12,8 +12,10 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/leat-dev/leat/internal/crd"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/record"
 	"github.com/leat-dev/leat/internal/report"
@@ -130,4 +132,56 @@ func TestRunsElsewhereEnd(t *testing.T) {
 			t.Errorf("in the engine's own cluster: %v", err)
 		}
 	})
+}
+
+// Two releases whose HelmChart would have one name: the second does not change which
+// chart the first installs.
+func TestChartOfAnotherRelease(t *testing.T) {
+	release := func(namespace, name string) *unstructured.Unstructured {
+		return &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease",
+			"metadata": map[string]any{"namespace": namespace, "name": name, "uid": name},
+			"spec": map[string]any{"interval": "1h", "chart": map[string]any{"spec": map[string]any{
+				"chart": "web", "sourceRef": map[string]any{"kind": "HelmRepository", "name": "charts", "namespace": "shared"},
+			}}},
+		}}
+	}
+	w := memory.New(memory.Options{})
+	def, _ := crd.ByKind(object.GroupHelm, unit.HelmReleaseKind)
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(def)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := &unstructured.Unstructured{Object: fields}
+	u.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
+	ns := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": "team-a"}}}
+	for _, obj := range []*unstructured.Unstructured{u, ns} {
+		if _, err := w.Create(t.Context(), obj, "test"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func(raw *unstructured.Unstructured) *releasing {
+		h, err := unit.DecodeHelmRelease(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &releasing{h: h, own: w, view: view{world: w, rec: &record.Recorder{}}}
+	}
+	first, second := release("team-a", "web"), release("team", "a-web")
+	made, err := run(first).helmChart()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run(second).chartOfAnother(t.Context(), made); err != nil {
+		t.Errorf("of a release that is gone: %v", err)
+	}
+	if _, err := w.Create(t.Context(), first, "test"); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(second).chartOfAnother(t.Context(), made); err == nil || !strings.Contains(err.Error(), "belongs to HelmRelease/team-a/web") {
+		t.Errorf("got %v, want who it belongs to", err)
+	}
+	if err := run(first).chartOfAnother(t.Context(), made); err != nil {
+		t.Errorf("its own: %v", err)
+	}
 }
