@@ -179,6 +179,9 @@ func (f *fetching) request(ctx context.Context) (GitRequest, error) {
 
 // include lays parts of other repositories' artifacts into the tree.
 func (f *fetching) include(ctx context.Context, t tree.Tree) (tree.Tree, error) {
+	if circle := f.circle(ctx); circle != nil {
+		return t, report.Stall("CopyFailure", fmt.Errorf("spec.include leads back to this repository, which would grow without end: %s", join(circle)))
+	}
 	var parts []include.Part
 	for i, key := range f.g.Includes() {
 		art, err := f.artifactOf(ctx, key)
@@ -198,6 +201,40 @@ func (f *fetching) include(ctx context.Context, t tree.Tree) (tree.Tree, error) 
 		return t, report.Wait("CopyFailure", err)
 	}
 	return t, nil
+}
+
+// maxIncluded bounds the repositories that are looked at for a circle of includes.
+const maxIncluded = 100
+
+// circle returns the way by which the includes of a repository lead back to it; nil where
+// they do not.
+func (f *fetching) circle(ctx context.Context) []string {
+	type step struct {
+		key object.Key
+		way []string
+	}
+	seen := map[object.Key]bool{}
+	var open []step
+	reach := func(keys []object.Key, way []string) {
+		for _, key := range keys {
+			if !seen[key] && len(seen) < maxIncluded {
+				seen[key] = true
+				open = append(open, step{key, append(way[:len(way):len(way)], key.String())})
+			}
+		}
+	}
+	for reach(f.g.Includes(), []string{f.g.Key().String()}); len(open) > 0; open = open[1:] {
+		at := open[0]
+		if at.key == f.g.Key() {
+			return at.way
+		}
+		if obj, err := f.view.get(ctx, unit.Ref(at.key)); err == nil && obj != nil {
+			if next, err := unit.DecodeGitRepository(obj); err == nil {
+				reach(next.Includes(), at.way)
+			}
+		}
+	}
+	return nil
 }
 
 func (f *fetching) artifactOf(ctx context.Context, key object.Key) (*meta.Artifact, error) {

@@ -13,6 +13,14 @@ import (
 	"github.com/leat-dev/leat/internal/tree"
 )
 
+// The bounds of a tree that holds others: what is included ten times, and that ten times,
+// takes ten lines each, and all its files are written out. They are those within which
+// artifacts are opened (package untar).
+const (
+	maxFiles = 200_000
+	maxBytes = 512 << 20
+)
+
 // Part is one entry of spec.include.
 type Part struct {
 	Name string    // of the included GitRepository
@@ -28,6 +36,10 @@ func Into(t tree.Tree, parts []Part) (tree.Tree, error) {
 		var err error
 		if t, err = p.into(t); err != nil {
 			return tree.Tree{}, fmt.Errorf("include %s from %q to %q: %w", p.Name, cmp.Or(p.From, "."), p.to(), err)
+		}
+		if t.Files() > maxFiles || t.Size() > maxBytes {
+			return tree.Tree{}, fmt.Errorf("include %s from %q to %q: then there are %d files of %d bytes together, more than %d or %d; include less of it with fromPath",
+				p.Name, cmp.Or(p.From, "."), p.to(), t.Files(), t.Size(), maxFiles, maxBytes)
 		}
 	}
 	return t, nil

@@ -1,6 +1,7 @@
 package include
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -54,4 +55,24 @@ func TestInto(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Ten repositories that each include the one before ten times would be ten thousand
+// million files.
+func TestIncludesAreBounded(t *testing.T) {
+	whole := files(t, map[string]string{"a.yaml": "a"})
+	var err error
+	for level := range 10 {
+		var parts []Part
+		for i := range 10 {
+			parts = append(parts, Part{Name: "shared", Tree: whole, To: fmt.Sprint("p", i)})
+		}
+		if whole, err = Into(tree.Tree{}, parts); err != nil {
+			if level != 5 || !strings.Contains(err.Error(), "more than 200000") {
+				t.Errorf("level %d: %v", level, err)
+			}
+			return
+		}
+	}
+	t.Errorf("%d files are in one tree", whole.Files())
 }
