@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/leat-dev/leat/internal/entry"
@@ -53,12 +54,15 @@ func (p *Previews) passOn(ctx context.Context, o entry.Options, base, head Revis
 // pass takes a preview on from where it stands, and tells whether what it came to
 // can be taken for the rendering of the revision. A cluster whose directory is gone
 // from it keeps its entry, which finds nothing to apply any more and prunes nothing.
+// One that begins otherwise at head is told so by what it applies, if it is at all.
 func (v *Preview) pass(ctx context.Context, from rendering, to Revision) (rendering, preview.Passage) {
 	began := time.Now()
-	abandoned := to.Tree.Lookup(v.Entry.Path).Kind != tree.Dir
-	if e, err := entry.Find(to.Tree, v.options); !abandoned && (err != nil || !reflect.DeepEqual(e, v.Entry)) {
-		return rendering{}, preview.Apart
+	if from.fleet.Unit(object.KeyOf(v.Entry.Kustomization)) == nil {
+		return rendering{}, preview.Apart // it deleted itself; nothing comes to that world any more
 	}
+	abandoned := to.Tree.Lookup(v.Entry.Path).Kind != tree.Dir
+	e, err := entry.Find(to.Tree, v.options)
+	other := err != nil || !reflect.DeepEqual(e, v.Entry)
 	if err := v.Update(ctx, to.Snapshot); err != nil {
 		return rendering{}, preview.Apart
 	}
@@ -67,10 +71,30 @@ func (v *Preview) pass(ctx context.Context, from rendering, to Revision) (render
 		out.notes = append(out.notes, v.left())
 		return out, preview.Whole
 	}
+	switch own := object.KeyOf(v.Entry.Kustomization); {
+	case other && out.fleet.Unit(own) == nil:
+		out.notes = append(out.notes, v.ended())
+		return out, preview.Whole
+	case other && !makes(from.fleet.Unit(own), own):
+		return rendering{}, preview.Apart
+	}
 	if v.unpacked(ctx, from.fleet, out.fleet) {
 		return out, preview.Apart
 	}
 	return out, preview.Passed(from.fleet, out.fleet)
+}
+
+// makes tells whether a unit applies an object: its own Kustomization, where a cluster
+// hears of another beginning by itself.
+func makes(u *fleet.Unit, key object.Key) bool {
+	return slices.ContainsFunc(u.Objects, func(o fleet.Object) bool { return o.Ref.Key == key })
+}
+
+// ended says what becomes of a cluster that does not apply its own Kustomization any
+// more: that deletes itself, and at its end what it applied.
+func (v *Preview) ended() string {
+	return fmt.Sprintf("%s is not in %s any more: a cluster that is bootstrapped from it deletes it, and with it whatever no other unit makes",
+		object.KeyOf(v.Entry.Kustomization), v.Entry.Path)
 }
 
 // left says what becomes of a cluster whose directory is gone.

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"maps"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -230,5 +231,93 @@ func TestClusterWhoseDirectoryIsGone(t *testing.T) {
 				t.Errorf("notes: %q", found.Notes)
 			}
 		})
+	}
+}
+
+// A cluster whose own Kustomization is no longer among what it applies deletes it, and
+// with it all that it runs; a plan that goes on from there begins anew.
+func TestClusterThatEndsItself(t *testing.T) {
+	sync := "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {name: flux-system, namespace: flux-system}\n" +
+		"spec: {interval: 1m, url: https://git.example/fleet}\n---\n" +
+		strings.Replace(leavesUnit("flux-system", "./clusters/x"), "prune: false", "prune: true", 1)
+	app, unit := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: app, namespace: default}\n", strings.Replace(leavesUnit("app", "./app"), "prune: false", "prune: true", 1)
+	begins := map[string]string{"clusters/x/flux-system/gotk-sync.yaml": sync, "clusters/x/app.yaml": unit, "app/cm.yaml": app}
+	base := leaves(t, begins, "a")
+	p, err := NewPreviews(PreviewConfig{CacheDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	for name, tt := range map[string]struct{ path, gone, put, text string }{
+		"its file is gone":          {"clusters/x", "clusters/x/flux-system/gotk-sync.yaml", "", ""},
+		"its file is gone, found":   {"", "clusters/x/flux-system/gotk-sync.yaml", "", ""},
+		"its path is another":       {"clusters/x", "", "clusters/x/flux-system/gotk-sync.yaml", strings.ReplaceAll(sync, "clusters/x", "clusters/y")},
+		"its path is another found": {"", "", "clusters/x/flux-system/gotk-sync.yaml", strings.ReplaceAll(sync, "clusters/x", "clusters/y")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			head := maps.Clone(begins)
+			head["clusters/y/app.yaml"] = unit
+			delete(head, tt.gone)
+			if tt.put != "" {
+				head[tt.put] = tt.text
+			}
+			r := &replanned{previews: p, entry: entry.Options{Path: tt.path}, base: base}
+			defer r.close()
+			found, err := r.at(t.Context(), leaves(t, head, "b").Snapshot)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, u := range found.Set.Units {
+				got = append(got, string(u.Op)+" "+u.Key.Kind+" "+u.Key.Name)
+				for _, o := range u.Objects {
+					got = append(got, string(o.Op)+" "+o.Ref.Key.String())
+				}
+			}
+			for _, want := range []string{"delete Kustomization flux-system", "delete Kustomization app", "delete ConfigMap/default/app"} {
+				if !slices.Contains(got, want) {
+					t.Errorf("no %q in %q", want, got)
+				}
+			}
+			if len(found.Notes) != 1 || !strings.Contains(found.Notes[0], "flux-system is not in clusters/x any more") {
+				t.Errorf("notes: %q", found.Notes)
+			}
+			if again, err := r.at(t.Context(), base.Snapshot); err != nil || len(again.Set.Units) > 0 {
+				t.Errorf("as at base again: %v, %v", again.Set.Units, err)
+			}
+		})
+	}
+}
+
+// A cluster whose own Kustomization gets suspended by what it applies stands, and its
+// other units go on.
+func TestClusterThatSuspendsItself(t *testing.T) {
+	sync := "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {name: flux-system, namespace: flux-system}\n" +
+		"spec: {interval: 1m, url: https://git.example/fleet}\n---\n" + leavesUnit("flux-system", "./clusters/x")
+	files := map[string]string{
+		"clusters/x/gotk-sync.yaml": sync, "clusters/x/app.yaml": leavesUnit("app", "./app"),
+		"app/cm.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: app, namespace: default}\ndata: {a: '1'}\n",
+	}
+	base := leaves(t, files, "a")
+	files["clusters/x/gotk-sync.yaml"] = strings.Replace(sync, "prune: false", "prune: false, suspend: true", 1)
+	files["app/cm.yaml"] = strings.Replace(files["app/cm.yaml"], "'1'", "'2'", 1)
+	p, err := NewPreviews(PreviewConfig{CacheDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	found, err := p.compare(t.Context(), entry.Options{Path: "clusters/x"}, base, leaves(t, files, "b"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, u := range found.Set.Units {
+		got = append(got, string(u.Op)+" "+string(u.After.State)+" "+u.Key.Kind+" "+u.Key.Name)
+		for _, o := range u.Objects {
+			got = append(got, string(o.Op)+" "+o.Ref.Key.String())
+		}
+	}
+	if want := "change ConfigMap/default/app"; !slices.Contains(got, want) || !slices.Contains(got, "change suspended Kustomization flux-system") || !slices.Contains(got, "change ready Kustomization app") {
+		t.Errorf("got %q", got)
 	}
 }
