@@ -40,6 +40,8 @@ const (
 	// replayed far more often than bases change.
 	fresh = time.Minute
 	kept  = 256 // answers kept
+	// keptBytes bounds what the files among them hold in memory.
+	keptBytes = 64 << 20
 )
 
 // Options of a Fetcher.
@@ -59,12 +61,14 @@ type Fetcher struct {
 
 	mu      sync.Mutex
 	answers map[string]answer
+	held    int64 // bytes of the files in them
 }
 
 type answer struct {
-	at   time.Time
-	tree tree.Tree
-	id   hash.ID
+	at    time.Time
+	tree  tree.Tree
+	id    hash.ID
+	bytes int64 // that it holds in memory
 }
 
 // New returns a fetcher that reads repositories through a pool.
@@ -144,11 +148,24 @@ func (f *Fetcher) Fetch(ctx context.Context, address string) (tree.Tree, hash.ID
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.answers) >= kept {
-		clear(f.answers)
-	}
-	f.answers[address] = answer{f.now(), t, id}
+	f.keep(address, answer{at: f.now(), tree: t, id: id})
 	return t, id, nil
+}
+
+// keep remembers an answer, and forgets all others where they are too many or too large;
+// f.mu is held. One address may answer otherwise each time.
+func (f *Fetcher) keep(address string, a answer) {
+	f.held -= f.answers[address].bytes
+	delete(f.answers, address)
+	if _, _, repository := build.SplitRemote(address); !repository { // its files are on disk
+		a.bytes = a.tree.Size()
+	}
+	if len(f.answers) >= kept || f.held+a.bytes > keptBytes {
+		clear(f.answers)
+		f.held = 0
+	}
+	f.answers[address] = a
+	f.held += a.bytes
 }
 
 func (f *Fetcher) fetch(ctx context.Context, address string) (tree.Tree, hash.ID, error) {

@@ -1,6 +1,7 @@
 package bases
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -100,5 +101,25 @@ func TestRefusedAddresses(t *testing.T) {
 		if err := refusePrivate(t.Context(), "tcp", c.addr, nil); (err != nil) != c.want {
 			t.Errorf("%s: got %v, want refused %v", c.addr, err, c.want)
 		}
+	}
+}
+
+// Files that are kept are bounded together: a kustomization may name as many as it likes.
+func TestKeptFilesAreBounded(t *testing.T) {
+	f := New(pool(t), Options{})
+	content := make([]byte, MaxFile)
+	file, err := Single("a.yaml", content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20 {
+		f.keep(fmt.Sprintf("https://example.com/%d.yaml", i%15), answer{tree: file})
+		if want := int64(len(f.answers)) * MaxFile; f.held != want || f.held > keptBytes {
+			t.Fatalf("%d answers hold %d bytes, want %d", len(f.answers), f.held, want)
+		}
+	}
+	f.keep("https://example.com/repo.git?ref=main", answer{tree: file})
+	if f.held > keptBytes {
+		t.Errorf("%d bytes are held", f.held)
 	}
 }
