@@ -92,13 +92,17 @@ func (g *Grantor) written(ctx context.Context, r access.Request, now time.Time) 
 	return end, all
 }
 
-// window is the time that a grant held.
+// skew is how far our clock may be behind that of the API server, and for how long after
+// its end that takes a token (docs/design/0007-access.md).
+const skew = time.Minute
+
+// window is the time in which a grant may have been used, by the API server's clock.
 func window(r access.Request, now time.Time) access.Window {
-	w := access.Window{From: r.Status.Grant.From.Time, Until: r.Status.Grant.Until.Time}
-	if now.Before(w.Until) {
-		w.Until = now
+	until := r.Status.Grant.Until.Time
+	if now.Before(until) {
+		until = now
 	}
-	return w
+	return access.Window{From: r.Status.Grant.From.Time, Until: until.Add(skew)}
 }
 
 // namespaces are those in which a grant could write a kind; "" is all, or none for a

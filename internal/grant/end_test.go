@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/leat-dev/leat/internal/access"
@@ -78,6 +79,21 @@ func TestNothingOutlivesItsRequest(t *testing.T) {
 	for _, ref := range made {
 		if got, err := get(t.Context(), w, ref); got != nil || err != nil {
 			t.Errorf("%s: got %v, %v; want it gone", ref.Key, got, err)
+		}
+	}
+}
+
+// What was written is told though our clock is behind that of the API server, which stamps
+// it, or it was written in the minute for which that takes a token after its end.
+func TestTheLastWritesAreWithinTheTimeOfAGrant(t *testing.T) {
+	began := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	var r access.Request
+	r.Status.Grant = &access.Held{From: metav1.NewTime(began), Until: metav1.NewTime(began.Add(time.Hour))}
+	for _, c := range []struct{ ended, want time.Duration }{
+		{20 * time.Minute, 21 * time.Minute}, {time.Hour, 61 * time.Minute}, {24 * time.Hour, 61 * time.Minute},
+	} {
+		if got := window(r, began.Add(c.ended)).Until.Sub(began); got != c.want {
+			t.Errorf("ended after %s: got %s, want %s", c.ended, got, c.want)
 		}
 	}
 }
