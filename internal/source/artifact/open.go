@@ -22,12 +22,11 @@ import (
 
 // Bounds of what is fetched from other stores. Times are per try.
 const (
-	fetchTries     = 4
-	fetchTimeout   = 60 * time.Second
-	headerTimeout  = 15 * time.Second
-	maxRedirects   = 3
-	firstPause     = 250 * time.Millisecond
-	maxErrorDetail = 200
+	fetchTries    = 4
+	fetchTimeout  = 60 * time.Second
+	headerTimeout = 15 * time.Second
+	maxRedirects  = 3
+	firstPause    = 250 * time.Millisecond
 )
 
 // Waiter pauses between two tries; it returns early with the context's error.
@@ -120,9 +119,10 @@ func (s *Store) get(ctx context.Context, u *url.URL, want digest) (b []byte, aga
 	case res.StatusCode == http.StatusNotFound:
 		return nil, false, ErrMissing
 	case res.StatusCode != http.StatusOK:
-		detail, _ := io.ReadAll(io.LimitReader(res.Body, maxErrorDetail))
 		again := res.StatusCode >= 500 || res.StatusCode == http.StatusTooManyRequests
-		return nil, again, fmt.Errorf("the server answers %s: %q", res.Status, detail)
+		// Nothing of the body is told, nor of the words beside the number: the address stands in
+		// a status, and may be one that whoever wrote it cannot reach.
+		return nil, again, fmt.Errorf("the server answers %d %s", res.StatusCode, http.StatusText(res.StatusCode))
 	}
 	b, err = readChecked(res.Body, want)
 	return b, !errors.Is(err, errTooLarge), err

@@ -30,7 +30,7 @@ func TestOpenOverHTTP(t *testing.T) {
 			}
 			w.Write(buf.Bytes())
 		case "/down":
-			http.Error(w, "no", 500)
+			http.Error(w, "canary", 500)
 		case "/other":
 			w.Write([]byte("something else"))
 		case "/away":
