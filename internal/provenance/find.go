@@ -315,7 +315,7 @@ func generators(leaves []*leaf) []*doc {
 	var out []*doc
 	for _, l := range leaves {
 		if len(l.path) == 3 && kinds[l.path[0]] != "" && l.path[2] == "name" {
-			out = append(out, &doc{kinds[l.path[0]], l.value, l.lines[1]})
+			out = append(out, &doc{kind: kinds[l.path[0]], name: l.value, line: l.lines[1]})
 		}
 	}
 	return out

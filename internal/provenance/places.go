@@ -122,17 +122,18 @@ func (p *Places) headsOf(s *site, file string) []head {
 
 // head is what a document says of itself.
 type head struct {
-	kind, name, namespace string
-	line                  int    // of the first field, from 1
-	text                  []byte // of the document; nil where it is one of a list
-	first                 int    // line on which the text begins, from 1
-	generated             bool
+	apiVersion, kind, name, namespace string
+
+	line      int    // of the first field, from 1
+	text      []byte // of the document; nil where it is one of a list
+	first     int    // line on which the text begins, from 1
+	generated bool
 }
 
 // fit says how well a document fits what became of it; 0 rules it out. Names get
 // prefixes, suffixes and variables on the way.
 func (h head) fit(ref object.Ref) int {
-	if h.kind != ref.Kind || h.name == "" {
+	if h.kind != ref.Kind || h.name == "" || h.another(ref.Group) {
 		return 0
 	}
 	fit := 0
@@ -156,6 +157,15 @@ func (h head) fit(ref object.Ref) int {
 		fit-- // a transformer may have moved it
 	}
 	return max(fit, 1)
+}
+
+// another tells whether a document says another group: a kind of the same name.
+func (h head) another(group string) bool {
+	if h.apiVersion == "" || strings.Contains(h.apiVersion, "${") {
+		return false
+	}
+	said, _, grouped := strings.Cut(h.apiVersion, "/")
+	return grouped && said != group || !grouped && group != ""
 }
 
 // heads finds the documents of a file line by line, which costs a hundredth of
@@ -191,8 +201,8 @@ func documents(data []byte) []head {
 	return append(out, head{text: data[from:], first: first})
 }
 
-// headOf reads kind, metadata.name and metadata.namespace as they are written in
-// nearly every manifest: in block style, without anchors.
+// headOf reads apiVersion, kind, metadata.name and metadata.namespace as they are written
+// in nearly every manifest: in block style, without anchors.
 func headOf(h head) head {
 	inside, indent := false, ""
 	n := h.first - 1
@@ -209,6 +219,9 @@ func headOf(h head) head {
 			inside, indent = bare == "metadata:", ""
 			if value, ok := strings.CutPrefix(bare, "kind:"); ok {
 				h.kind = plain(value)
+			}
+			if value, ok := strings.CutPrefix(bare, "apiVersion:"); ok {
+				h.apiVersion = plain(value)
 			}
 			continue
 		}
@@ -250,7 +263,7 @@ func listed(h head) []head {
 	var out []head
 	for _, d := range parse(place{}, h.text).docs {
 		if d.kind != "" {
-			out = append(out, head{kind: d.kind, name: d.name, line: d.line + h.first - 1})
+			out = append(out, head{apiVersion: d.apiVersion, kind: d.kind, name: d.name, namespace: d.namespace, line: d.line + h.first - 1})
 		}
 	}
 	if len(out) == 1 && !strings.HasSuffix(h.kind, "List") {

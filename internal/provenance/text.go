@@ -51,8 +51,8 @@ type leaf struct {
 
 // doc is one object of a text, as far as it says.
 type doc struct {
-	kind, name string
-	line       int
+	apiVersion, kind, name, namespace string
+	line                              int
 }
 
 // parsed is a text taken apart.
@@ -129,7 +129,11 @@ func (w *walker) document(n *yaml.Node, at spot) {
 		}
 		return
 	}
-	w.doc = &doc{kind: text(child(n, "kind")), name: text(child(child(n, "metadata"), "name")), line: n.Line + at.line}
+	metadata := child(n, "metadata")
+	w.doc = &doc{
+		kind: text(child(n, "kind")), name: text(child(metadata, "name")), line: n.Line + at.line,
+		namespace: text(child(metadata, "namespace")), apiVersion: text(child(n, "apiVersion")),
+	}
 	w.docs = append(w.docs, w.doc)
 	w.walk(n, at)
 }
