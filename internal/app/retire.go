@@ -123,23 +123,23 @@ func (cfg RetireConfig) findRendered(ctx context.Context, head Head, in *carry.R
 	}
 	defer v.Close()
 	rendered := v.Rendered(ctx)
-	u, o, err := theObject(rendered, cfg.Object)
+	u, key, err := theObject(rendered, cfg.Object)
 	if err != nil {
 		return err
 	}
 	if u == nil {
 		return nowhere(cfg.Object, unbuilt(in.Environment, rendering{fleet: rendered, from: v.from}, mayMake))
 	}
-	at := provenance.Read(v.from.at(rendered)).Of(provenance.Target{Unit: u.Key, Object: o.Ref.Key})
+	at := provenance.Read(v.from.at(rendered)).Of(provenance.Target{Unit: u.Key, Object: key})
 	if at.File == "" || u.Release != nil {
-		return fmt.Errorf("%s is made by %s, and stands in no file of the fleet: change that instead", o.Ref.Key, u.Key)
+		return fmt.Errorf("%s is made by %s, and stands in no file of the fleet: change that instead", key, u.Key)
 	}
 	if head.Tree.Lookup(at.File).Blob == nil {
-		return fmt.Errorf("%s stands in %s of %s, which is another repository", o.Ref.Key, at.At(), at.Source)
+		return fmt.Errorf("%s stands in %s of %s, which is another repository", key, at.At(), at.Source)
 	}
-	in.Object, in.File, in.Line = o.Ref.Key, at.File, at.Line
+	in.Object, in.File, in.Line = key, at.File, at.Line
 	prune, found := nested(u, "prune")
-	out.Object, out.At, out.Unit, out.Prunes = o.Ref.Key, at.At(), u.Key, found && prune
+	out.Object, out.At, out.Unit, out.Prunes = key, at.At(), u.Key, found && prune
 	return nil
 }
 
@@ -159,30 +159,58 @@ func nowhere(name string, unseen []Unseen) error {
 
 // theObject finds one object by its name, or as much of the end as is clear; no unit where
 // there is none.
-func theObject(r fleet.Rendered, name string) (*fleet.Unit, fleet.Object, error) {
-	var unit *fleet.Unit
-	var found fleet.Object
-	var all []string
+func theObject(r fleet.Rendered, name string) (unit *fleet.Unit, found object.Key, err error) {
+	var all []object.Key
 	for i := range r.Units {
-		for _, o := range r.Units[i].Objects {
-			text := o.Ref.Key.String()
-			short := o.Ref.Kind + "/" + o.Ref.Name
-			if !strings.EqualFold(text, name) && !strings.EqualFold(short, name) && o.Ref.Name != name {
+		for _, key := range asksFor(&r.Units[i]) {
+			if !calledSo(key, name) {
 				continue
 			}
-			if !slices.Contains(all, text) {
-				all = append(all, text)
+			if !slices.Contains(all, key) {
+				all = append(all, key)
 			}
-			unit, found = &r.Units[i], o
+			unit, found = &r.Units[i], key
 		}
 	}
-	switch len(all) {
-	case 0:
-		return nil, found, nil
-	case 1:
+	if len(all) < 2 {
 		return unit, found, nil
 	}
-	return nil, found, fmt.Errorf("%s can be %s: say which", name, strings.Join(all, ", "))
+	texts := make([]string, len(all))
+	for i, key := range all {
+		texts[i] = key.String()
+		if slices.ContainsFunc(all, func(other object.Key) bool { return other != key && other.String() == key.String() }) {
+			texts[i] = grouped(key)
+		}
+	}
+	return nil, found, fmt.Errorf("%s can be %s: say which", name, strings.Join(texts, ", "))
+}
+
+// calledSo tells whether a name is that of an object, or as much of its end as is given.
+func calledSo(key object.Key, name string) bool {
+	return key.Name == name || slices.ContainsFunc([]string{key.String(), grouped(key), key.Kind + "/" + key.Name}, func(is string) bool { return strings.EqualFold(is, name) })
+}
+
+// grouped names an object with its group, Kind.group/namespace/name; with a point behind
+// the kind of the core's.
+func grouped(key object.Key) string {
+	key.Kind += "." + key.Group
+	return key.String()
+}
+
+// asksFor are the objects that a unit asks for: those of its build, where it was not
+// applied, or those that it has.
+func asksFor(u *fleet.Unit) []object.Key {
+	var out []object.Key
+	if u.Wanted != nil {
+		for _, ref := range u.Wanted {
+			out = append(out, ref.Key)
+		}
+		return out
+	}
+	for _, o := range u.Objects {
+		out = append(out, o.Ref.Key)
+	}
+	return out
 }
 
 // body is what the pull request says, with what is not known and what will be deleted

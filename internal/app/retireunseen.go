@@ -13,6 +13,7 @@ import (
 	"github.com/leat-dev/leat/internal/entry"
 	"github.com/leat-dev/leat/internal/fleet"
 	"github.com/leat-dev/leat/internal/flow"
+	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/present"
 	"github.com/leat-dev/leat/internal/provenance"
 	"github.com/leat-dev/leat/internal/unit"
@@ -131,7 +132,8 @@ func digestIn(revision string) string { return revision[strings.LastIndexByte(re
 type surroundings struct {
 	previews   *Previews
 	base, head Revision
-	files      []string // that change
+	files      []string   // that change
+	unit       object.Key // that makes the object
 }
 
 // sight is what was seen of an environment.
@@ -139,6 +141,8 @@ type sight struct {
 	entry   present.Entry // what changes; none where nothing could be compared
 	touched bool          // it changes
 	unseen  []Unseen
+	// lost is what the unit asks for no more; nil where that is not known.
+	lost []object.Key
 }
 
 // look looks into an environment. Manifests of Flux v1 are read, all others rendered.
@@ -151,7 +155,8 @@ func (s surroundings) look(ctx context.Context, e flow.Environment) sight {
 	if err != nil {
 		return sight{unseen: []Unseen{{Environment: e.Name, Why: err.Error()}}}
 	}
-	return sight{entry: one, touched: touches(one), unseen: unbuilt(e, sides[0], mayHold(s.base, sides[0], s.files))}
+	before, after := sides[0].fleet, sides[1].fleet
+	return sight{entry: one, touched: touches(one) || wantsLess(before, after), lost: lost(before.Unit(s.unit), after.Unit(s.unit)), unseen: unbuilt(e, sides[0], mayHold(s.base, sides[0], s.files))}
 }
 
 // around looks into every environment of the branch: it says what changes in the one, and
@@ -162,7 +167,7 @@ func (cfg RetireConfig) around(ctx context.Context, f flow.Flow, e flow.Environm
 		return err
 	}
 	defer previews.Close()
-	s := surroundings{previews: previews, files: slices.Sorted(maps.Keys(out.Files))}
+	s := surroundings{previews: previews, files: slices.Sorted(maps.Keys(out.Files)), unit: out.Unit}
 	if s.base, s.head, err = (Revisions{Dir: cfg.Dir, Base: out.Target.String(), Head: out.Commit.String()}).Read(ctx, previews.pool); err != nil {
 		return err
 	}
@@ -179,6 +184,9 @@ func (cfg RetireConfig) around(ctx context.Context, f flow.Flow, e flow.Environm
 			shared = append(shared, other.Name)
 		case other.Name == e.Name && out.V1 == nil && seen[i].entry.Path != "":
 			out.Plan = lasting(present.Plan{Entries: []present.Entry{seen[i].entry}})
+			if err := out.takes(seen[i].lost); err != nil {
+				return err
+			}
 		}
 	}
 	sortUnseen(out.Unseen)
@@ -188,6 +196,29 @@ func (cfg RetireConfig) around(ctx context.Context, f flow.Flow, e flow.Environm
 	return cfg.seenEnough(out)
 }
 
+// takes refuses an edit that takes out anything but the object: what was rendered knows
+// it, wherever the manifest was found.
+func (out *Retired) takes(lost []object.Key) error {
+	if lost == nil || slices.Equal(lost, []object.Key{out.Object}) {
+		return nil
+	}
+	var names []string
+	for _, key := range lost {
+		names = append(names, grouped(key))
+	}
+	return fmt.Errorf("the edit at %s would take out %s, and not %s alone: change the files by hand", out.At, words.Some(names), grouped(out.Object))
+}
+
+// lost is what a unit asks for no more; nil where that is not known, because it was not
+// built after the change.
+func lost(before, after *fleet.Unit) []object.Key {
+	if before == nil || after == nil || after.State != fleet.Ready && after.Wanted == nil {
+		return nil
+	}
+	now := asksFor(after)
+	return slices.DeleteFunc(append([]object.Key{}, asksFor(before)...), func(key object.Key) bool { return slices.Contains(now, key) })
+}
+
 // seenEnough refuses to remove what an environment that was not looked into may have, too.
 func (cfg RetireConfig) seenEnough(out *Retired) error {
 	if len(out.Unseen) == 0 || cfg.Keep || cfg.Unrendered {
@@ -195,6 +226,23 @@ func (cfg RetireConfig) seenEnough(out *Retired) error {
 	}
 	return fmt.Errorf("what could not be looked into may have %s, too, and would lose it:\n%smend that, give what is missing (--mirror, --input, --fetch), or pass --unrendered to remove it all the same",
 		out.Object, UnseenText(out.Unseen))
+}
+
+// wantsLess tells whether a unit that was built and not applied, of which a plan says
+// nothing, would ask for less.
+func wantsLess(base, head fleet.Rendered) bool {
+	for i := range base.Units {
+		was := &base.Units[i]
+		is := head.Unit(was.Key)
+		if was.Wanted == nil || is == nil {
+			continue
+		}
+		now := asksFor(is)
+		if slices.ContainsFunc(was.Wanted, func(ref object.Ref) bool { return !slices.Contains(now, ref.Key) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // delivers is the directory that an environment is delivered from.

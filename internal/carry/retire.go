@@ -136,14 +136,11 @@ func (in Retiring) manifest(text []byte) (int, error) {
 			at = i
 		}
 	}
-	var is struct {
-		Kind     string
-		Metadata struct{ Name string }
-	}
+	var is manifest
 	if len(documents) == 0 {
 		return 0, fmt.Errorf("%s: it is empty", in.File)
 	}
-	if documents[at].Decode(&is) == nil && is.Kind == in.Object.Kind && is.Metadata.Name == in.Object.Name {
+	if decoded(documents[at], &is) && is.Kind == in.Object.Kind && is.Metadata.Name == in.Object.Name && is.key().Group == in.Object.Group {
 		return at + 1, nil
 	}
 	return 0, fmt.Errorf("%s:%d is not its manifest, it is made from it: change that instead", in.File, in.Line)

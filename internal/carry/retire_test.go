@@ -76,3 +76,39 @@ func TestRetire(t *testing.T) {
 		t.Error("retired what is not there")
 	}
 }
+
+// Documents of one file that are called alike are told apart by where they stand.
+func TestRetireAmongNamesakes(t *testing.T) {
+	o := newOrganisation(t, "fleet")
+	documents := []string{
+		"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: x}\n",
+		"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: y}\n",
+		"apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: x}\n",
+		"apiVersion: example.com/v1\nkind: ConfigMap\nmetadata: {name: a, namespace: y}\n",
+	}
+	o.up["fleet"].Commit("main", map[string]string{"prod/kustomization.yaml": "resources: [all.yaml]\n", "prod/all.yaml": strings.Join(documents, "---\n")})
+	keys := []object.Key{
+		{Kind: "ConfigMap", Namespace: "x", Name: "a"}, {Kind: "ConfigMap", Namespace: "y", Name: "a"},
+		{Kind: "Secret", Namespace: "x", Name: "a"}, {Group: "example.com", Kind: "ConfigMap", Namespace: "y", Name: "a"},
+	}
+	in := Retiring{Fleet: Onto{Repo: o.open("fleet"), Author: bot}, Environment: flow.Environment{Name: "prod", Branch: "main", Directory: "prod"}, File: "prod/all.yaml", DryRun: true}
+	says := func(Retirement) (string, error) { return "", nil }
+	for i, key := range keys {
+		in.Object, in.Line = key, 1+4*i
+		out, err := Retire(t.Context(), in, nil, says)
+		o.must(err)
+		text, err := out.Files["prod/all.yaml"].Read()
+		o.must(err)
+		rest := append(append([]string{}, documents[:i]...), documents[i+1:]...)
+		if want := strings.Join(rest, "---\n"); string(text) != want {
+			t.Errorf("without %s: got\n%s\nwant\n%s", key, text, want)
+		}
+	}
+	// A line of another kind, or of another group, is not its manifest.
+	for _, line := range []int{9, 13} {
+		in.Object, in.Line = keys[0], line
+		if _, err := Retire(t.Context(), in, nil, says); err == nil || !strings.Contains(err.Error(), "is not its manifest") {
+			t.Errorf("at %d: got %v", line, err)
+		}
+	}
+}

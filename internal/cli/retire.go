@@ -33,7 +33,7 @@ request holds the plan, so that what will be deleted is seen first; the cluster 
 when it is merged, where it prunes. In a fleet of Flux v1 the manifest says
 fluxcd.io/ignore: "true", or goes with its patches, and what a person then deletes in the
 cluster is shown. What another environment shares is refused. OBJECT is Kind/namespace/name,
-or as much of the end as is clear.
+or as much of the end as is clear; with a group Kind.group/namespace/name.
 
 What could not be rendered, in this environment or in another of its branch, and may have
 the object too is listed first; --remove is refused then, unless --unrendered.`,
