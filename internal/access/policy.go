@@ -9,6 +9,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/leat-dev/leat/internal/persons"
 )
 
 // Defaults of a policy.
@@ -206,26 +208,12 @@ func (rule RoleRule) allows(r RequestSpec) error {
 	return nil
 }
 
-// person is the name under which somebody counts; the policy may be nil. A name that
-// counts may be a further account itself, and names in a circle are one person.
+// person is the name under which somebody counts; the policy may be nil.
 func (p *Policy) person(username string) string {
 	if p == nil {
 		return username
 	}
-	same := p.Spec.Same
-	for range len(same) + 1 {
-		next, further := same[username]
-		if !further {
-			return username
-		}
-		username = next
-	}
-	least := username
-	for range same {
-		username = same[username]
-		least = min(least, username)
-	}
-	return least
+	return persons.Behind(p.Spec.Same, username)
 }
 
 // Decides tells whether somebody may approve or deny a request: one of the

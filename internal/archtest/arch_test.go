@@ -32,7 +32,7 @@ const (
 
 // layers places every package; one that is missing fails the test.
 var layers = map[string]layer{
-	"internal/archtest": l0, "internal/hash": l0, "internal/words": l0, "internal/secret": l0, "internal/testkit": l0,
+	"internal/archtest": l0, "internal/hash": l0, "internal/words": l0, "internal/persons": l0, "internal/secret": l0, "internal/testkit": l0,
 
 	"internal/object": l1, "internal/record": l1, "internal/tree": l1, "internal/cel": l1, "internal/mirror": l1,
 

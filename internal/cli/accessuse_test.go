@@ -13,7 +13,7 @@ import (
 // leat; its kubeconfig is there meanwhile, and gone afterwards.
 func TestACommandWithAGrantIsInterrupted(t *testing.T) {
 	if _, err := exec.LookPath("sh"); err != nil {
-		t.Skip("there is no shell")
+		t.Skip("this machine has no sh, which the test runs as the command that is given access")
 	}
 	var out bytes.Buffer
 	err := runWith(Env{Out: &out, Err: &out}, []byte("apiVersion: v1\n"), []string{"sh", "-c", "kill -INT $PPID; kill -INT $PPID; cat $KUBECONFIG; echo $KUBECONFIG; exit 3"})
@@ -33,7 +33,7 @@ func TestACommandWithAGrantIsInterrupted(t *testing.T) {
 // A terminal that is closed leaves no kubeconfig behind: the command hears of it, and ends.
 func TestATerminalIsClosed(t *testing.T) {
 	if _, err := exec.LookPath("sh"); err != nil {
-		t.Skip("there is no shell")
+		t.Skip("this machine has no sh, which the test runs as the command that is given access")
 	}
 	var out bytes.Buffer
 	err := runWith(Env{Out: &out, Err: &out}, []byte("apiVersion: v1\n"), []string{"sh", "-c", "trap 'echo $KUBECONFIG; exit 4' HUP; kill -HUP $PPID; while :; do sleep 0.01; done"})

@@ -29,7 +29,7 @@ func TestBound(t *testing.T) {
 // What is allowed besides holds from the next collection on, and ends with the work.
 func TestAllow(t *testing.T) {
 	if os.Getenv("GOGC") != "" {
-		t.Skip("GOGC is set, which goes before")
+		t.Skip("GOGC is set in the environment, and what it says goes before what is tested here")
 	}
 	percent, most := debug.SetGCPercent(100), debug.SetMemoryLimit(math.MaxInt64)
 	t.Cleanup(func() {

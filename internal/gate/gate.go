@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/leat-dev/leat/internal/persons"
 )
 
 // Rule says whose approval an environment needs.
@@ -239,8 +241,7 @@ func (p People) person(account string) string {
 // plainly is a name as names are compared.
 func plainly(name string) string { return strings.ToLower(strings.TrimSpace(name)) }
 
-// Persons makes People.Same of what is declared: the name behind an account may be a further
-// account itself, and names in a circle are one person, the first of them.
+// Persons makes People.Same of what is declared; names are compared plainly.
 func Persons(declared map[string]string) map[string]string {
 	next := map[string]string{}
 	for account, person := range declared {
@@ -251,18 +252,7 @@ func Persons(declared map[string]string) map[string]string {
 	}
 	out := map[string]string{}
 	for account := range next {
-		var way []string
-		walked, at := map[string]bool{}, account
-		for !walked[at] && next[at] != "" && out[at] == "" {
-			walked[at], way, at = true, append(way, at), next[at]
-		}
-		who := cmp.Or(out[at], at)
-		if walked[at] {
-			who = slices.Min(way[slices.Index(way, at):])
-		}
-		for _, a := range way {
-			out[a] = who
-		}
+		out[account] = persons.Behind(next, account)
 	}
 	return out
 }
