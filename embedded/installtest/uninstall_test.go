@@ -4,8 +4,10 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/leat-dev/leat/embedded/kubetest"
+	"github.com/leat-dev/leat/internal/access"
 	"github.com/leat-dev/leat/internal/install"
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/world"
@@ -38,11 +40,16 @@ apiVersion: source.toolkit.fluxcd.io/v1
 kind: GitRepository
 metadata: {name: apps, namespace: default, finalizers: [finalizers.fluxcd.io]}
 spec: {interval: 1m, url: "https://example.com/apps"}`)
-	create(t, w, `
+	request := create(t, w, `
 apiVersion: leat.dev/v1alpha1
 kind: AccessRequest
-metadata: {name: apps, finalizers: [leat.dev/access]}
+metadata: {name: apps}
 spec: {requester: {username: leat-admin}, environment: e, role: r, clusterWide: true, for: 10m, reason: x, key: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}`)
+	held := world.Patch{Ref: object.RefOf(request), Type: types.MergePatchType, Manager: "leat",
+		Data: []byte(`{"metadata": {"finalizers": ["` + access.Finalizer + `"]}}`)}
+	if _, err := w.Patch(t.Context(), held); err != nil { // as the controller does
+		t.Fatal(err)
+	}
 	if err := install.Uninstall(bounded(t), w, install.Removal{}, func(s install.Step) { t.Log(s.Op, s.Key, s.Note) }); err != nil {
 		t.Fatal(err)
 	}
