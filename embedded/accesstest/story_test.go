@@ -215,21 +215,23 @@ func (s *stand) gone(r access.Request) {
 	w, err := s.dyn.Resource(requests).Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + r.Name})
 	s.must(err)
 	defer w.Stop()
-	for e := range w.ResultChan() {
-		if e.Type == "DELETED" {
-			r.Status.Grant = nil
-			s.takenBack(r)
-			left, err := s.dyn.Resource(decisions).List(s.Context(), metav1.ListOptions{})
-			s.must(err)
-			for _, d := range left.Items {
-				if strings.HasPrefix(d.GetName(), r.Name) {
-					s.Errorf("decision %s is left", d.GetName())
-				}
-			}
-			return
+	_, err = s.dyn.Resource(requests).Get(ctx, r.Name, metav1.GetOptions{})
+	for there := !apierrors.IsNotFound(err); there; { // the watch tells of what goes from now on
+		e, more := <-w.ResultChan()
+		if !more {
+			s.Fatal("it is not deleted")
+		}
+		there = e.Type != "DELETED"
+	}
+	r.Status.Grant = nil
+	s.takenBack(r)
+	left, err := s.dyn.Resource(decisions).List(s.Context(), metav1.ListOptions{})
+	s.must(err)
+	for _, d := range left.Items {
+		if strings.HasPrefix(d.GetName(), r.Name) {
+			s.Errorf("decision %s is left", d.GetName())
 		}
 	}
-	s.Fatal("it is not deleted")
 }
 
 // endedLongAgo writes, as only the controller may, that a grant was over an hour ago:

@@ -45,6 +45,11 @@ func up(t *testing.T) string {
 		if err != nil {
 			t.Fatal(err)
 		}
+		// Of its own: the real flux diff and build rewrite files in --path and put them back.
+		fleet := filepath.Join(dir, "fleet")
+		if err := os.CopyFS(fleet, os.DirFS("../../examples/platform")); err != nil {
+			t.Fatal(err)
+		}
 		screen := &screen{want: []string{
 			"ready Kustomization/flux-system/apps", "ready HelmRelease/apps/cache", "failed GitRepository/lab/gone", "waiting HelmRelease/lab/relref",
 			"waiting Kustomization/lab/novars", "waiting HelmRelease/lab/rel",
@@ -53,7 +58,7 @@ func up(t *testing.T) string {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			args := []string{"up", "../../examples/platform", "--data-dir", dir, "--input", "testdata/lab.yaml"}
+			args := []string{"up", fleet, "--data-dir", filepath.Join(dir, "data"), "--input", "testdata/lab.yaml"}
 			cli.Main(ctx, args, cli.Env{In: &bytes.Buffer{}, Out: screen, Err: screen, ControlPlane: start})
 		}()
 		platform.stop = func() {
@@ -63,7 +68,7 @@ func up(t *testing.T) string {
 		}
 		select {
 		case <-screen.came:
-			platform.kubeconfig = filepath.Join(dir, "cluster", "kubeconfig")
+			platform.kubeconfig = filepath.Join(dir, "data", "cluster", "kubeconfig")
 		case <-done:
 			platform.err = "leat up ended:\n" + screen.text()
 		case <-time.After(patience):
