@@ -69,8 +69,9 @@ const (
 	chartsDir        = "charts"
 )
 
-// FileName returns the name of a packaged chart's file, <name>-<version>.tgz.
-func FileName(name, version string) string { return name + "-" + version + ".tgz" }
+// FileName returns the name of a packaged chart's file, <name>-<version>.tgz. The name
+// of a chart in a registry may be a path.
+func FileName(name, version string) string { return path.Base(name) + "-" + version + ".tgz" }
 
 var validName = regexp.MustCompile(`^([-a-z0-9]+/?\.?)+$`)
 

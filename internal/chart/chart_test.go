@@ -274,6 +274,56 @@ func TestValuesOfAChart(t *testing.T) {
 	}
 }
 
+// Values files of a source, by paths that stay in it, each with its first document.
+func TestValuesOfASource(t *testing.T) {
+	src := source(t, map[string]string{
+		"charts/web/Chart.yaml": webChart, "charts/web/values.yaml": "a: 1\n",
+		"prod.yaml": "---\na: 2\n", "two.yaml": "a: 3\n---\na: 4\nb: 4\n", "list.yaml": "[a]\n", "empty.yaml": "# nothing\n",
+	})
+	for _, c := range []struct{ file, want string }{
+		{"prod.yaml", "map[a:2] [prod.yaml]"},
+		{"/prod.yaml", "map[a:2] [/prod.yaml]"},
+		{"../../prod.yaml", "map[a:2] [../../prod.yaml]"},
+		{"charts/../../prod.yaml", "map[a:2] [charts/../../prod.yaml]"},
+		{"two.yaml", "map[a:3] [two.yaml]"},
+		{"empty.yaml", "map[] [empty.yaml]"},
+		{"absent.yaml", "map[] []"},
+		{"list.yaml", "unmarshaling values from 'list.yaml' failed"},
+		{"charts", "could not read values from file 'charts': it is a directory"},
+		{"a\x00", "holds a NUL byte"},
+	} {
+		got, err := chart.LoadTree(src, "charts/web", chart.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		used, err := chart.ValuesFiles{Files: []string{c.file}, IgnoreMissing: true}.FromTree(got, src, chart.Limits{})
+		text := fmt.Sprint(got.Values, used)
+		if err != nil {
+			text = err.Error()
+		}
+		if !strings.Contains(text, c.want) {
+			t.Errorf("%q: got %s, want %s", c.file, text, c.want)
+		}
+	}
+}
+
+// Chart.lock goes before Chart.yaml and knows no aliases: of two entries with one name the
+// last counts, as in Flux.
+func TestDependenciesOfALock(t *testing.T) {
+	src := source(t, map[string]string{
+		"Chart.yaml": webChart + "dependencies:\n- {name: db, version: 1.x, repository: 'https://a.example', alias: one}\n- {name: db, version: 2.x, repository: 'https://a.example', alias: two}\n",
+		"Chart.lock": "dependencies:\n- {name: db, version: 1.0.0, repository: 'https://a.example'}\n- {name: db, version: 2.0.0, repository: 'https://a.example'}\n",
+	})
+	c, err := chart.LoadTree(src, ".", chart.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	deps, err := chart.Missing(c, ".")
+	if got, want := fmt.Sprint(deps, err), "[{db 2.0.0 https://a.example/  }] <nil>"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 func TestMissingDependencies(t *testing.T) {
 	src := source(t, map[string]string{
 		"apps/web/Chart.yaml": webChart + `dependencies:

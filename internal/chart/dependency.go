@@ -48,18 +48,24 @@ func Missing(c *helm.Chart, dir string) ([]Dependency, error) {
 		return nil, fmt.Errorf("the chart has %d dependencies, more than %d", len(wanted), maxDependencies)
 	}
 	var out []Dependency
+	at := map[string]int{} // in out, by the name in the chart
 	for _, w := range wanted {
 		if w == nil {
 			return nil, errors.New("the dependencies hold an empty entry")
 		}
-		if have[cmp.Or(w.Alias, w.Name)] {
+		name := cmp.Or(w.Alias, w.Name)
+		if have[name] {
 			continue
 		}
 		d, err := dependency(w, dir)
 		if err != nil {
 			return nil, fmt.Errorf("dependency '%s': %w", w.Name, err)
 		}
-		have[cmp.Or(w.Alias, w.Name)] = true
+		if i, twice := at[name]; twice { // a lock knows no aliases: the last one counts
+			out[i] = d
+			continue
+		}
+		at[name] = len(out)
 		out = append(out, d)
 	}
 	return out, nil

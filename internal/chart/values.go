@@ -1,7 +1,7 @@
 package chart
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
 	"path"
 
@@ -11,6 +11,11 @@ import (
 
 	"github.com/leat-dev/leat/internal/tree"
 )
+
+// InSource returns where a path that a HelmChart names leads in its source: above the root
+// there is nothing, so ".." stays there (source-controller v1.9.5 joins chart and values
+// files to the source by filepath-securejoin).
+func InSource(p string) (string, error) { return tree.Clean(path.Clean("/" + p)) }
 
 // ValuesFiles is what a HelmChart says about values.
 type ValuesFiles struct {
@@ -28,18 +33,17 @@ func (v ValuesFiles) Custom() []string {
 }
 
 // FromChart merges files of the chart itself into its values, and returns those
-// that were there.
+// that were there. The chart's own values are always.
 func (v ValuesFiles) FromChart(c *helm.Chart) ([]string, error) {
-	return v.merge(c, func(p string) ([]byte, bool, error) {
+	return v.merge(c, func(p string) (map[string]any, bool, error) {
 		clean := path.Clean(p)
-		for _, f := range c.Raw {
-			if f.Name == valuesFile && clean == valuesFile {
-				return f.Data, true, nil
-			}
+		if clean == valuesFile {
+			return c.Values, true, nil
 		}
 		for _, f := range c.Files {
 			if f.Name == clean {
-				return f.Data, true, nil
+				values, err := valuesOf(p, f.Data)
+				return values, true, err
 			}
 		}
 		return nil, false, nil
@@ -50,41 +54,55 @@ func (v ValuesFiles) FromChart(c *helm.Chart) ([]string, error) {
 // values of a chart, and returns those that were there.
 func (v ValuesFiles) FromTree(c *helm.Chart, t tree.Tree, l Limits) ([]string, error) {
 	l = l.withDefaults()
-	return v.merge(c, func(p string) ([]byte, bool, error) {
-		clean, err := tree.Clean(p)
+	return v.merge(c, func(p string) (map[string]any, bool, error) {
+		clean, err := InSource(p)
 		if err != nil {
-			return nil, false, err
+			return nil, false, unreadable(p, err)
 		}
 		e := t.Lookup(clean)
 		switch {
-		case e.Kind != tree.File:
+		case e.Kind == tree.Missing:
 			return nil, false, nil
+		case e.Kind == tree.Dir:
+			return nil, false, unreadable(p, errors.New("it is a directory"))
 		case e.Blob.Size > l.File:
-			return nil, false, fmt.Errorf("%d bytes are more than the limit of %d for one file", e.Blob.Size, l.File)
+			return nil, false, unreadable(p, fmt.Errorf("%d bytes are more than the limit of %d for one file", e.Blob.Size, l.File))
 		}
 		text, err := t.ReadFile(clean)
-		return text, true, err
+		if err != nil {
+			return nil, false, unreadable(p, err)
+		}
+		values, err := valuesOf(p, text)
+		return values, true, err
 	})
 }
 
-func (v ValuesFiles) merge(c *helm.Chart, read func(string) ([]byte, bool, error)) ([]string, error) {
+func unreadable(p string, err error) error {
+	return fmt.Errorf("could not read values from file '%s': %w", p, err)
+}
+
+// valuesOf reads the first document of a values file: in Flux others do not count.
+func valuesOf(p string, text []byte) (values map[string]any, err error) {
+	if err := yaml.Unmarshal(text, &values); err != nil {
+		return nil, fmt.Errorf("unmarshaling values from '%s' failed: %w", p, err)
+	}
+	return values, nil
+}
+
+func (v ValuesFiles) merge(c *helm.Chart, read func(string) (map[string]any, bool, error)) ([]string, error) {
 	if len(v.Custom()) == 0 {
 		return nil, nil
 	}
 	merged, used := map[string]any{}, []string{}
 	for _, p := range v.Files {
-		text, there, err := read(p)
+		values, there, err := read(p)
 		switch {
 		case err != nil:
-			return nil, fmt.Errorf("could not read values from file '%s': %w", p, err)
+			return nil, err
 		case !there && v.IgnoreMissing:
 			continue
 		case !there:
 			return nil, fmt.Errorf("no values file found at path '%s'", p)
-		}
-		values, err := loader.LoadValues(bytes.NewReader(text))
-		if err != nil {
-			return nil, fmt.Errorf("unmarshaling values from '%s' failed: %w", p, err)
 		}
 		merged, used = loader.MergeMaps(merged, values), append(used, p)
 	}

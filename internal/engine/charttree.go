@@ -58,7 +58,7 @@ func (r *charting) locate(t tree.Tree) (place, *helm.Metadata, error) {
 	if path.IsAbs(r.c.Spec.Chart) {
 		return place{}, nil, fmt.Errorf("the path '%s' is absolute; write it relative to the root of the source", r.c.Spec.Chart)
 	}
-	dir, err := tree.Clean(r.c.Spec.Chart)
+	dir, err := chart.InSource(r.c.Spec.Chart)
 	if err != nil {
 		return place{}, nil, err
 	}
