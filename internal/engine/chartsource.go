@@ -101,7 +101,9 @@ func (s repositoryReader) registry(ctx context.Context, name string) (oci.Reader
 		if auth != nil {
 			req.Secrets.Pull = append(req.Secrets.Pull, auth)
 		}
-		req.Secrets.Cert = cert
+		if req.Secrets.Cert = cert; cert == nil && oci.HasCertificates(auth) {
+			req.Secrets.Cert = auth // an old way that still works
+		}
 		if s.r.Spec.Insecure {
 			req.Transport = oci.Insecure
 		}
@@ -204,12 +206,11 @@ func (s repositoryReader) pull(ctx context.Context, ask chartQuestion) (fetched,
 	if err == nil {
 		c, err = oci.PullChart(ctx, repo, ask.versions, s.since)
 	}
-	switch fault.ClassOf(err) {
-	case fault.NotFound, fault.Invalid:
+	if fault.ClassOf(err) == fault.Invalid {
 		return fetched{}, report.Stall(report.ReasonChartReference, fmt.Errorf("invalid chart reference: '%s' from %s: %w", ask.name, s.r.Spec.URL, err))
 	}
-	if err != nil {
-		return fetched{}, pullError(registryProblem(report.ReasonChartPull, err))
+	if err != nil { // what is not there may come, and a registry tells nobody
+		return fetched{}, pullError(registryProblem(report.ReasonChartPull, fmt.Errorf("failed to get chart '%s' from '%s': %w", ask.name, s.r.Spec.URL, err)))
 	}
 	return fetched{out.name, c.Version, c.Content}, nil
 }
@@ -217,7 +218,7 @@ func (s repositoryReader) pull(ctx context.Context, ask chartQuestion) (fetched,
 // keeps tells whether the version that is asked for is one that need not be pulled.
 // For an exact version the registry is not asked at all, as in Flux.
 func (s repositoryReader) keeps(ctx context.Context, repo oci.Reader, ask chartQuestion) (bool, fetched, error) {
-	out := fetched{name: ask.name[strings.LastIndexByte(ask.name, '/')+1:]}
+	out := fetched{name: ask.name}
 	ref := oci.ChartRef(ask.versions)
 	if out.version = oci.ChartVersion(ref.Tag); ref.Tag != "" {
 		return !ask.wanted(out), out, nil

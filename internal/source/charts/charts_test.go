@@ -288,6 +288,25 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// What is half there in the Secret of secretRef counts as nothing, as in Flux: a certificate
+// without its key, a user without a password.
+func TestHalfSecrets(t *testing.T) {
+	for name, data := range map[string]map[string][]byte{
+		"certificate": {"username": []byte("me"), "password": []byte("x"), "tls.crt": []byte("canary"), "ca.crt": []byte("canary")},
+		"key":         {"username": []byte("me"), "password": []byte("x"), "keyFile": []byte("canary")},
+	} {
+		got, note, err := charts.FromSecrets(data, nil)
+		if err != nil || got.Username != "me" || got.CA+got.ClientCert+got.ClientKey.Reveal() != "" || !strings.Contains(note, "not used") || strings.Contains(note, "canary") {
+			t.Errorf("%s: got %+v, %q, %v", name, got, note, err)
+		}
+	}
+	for _, data := range []map[string][]byte{{"username": []byte("me"), "password": nil}, {"username": nil, "password": []byte("x")}} {
+		if got, _, err := charts.FromSecrets(data, nil); err != nil || got.Username != "" || !got.Password.IsZero() {
+			t.Errorf("%v: got %+v, %v", data, got, err)
+		}
+	}
+}
+
 func TestBadSecrets(t *testing.T) {
 	for want, data := range map[string][2]map[string][]byte{
 		`has "username" without "password"`:     {{"username": []byte("a")}, nil},

@@ -40,6 +40,10 @@ func FromSecrets(auth, cert map[string][]byte) (c Credential, note string, err e
 		}
 	} else if c.certificates(auth) {
 		note = "TLS keys in the Secret of secretRef are deprecated: move them to one named by certSecretRef"
+		if c.ClientCert == "" != c.ClientKey.IsZero() { // then Flux uses none of them
+			c.CA, c.ClientCert, c.ClientKey = "", "", secret.Value{}
+			note = "the TLS keys in the Secret of secretRef are not used: a certificate and its key must be given together"
+		}
 	}
 	if _, err := c.tls(); err != nil {
 		return Credential{}, "", err
@@ -56,7 +60,9 @@ func (c *Credential) basic(auth map[string][]byte) error {
 	case hasPassword && !hasUser:
 		return invalidAuth("the Secret of secretRef has %q without %q", "password", "username")
 	}
-	c.Username, c.Password = string(user), secret.OfBytes(password)
+	if len(user) > 0 && len(password) > 0 { // else Helm sends neither
+		c.Username, c.Password = string(user), secret.OfBytes(password)
+	}
 	return nil
 }
 

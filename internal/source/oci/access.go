@@ -110,6 +110,15 @@ func HasLogin(data map[string][]byte) bool {
 	return len(data[keyDockerConfig]) > 0 || len(data[keyDockerCfg]) > 0 || len(data[keyUsername]) > 0
 }
 
+// HasCertificates tells whether a Secret's data hold an authority or a pair of certificate
+// and key. Half a pair is none, and the authority beside it does not count (fluxcd/pkg/runtime
+// v0.110.3, secrets.AuthMethodsFromSecret).
+func HasCertificates(data map[string][]byte) bool {
+	has := func(key, legacy string) bool { return len(data[key])+len(data[legacy]) > 0 }
+	cert := has(keyCert, keyCertLegacy)
+	return cert == has(keyKey, keyKeyLegacy) && (cert || has(keyCA, keyCALegacy))
+}
+
 // entry is a login as Docker writes it.
 type entry struct {
 	Username, Password, Auth, IdentityToken, RegistryToken string

@@ -89,6 +89,24 @@ func TestAccessRefuses(t *testing.T) {
 	}
 }
 
+func TestHasCertificates(t *testing.T) {
+	for _, c := range []struct {
+		keys string
+		want bool
+	}{
+		{"ca.crt", true}, {"caFile username password", true}, {"tls.crt tls.key", true}, {"certFile keyFile", true}, {"tls.crt keyFile ca.crt", true},
+		{"", false}, {"username password", false}, {"tls.crt", false}, {"tls.key ca.crt", false}, {"certFile caFile", false},
+	} {
+		data := map[string][]byte{}
+		for key := range strings.FieldsSeq(c.keys) {
+			data[key] = []byte("x")
+		}
+		if got := HasCertificates(data); got != c.want {
+			t.Errorf("%q: got %v", c.keys, got)
+		}
+	}
+}
+
 // Accesses differ in whatever differs, and print nothing.
 func TestAccessID(t *testing.T) {
 	k := secret.NewKey()
