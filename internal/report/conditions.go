@@ -55,6 +55,14 @@ func (c *conditions) unknown(kind, reason, message string) {
 	c.set(kind, metav1.ConditionUnknown, reason, message)
 }
 
+// unverified says of a signature that was asked for that it was not verified, whatever a
+// controller before us found; nothing is verified here yet.
+func (c *conditions) unverified(p *Problem) {
+	if p.Reason == ReasonVerification {
+		c.no(SourceVerified, p.Reason, p.Error())
+	}
+}
+
 // keep says that a condition still holds for the present generation.
 func (c *conditions) keep(kind string) {
 	if have := c.get(kind); have != nil {

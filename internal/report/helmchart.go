@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"time"
 
@@ -19,6 +20,7 @@ type ChartRun struct {
 	URL      string         // under which the newest artifact is found; "" keeps the old one
 	Reason   string         // of success
 	Message  string         // of success
+	News     string         // of the event about it; "" is Message
 	Notes    []string
 	Reads    record.Set
 	Failures int // runs that failed one after the other, this one included
@@ -36,6 +38,9 @@ var chartFailures = []string{FetchFailed, BuildFailed, StorageFailed}
 
 // HelmRepository folds a run into its report.
 func HelmRepository(r *unit.HelmRepository, run ChartRun, now time.Time) Report {
+	if run.Err == nil {
+		run.News = fmt.Sprintf("stored fetched index of %s from '%s'", sizeOf(run.Artifact), shown(r.Spec.URL))
+	}
 	next := r.Status.DeepCopy()
 	if at := unit.Requested(r.Annotations); at != "" {
 		next.LastHandledReconcileAt = at
@@ -79,6 +84,32 @@ func HelmChart(c *unit.HelmChart, run ChartRun, now time.Time) Report {
 	return f.rep
 }
 
+// sizeOf tells the size of an artifact as source-controller does: in powers of a thousand,
+// four digits ("size 24.32kB").
+func sizeOf(a *meta.Artifact) string {
+	if a.Size == nil {
+		return "unknown size"
+	}
+	size, in := float64(*a.Size), "B"
+	for _, next := range []string{"kB", "MB", "GB", "TB"} {
+		if size < 1000 {
+			break
+		}
+		size, in = size/1000, next
+	}
+	return fmt.Sprintf("size %.4g%s", size, in)
+}
+
+// shown is an address without what may be secret in it.
+func shown(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "the repository"
+	}
+	u.User, u.RawQuery = nil, ""
+	return u.String()
+}
+
 func or(a, b string) string {
 	if a != "" {
 		return a
@@ -111,7 +142,7 @@ func (f *folding) fold(now time.Time) bool {
 }
 
 func (f *folding) succeeded(now time.Time) {
-	f.conds.drop(Reconciling, StalledCondition, ArtifactOutdated)
+	f.conds.drop(Reconciling, StalledCondition, ArtifactOutdated, SourceVerified)
 	f.conds.drop(chartFailures...)
 	f.conds.yes(ArtifactInStorage, f.run.Reason, f.run.Message)
 	f.conds.yes(Ready, f.run.Reason, f.run.Message)
@@ -125,6 +156,7 @@ func (f *folding) failed(p *Problem, now time.Time) bool {
 	f.rep.On, f.rep.Summary.Class, f.rep.Summary.Missing = p.On, p.Class, p.Missing
 	f.conds.drop(chartFailures...)
 	f.conds.yes(failureOf(p.Reason), p.Reason, p.Error())
+	f.conds.unverified(p)
 	f.conds.no(Ready, p.Reason, p.Error())
 	f.conds.drop(Reconciling, StalledCondition)
 	switch p.Class {
@@ -169,7 +201,7 @@ func (f *folding) events() []Event {
 	if !isNew && (ready == nil || ready.Status != metav1.ConditionFalse) {
 		return nil
 	}
-	reason, text := f.run.Reason, f.run.Message
+	reason, text := f.run.Reason, or(f.run.News, f.run.Message)
 	if isNew && reason == ReasonSucceeded {
 		reason = ReasonNewArtifact
 	}

@@ -98,3 +98,24 @@ func TestHelmChartFailureKeepsTheArtifact(t *testing.T) {
 		t.Errorf("the same failure is told again: %v", rep.Events)
 	}
 }
+
+// The event about an index tells its size and whence it came, and no password.
+func TestHelmRepositoryNews(t *testing.T) {
+	for size, want := range map[int64]string{
+		999: "size 999B", 24_318: "size 24.32kB", 1_000_000: "size 1MB", -1: "unknown size",
+	} {
+		r := &unit.HelmRepository{}
+		r.Spec.URL = "https://me:canary@charts.example.com/x?token=canary"
+		art := &meta.Artifact{Revision: "sha256:a", Digest: "sha256:b"}
+		if size >= 0 {
+			art.Size = &size
+		}
+		rep := report.HelmRepository(r, report.ChartRun{Artifact: art, Reason: report.ReasonSucceeded, Message: "stored artifact: revision 'sha256:a'"}, at)
+		if len(rep.Events) != 1 || rep.Events[0].Reason != report.ReasonNewArtifact || rep.Events[0].Message != "stored fetched index of "+want+" from 'https://charts.example.com/x'" {
+			t.Errorf("%d: got %+v", size, rep.Events)
+		}
+		if rep.Summary.Message != "stored artifact: revision 'sha256:a'" {
+			t.Errorf("got %q", rep.Summary.Message)
+		}
+	}
+}

@@ -11,6 +11,7 @@ const (
 	FetchFailed       = "FetchFailed"
 	StorageFailed     = "StorageOperationFailed"
 	IncludeMissing    = "IncludeUnavailable"
+	SourceVerified    = "SourceVerified"
 	// Of HelmReleases (helm-controller api/v2).
 	Released         = "Released"
 	TestSuccess      = "TestSuccess"
@@ -32,6 +33,7 @@ var Conditions = map[string]string{
 	FetchFailed:       "the source could not be read",
 	StorageFailed:     "the artifact could not be stored",
 	IncludeMissing:    "an included repository is missing or has no artifact",
+	SourceVerified:    "the signature of the revision was verified; False where it could not be",
 	Released:          "the last install or upgrade of a HelmRelease succeeded",
 	TestSuccess:       "the tests of a HelmRelease passed, where it has them run",
 	Remediated:        "a failed install or upgrade was rolled back or uninstalled",

@@ -47,7 +47,7 @@ func (s source) fold(run SourceRun, now time.Time) (Report, []metav1.Condition) 
 	rep := Report{Unit: s.unit, Reads: run.Reads}
 	rep.Summary.Changed = run.Notes
 	if run.Err == nil {
-		conds.drop(Reconciling, StalledCondition, FetchFailed, StorageFailed, IncludeMissing, ArtifactOutdated)
+		conds.drop(Reconciling, StalledCondition, FetchFailed, StorageFailed, IncludeMissing, ArtifactOutdated, SourceVerified)
 		conds.yes(ArtifactInStorage, ReasonSucceeded, s.stored)
 		conds.yes(Ready, ReasonSucceeded, s.stored)
 		if !run.Pushed {
@@ -153,6 +153,7 @@ func sourceFailed(p *Problem, run SourceRun, rep *Report, conds *conditions, now
 	}
 	conds.drop(FetchFailed, StorageFailed, IncludeMissing)
 	conds.yes(kind, p.Reason, p.Error())
+	conds.unverified(p)
 	conds.no(Ready, p.Reason, p.Error())
 	switch p.Class {
 	case Stalled:
@@ -204,7 +205,7 @@ func (s source) events(run SourceRun) []Event {
 		return []Event{{Warning: true, Reason: p.Reason, Message: p.Error()}}
 	}
 	a := run.Artifact
-	meta := map[string]string{"revision": a.Revision, "checksum": a.Digest}
+	meta := map[string]string{"revision": a.Revision, "digest": a.Digest}
 	switch {
 	case s.had == nil || s.had.Revision != a.Revision || s.had.Digest != a.Digest:
 		text := strings.Join(append([]string{s.news}, run.Notes...), "\n")

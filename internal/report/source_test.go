@@ -41,7 +41,7 @@ func TestOCIRepositorySettles(t *testing.T) {
 	want := []Event{{
 		Reason:   ReasonNewArtifact,
 		Message:  "stored artifact with revision 'main@sha256:1' from 'oci://ghcr.io/acme/app', origin source 'https://git', origin revision 'main@sha1:3'",
-		Metadata: map[string]string{"revision": "main@sha256:1", "checksum": "sha256:2"},
+		Metadata: map[string]string{"revision": "main@sha256:1", "digest": "sha256:2"},
 	}}
 	if diff := cmp.Diff(first.Events, want); diff != "" {
 		t.Errorf("events: got - want +\n%s", diff)
@@ -96,6 +96,33 @@ func TestSourceFailures(t *testing.T) {
 		}
 		if same := OCIRepository(back, SourceRun{Err: c.err, Failures: c.failures + 1}, now); len(same.Events) > 0 {
 			t.Errorf("%s: told twice", name)
+		}
+	}
+}
+
+// What another controller verified is not told of what nobody verified here.
+func TestNothingIsVerified(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	before := func() *unit.OCIRepository {
+		o := ociRepository(t, nil)
+		o.Status.Conditions = []metav1.Condition{{Type: SourceVerified, Status: "True", Reason: ReasonSucceeded}}
+		return o
+	}
+	for name, c := range map[string]struct {
+		run  SourceRun
+		want string
+	}{
+		"read":      {SourceRun{Artifact: pulled}, ""},
+		"refused":   {SourceRun{Err: Stall(ReasonVerification, errors.New("x"))}, "False"},
+		"not asked": {SourceRun{Err: Retry(ReasonPullFailed, errors.New("x"))}, "True"}, // of the artifact that is there
+	} {
+		o := ociRepository(t, OCIRepository(before(), c.run, now).Status)
+		got := ""
+		if cond := unit.Condition(o.Status.Conditions, SourceVerified); cond != nil {
+			got = string(cond.Status)
+		}
+		if got != c.want {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
 		}
 	}
 }
