@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
@@ -109,13 +110,23 @@ func TestOCIRepository(t *testing.T) {
 		return k.Status.LastAppliedRevision == "main@"+first && k.Status.LastAppliedOriginRevision == "main@sha1:1"
 	})
 
+	old, long := filepath.Join(s.cfg.DataDir, "artifacts", art.Path), time.Now().Add(-time.Hour)
+	s.must(os.Chtimes(old, long, long))
 	second := reg.Push("acme/app", "main", deploy(s, "a", "2"))
 	s.patch("OCIRepository/app", `{metadata: {annotations: {`+object.RequestedAt+`: "1"}}}`)
 	o = s.ociAt("main@" + second)
+	if _, err := os.Stat(old); err != nil {
+		t.Errorf("who has read the status a moment ago finds nothing: %v", err)
+	}
 	if o.Status.LastHandledReconcileAt != "1" {
 		t.Errorf("the request was not answered: %q", o.Status.LastHandledReconcileAt)
 	}
 	s.data("ConfigMap/a", "2")
+
+	s.reconcile("OCIRepository/app")
+	if _, err := os.Stat(old); err == nil {
+		t.Error("what was replaced stays for ever")
+	}
 
 	s.patch("OCIRepository/app", `{spec: {ignore: "/*\n!/deploy", layerSelector: {mediaType: `+registrytest.FluxContent+`}}}`)
 	s.oci(func(o *sourcev1.OCIRepository, ready metav1.Condition) bool {

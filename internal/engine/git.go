@@ -255,6 +255,7 @@ func (f *fetching) artifactOf(ctx context.Context, key object.Key) (*meta.Artifa
 // store keeps the tree as the artifact, unless it is the one that is kept.
 func (f *fetching) store(res GitResult, t tree.Tree) error {
 	have := f.g.Status.Artifact
+	f.collect(f.g.Key(), have)
 	m := f.memo(f.g.Key())
 	if have != nil && have.Revision == res.Revision && m.stored == t.Hash() && f.Store.Has(have) {
 		f.run.Artifact = have
@@ -269,8 +270,5 @@ func (f *fetching) store(res GitResult, t tree.Tree) error {
 		art.LastUpdateTime = have.LastUpdateTime // the same, found again after a restart
 	}
 	f.run.Artifact = art
-	if err := f.Store.Collect(f.g.Key(), art); err != nil {
-		f.log().Warn("old artifacts were not removed", "unit", f.g.Key(), "error", err)
-	}
 	return nil
 }

@@ -210,6 +210,7 @@ func (r *charting) finish(built chart.Built, data []byte) (chart.Built, error) {
 // store keeps what was built as the artifact, unless it is the one that is kept.
 func (r *charting) store(built chart.Built) error {
 	have := r.c.Status.Artifact
+	r.collect(r.c.Key(), have)
 	r.run.Chart, r.run.ValuesFiles = built.Name, built.ValuesFiles
 	r.run.Reason, r.run.Message = report.ReasonChartPulled, chart.Summary(built)
 	if built.Packaged {
@@ -229,9 +230,6 @@ func (r *charting) store(built chart.Built) error {
 	r.stored(art)
 	if _, err := r.Store.Link(r.c.Key(), latestArtifact, art); err != nil {
 		return report.Retry(report.ReasonArchiveFailed, err)
-	}
-	if err := r.Store.Collect(r.c.Key(), art); err != nil {
-		r.log().Warn("old artifacts were not removed", "unit", r.c.Key(), "error", err)
 	}
 	return nil
 }

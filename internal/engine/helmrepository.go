@@ -87,6 +87,7 @@ func (x *indexing) converge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	x.collect(x.r.Key(), have)
 	x.run.Notes = got.Notes
 	if auth, cert := x.r.SecretNames(); auth+cert != "" && x.Charts.Local(x.r.Spec.URL) {
 		x.run.Notes = append(x.run.Notes, "read from this machine: secretRef and certSecretRef are not used")
@@ -118,9 +119,6 @@ func (x *indexing) store(ctx context.Context, reader repositoryReader, got Chart
 	x.stored(art)
 	if _, err := x.Store.Link(x.r.Key(), latestIndex, art); err != nil {
 		return report.Retry(report.ReasonArchiveFailed, err)
-	}
-	if err := x.Store.Collect(x.r.Key(), art); err != nil {
-		x.log().Warn("old artifacts were not removed", "unit", x.r.Key(), "error", err)
 	}
 	return nil
 }

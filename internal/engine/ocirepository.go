@@ -81,6 +81,7 @@ func (p *pulling) converge(ctx context.Context) error {
 	if err != nil {
 		return p.unresolved(err)
 	}
+	p.collect(p.o.Key(), p.o.Status.Artifact)
 	if p.keep(rev) {
 		return nil
 	}
@@ -309,8 +310,7 @@ func (p *pulling) extract(ctx context.Context, repo oci.Reader, layer oci.Layer)
 	return t, nil
 }
 
-// stored makes an artifact the present one. Its steady name and the removal of
-// what is old are not worth failing for.
+// stored makes an artifact the present one. Its steady name is not worth failing for.
 func (p *pulling) stored(art *meta.Artifact) {
 	if have := p.o.Status.Artifact; have != nil && have.Revision == art.Revision && have.Digest == art.Digest && have.Path == art.Path {
 		art.LastUpdateTime = have.LastUpdateTime // the same, found again after a restart
@@ -319,8 +319,5 @@ func (p *pulling) stored(art *meta.Artifact) {
 	var err error
 	if p.run.URL, err = p.Store.Link(p.o.Key(), latestArtifact, art); err != nil {
 		p.log().Warn("the artifact has no steady name", "unit", p.o.Key(), "error", err)
-	}
-	if err := p.Store.Collect(p.o.Key(), art); err != nil {
-		p.log().Warn("old artifacts were not removed", "unit", p.o.Key(), "error", err)
 	}
 }

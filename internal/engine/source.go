@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fluxcd/pkg/apis/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/leat-dev/leat/internal/object"
@@ -36,6 +37,18 @@ func (v view) credential(ctx context.Context, namespace, name string) (map[strin
 			"Secret/"+namespace+"/"+name)
 	}
 	return data, nil
+}
+
+// collect removes what retention no longer covers beside the artifact of the status. It goes
+// before a new one is stored (source-controller v1.9.5, reconcileStorage): whoever read the
+// status a moment ago still finds what it names.
+func (e *Engine) collect(key object.Key, present *meta.Artifact) {
+	if present == nil {
+		return
+	}
+	if err := e.Store.Collect(key, present); err != nil {
+		e.log().Warn("old artifacts were not removed", "unit", key, "error", err)
+	}
 }
 
 // removeSource drops what a deleted source stored.
