@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"bytes"
 	"io"
-	"unicode"
 
 	"github.com/leat-dev/leat/internal/words"
 )
@@ -14,11 +12,6 @@ type plain struct{ io.Writer }
 
 // Write implements io.Writer.
 func (p plain) Write(text []byte) (int, error) {
-	_, err := p.Writer.Write(bytes.Map(func(r rune) rune {
-		if words.Steers(r) && r != '\n' && r != '\t' {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, text))
+	_, err := io.WriteString(p.Writer, words.Plain(string(text)))
 	return len(text), err
 }

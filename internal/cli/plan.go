@@ -386,5 +386,8 @@ func styleOf(out io.Writer) present.Style {
 	if err != nil {
 		width = 100
 	}
-	return present.Style{Width: width, Colour: os.Getenv("NO_COLOR") == ""}
+	return present.Style{Width: width, Colour: colours()}
 }
+
+// colours tells whether a terminal gets colours (no-color.org).
+func colours() bool { return os.Getenv("NO_COLOR") == "" }

@@ -96,7 +96,7 @@ func (s *show) draw() {
 	if err != nil {
 		width, height = 100, 40
 	}
-	style := screen.Style{Width: width, Height: max(height-3, 5), Colour: true}
+	style := screen.Style{Width: width, Height: max(height-3, 5), Colour: colours()}
 	lines := board.Tree(style)
 	lines = append(lines, wrapped(board.CauseLines(screen.Style{}), width, height-3-len(lines))...)
 	lines = append(lines, wrapped(board.WarningLines(screen.Style{}), width, height-3-len(lines))...)
@@ -178,7 +178,7 @@ func (s *show) final(board screen.Board) error {
 }
 
 func (s *show) report(board screen.Board) {
-	style := screen.Style{Colour: s.fd >= 0}
+	style := screen.Style{Colour: s.fd >= 0 && colours()}
 	if s.fd >= 0 {
 		if width, _, err := term.GetSize(s.fd); err == nil {
 			style.Width = width

@@ -23,6 +23,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/leat-dev/leat/internal/words"
 )
 
 // Contract is the release of Flux whose command line this is.
@@ -96,7 +98,7 @@ func Main(ctx context.Context, args []string, env Env) int {
 		if exit.Code == 1 && errors.As(err, new(*Warning)) {
 			sign = "⚠️"
 		}
-		fmt.Fprintln(env.Err, sign, exit.Err)
+		fmt.Fprintln(env.Err, sign, words.Plain(exit.Err.Error()))
 	}
 	return exit.Code
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/leat-dev/leat/internal/flux"
 	"github.com/leat-dev/leat/internal/unit"
+	"github.com/leat-dev/leat/internal/words"
 	"github.com/leat-dev/leat/internal/world"
 )
 
@@ -249,6 +251,11 @@ func (p *program) getWatching(ctx context.Context, q getQuery) error {
 }
 
 func (p *program) table(header []string, rows [][]string) error {
-	_, err := fmt.Fprint(p.Out, flux.Table(header, rows))
+	return p.print(flux.Table(header, rows))
+}
+
+// print prints what objects say: nothing in it steers the terminal.
+func (p *program) print(text string) error {
+	_, err := io.WriteString(p.Out, words.Plain(text))
 	return err
 }

@@ -59,8 +59,7 @@ func (p *program) ownTree(ctx context.Context, w world.World, tree *flux.Tree, f
 	if f.output != "" {
 		return p.encode(f.output, tree)
 	}
-	_, err := fmt.Fprint(p.Out, tree.Text())
-	return err
+	return p.print(tree.Text())
 }
 
 // looking adds health to a tree.

@@ -1,6 +1,10 @@
 package fluxcli
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/leat-dev/leat/internal/words"
+)
 
 // What a verb does is told on stderr, a sign before each line
 // (flux2 v2.9.5, cmd/flux/log.go).
@@ -13,5 +17,5 @@ func (p *program) warn(format string, args ...any)    { p.tell("⚠️", format,
 func (p *program) fail(format string, args ...any)    { p.tell("✗", format, args...) }
 
 func (p *program) tell(sign, format string, args ...any) {
-	fmt.Fprintln(p.Err, sign, fmt.Sprintf(format, args...))
+	fmt.Fprintln(p.Err, sign, words.Plain(fmt.Sprintf(format, args...)))
 }

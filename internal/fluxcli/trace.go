@@ -117,7 +117,7 @@ func (p *program) traceAll(ctx context.Context, w world.World, objs []*unstructu
 			if p.Own {
 				fmt.Fprintln(p.Err)
 			}
-		} else if _, err := fmt.Fprint(p.Out, traced.Text()); err != nil {
+		} else if err := p.print(traced.Text()); err != nil {
 			return err
 		}
 		if i < len(objs)-1 {

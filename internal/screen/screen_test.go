@@ -5,7 +5,9 @@ import (
 	"testing"
 
 	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/report"
 	"github.com/leat-dev/leat/internal/unit"
+	"github.com/leat-dev/leat/internal/words"
 )
 
 // unitRow is a row for tests: "Kustomization apps/web".
@@ -70,6 +72,24 @@ func TestCauseLinesTellEveryRootCauseOnce(t *testing.T) {
 	same(t, busy().CauseLines(Style{}), want)
 	if got, want := busy().Verdict(), "4 of 15 units are ready; 5 causes"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// What a chart or a manifest says reaches the terminal as text.
+func TestNothingSteersTheTerminal(t *testing.T) {
+	const hostile = "a\x1b[2Jall is well\u202e\nsecond\x07"
+	b := Board{Rows: []Row{unitRow("HelmRelease a/web", Failed, says(hostile), at("ma\x1b[1min@sha1:0123456789"), func(r *Row) {
+		r.Warnings = []report.Warning{{Reason: "BuildWarning", Message: hostile}}
+	})}}
+	text := append(b.Tree(Style{}), b.CauseLines(Style{})...)
+	text = append(append(text, b.WarningLines(Style{})...), b.Rows[0].Line())
+	for _, line := range text {
+		if strings.ContainsFunc(line, words.Steers) {
+			t.Errorf("got %q", line)
+		}
+	}
+	if all := strings.Join(text, "\n"); strings.Count(all, "all is well") != 5 {
+		t.Errorf("the text itself is gone:\n%s", all)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/leat-dev/leat/internal/object"
+	"github.com/leat-dev/leat/internal/words"
 )
 
 // Style is how text is laid out.
@@ -36,7 +37,7 @@ func (s Style) paint(code, text string) string {
 
 // fit cuts text to a number of columns.
 func fit(text string, width int) string {
-	text = strings.Join(strings.Fields(text), " ")
+	text = oneLine(text)
 	if width <= 0 || utf8.RuneCountInString(text) <= width {
 		return text
 	}
@@ -107,7 +108,7 @@ func (t *treeText) line(r Row, indent string) string {
 		label = cut(label, t.style.Width)
 	}
 	pad := max(t.name-utf8.RuneCountInString(label), 0)
-	rest := fmt.Sprintf("  %-11s %-18s %7s  %s", r.State, ShortRevision(r.Revision), took(r.Took), t.detail(r))
+	rest := fmt.Sprintf("  %-11s %-18s %7s  %s", r.State, words.Plain(ShortRevision(r.Revision)), took(r.Took), t.detail(r))
 	room := cmp.Or(t.style.Width, max(maxLine, t.name+minDetail)) - utf8.RuneCountInString(label) - pad
 	if room < 2 {
 		return t.style.paint(colours[r.State], label)
@@ -124,7 +125,7 @@ const (
 	minDetail = 120
 )
 
-// fit2 cuts to a width and keeps the columns.
+// cut cuts to a width and keeps the columns.
 func cut(text string, width int) string {
 	if utf8.RuneCountInString(text) <= width {
 		return text
@@ -227,11 +228,11 @@ func LinesOf(causes []Cause, s Style) []string {
 // thing names it; that of a unit stands below the unit's name.
 func (c Cause) lines(s Style) []string {
 	if strings.HasPrefix(c.Message, c.Unit+" ") {
-		return []string{s.paint(colours[c.State], signs[c.State]+" "+c.Message)}
+		return []string{s.paint(colours[c.State], signs[c.State]+" "+oneLine(c.Message))}
 	}
 	out := []string{s.paint(colours[c.State], fmt.Sprintf("%s %s (%s)", signs[c.State], c.Unit, c.State))}
 	for line := range strings.SplitSeq(strings.TrimSpace(c.Message), "\n") {
-		out = append(out, "    "+line)
+		out = append(out, "    "+words.Plain(line))
 	}
 	if len(c.On) > 0 && c.State != Failed {
 		out = append(out, "    waiting for "+few(c.On))

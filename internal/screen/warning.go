@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/leat-dev/leat/internal/report"
+	"github.com/leat-dev/leat/internal/words"
 )
 
 // Finding is one warning with every unit that it stands on.
@@ -125,7 +126,8 @@ func (t *treeText) warned(r Row, indent string) []string {
 	return out
 }
 
-func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+// oneLine is what others wrote, in one line that steers no terminal.
+func oneLine(text string) string { return words.Plain(strings.Join(strings.Fields(text), " ")) }
 
 // line cuts a line to the screen.
 func (s Style) line(text string) string { return fit(text, s.Width) }

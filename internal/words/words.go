@@ -2,6 +2,7 @@
 //
 //	words.Some([]string{"a", "b"}) // a, b
 //	words.Steers('\x1b')            // true
+//	words.Plain("\x1b[2Jall fine")   // �[2Jall fine
 package words
 
 import (
@@ -30,4 +31,15 @@ func Some(names []string) string {
 // something else (Unicode, UAX 9).
 func Steers(r rune) bool {
 	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r)
+}
+
+// Plain is what others wrote as a terminal may have it: what would steer it is
+// replaced, but for the ends of lines and tabs.
+func Plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if Steers(r) && r != '\n' && r != '\t' {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
 }

@@ -29,3 +29,9 @@ func TestSteers(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+func TestPlain(t *testing.T) {
+	if got := Plain("a\x1b[2J\u202eb\r\tc\nd é"); got != "a\ufffd[2J\ufffdb\ufffd\tc\nd é" {
+		t.Errorf("got %q", got)
+	}
+}
