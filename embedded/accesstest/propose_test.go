@@ -149,14 +149,12 @@ func TestProposeWhatWasWritten(t *testing.T) {
 		_, err := elevated.Resource(w.of).Namespace("kept").Patch(t.Context(), w.name, types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{FieldManager: w.manager}, sub...)
 		s.must(err)
 	}
-	s.stop() // what is written at once after the unit is suspended may be put back before that is heard of
 	_, err := elevated.Resource(units).Namespace("kept").Patch(t.Context(), "apps", types.MergePatchType, []byte(`{"spec":{"suspend":true}}`), metav1.PatchOptions{FieldManager: "flux"})
 	s.must(err)
 	writes(writing{deployments, "web", "kubectl"}, `{"spec":{"replicas":3}}`, "scale")
 	writes(writing{deployments, "web", "kubectl-set"}, `{"spec":{"template":{"spec":{"containers":[{"name":"web","image":"registry.example/web:1.1"}]}}}}`)
 	writes(writing{configMaps, "settings", "kubectl-patch"}, `{"data":{"note":"x","leak":"it is battery-staple"}}`)
 	writes(writing{secrets, "keys", "kubectl-patch"}, `{"stringData":{"key":"battery-staple"}}`)
-	s.start("source-controller")
 	s.cannot("has not ended", "pat", "access", "propose", held.Name, "-C="+o.clone)
 	s.does("alice", "access", "end", held.Name)
 	over := s.reaches(held.Name, access.Ended)

@@ -80,6 +80,9 @@ type Input struct {
 	// Expect names the apply entry that applying an object leaves; false where
 	// the schema of the kind is not known here.
 	Expect func(obj *unstructured.Unstructured) (hash.ID, bool)
+	// Confirm is asked before an object is changed back that was as it should be
+	// before; its error ends the run. nil is always.
+	Confirm func(ctx context.Context) error
 }
 
 // Result is what a run found and did.

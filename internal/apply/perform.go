@@ -22,18 +22,32 @@ func (r *runner) perform(ctx context.Context, s *step) error {
 		}
 	case plan.Unchanged:
 		r.res.Marks[s.Ref.Key] = *s.settled
-	case plan.Replace:
-		if err := r.replace(ctx, s); err != nil {
-			return err
-		}
 	default:
-		if err := r.write(ctx, s); err != nil {
+		if err := r.change(ctx, s); err != nil {
 			return err
 		}
 	}
 	r.res.Tracked = append(r.res.Tracked, s.Ref)
 	r.res.Steps = append(r.res.Steps, s.Step)
 	return nil
+}
+
+func (r *runner) change(ctx context.Context, s *step) error {
+	if r.Confirm != nil && r.corrects(s) {
+		if err := r.Confirm(ctx); err != nil {
+			return err
+		}
+	}
+	if s.Op == plan.Replace {
+		return r.replace(ctx, s)
+	}
+	return r.write(ctx, s)
+}
+
+// corrects tells whether what a step changes was as it should be before.
+func (r *runner) corrects(s *step) bool {
+	mark, marked := r.Marks[s.Ref.Key]
+	return r.Trusted || marked && mark.Desired == s.desired
 }
 
 // write takes over what others wrote, then applies.

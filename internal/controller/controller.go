@@ -131,7 +131,7 @@ func (c *Controller) Run(ctx context.Context) error {
 		Managers: plan.Managers{Own: object.ManagerKustomize, Overrides: c.cfg.Engine.Options.OverrideManagers},
 		Moved:    c.managedMoved,
 	})
-	c.cfg.Engine.Live, c.cfg.Engine.Units = c.live, c.views.all
+	c.cfg.Engine.Live, c.cfg.Engine.Units, c.cfg.Engine.Anew = c.live, c.views.all, c.cfg.World.Get
 	c.cfg.Engine.Nudge = func(key object.Key, why string) { _ = c.Wake(key, why) } // one that is not known yet will run anyway
 	if c.kindOf(object.Key{Group: object.GroupKustomize, Kind: unit.KustomizationKind}).Run {
 		c.guards.start(ctx, c.cfg.Managed.Metadata, c.echo)

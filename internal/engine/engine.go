@@ -40,8 +40,9 @@ import (
 type Trees interface {
 	// Open unpacks an artifact.
 	Open(ctx context.Context, a *meta.Artifact) (tree.Tree, error)
-	// Read returns its bytes as they are stored: a chart, an index.
-	Read(ctx context.Context, a *meta.Artifact) ([]byte, error)
+	// Read returns its bytes as they are stored: a chart, an index. More than limit are
+	// an error of class fault.TooLarge.
+	Read(ctx context.Context, a *meta.Artifact, limit int64) ([]byte, error)
 }
 
 // Builder builds, or remembers having built.
@@ -111,6 +112,9 @@ type Engine struct {
 	Stored Stored
 	// Units are all units as they are known, not to be changed; nil asks the world.
 	Units func() []*unstructured.Unstructured
+	// Anew asks the cluster for a unit, past what watches told; nil where nobody
+	// changes units meanwhile.
+	Anew func(ctx context.Context, unit object.Ref) (*unstructured.Unstructured, error)
 	// Unreached tells of units, and sources, that cannot be had here and count as
 	// ready for those who wait for them; nil is none.
 	Unreached func(object.Key) bool

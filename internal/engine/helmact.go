@@ -25,8 +25,11 @@ func (r *releasing) start(d release.Decision) error {
 	if d.Target != nil {
 		target = d.Target.Version
 	}
-	found, known := r.memo.attempt.found, r.known()
+	found, known, again := r.memo.attempt.found, r.known(), r.again()
 	r.background(d.Action, func(ctx context.Context, job helm.Job) finished {
+		if err := again(ctx); err != nil {
+			return finished{done: release.Done{Err: err}, never: errors.Is(err, errBehind)}
+		}
 		job.Stored = known()
 		return perform(ctx, driver, job, d.Action, target, found)
 	}, job)
@@ -81,8 +84,8 @@ func (r *releasing) background(action release.Action, do func(context.Context, h
 		}
 		f := do(ctx, job)
 		f.done.Action = action
-		if errors.Is(context.Cause(ctx), errObsolete) && f.done.Err != nil {
-			f.done.Err = errObsolete
+		if cause := context.Cause(ctx); errors.Is(cause, errObsolete) && f.done.Err != nil {
+			f.done.Err = cause
 		}
 		return f
 	}, func() {
@@ -114,10 +117,10 @@ func (r *releasing) timeout(action release.Action) time.Duration {
 	}
 }
 
-// obsolete ends an operation that only waits for health while its inputs are no
-// longer those wanted. One that works is let finish.
+// obsolete ends an operation whose inputs are no longer those wanted, where it only
+// waits: for its turn, or for health. One that works is let finish.
 func (r *releasing) obsolete(op *operation) {
-	if op.stamp != r.wanted() && op.waiting() != nil {
+	if op.stamp != r.wanted() && !r.ops.recall(r.h.Key()) && op.waiting() != nil {
 		op.cancel(errObsolete)
 	}
 }
@@ -163,7 +166,10 @@ func (r *releasing) takeUp(f finished) {
 	s := &req.Object.Status
 	s.Conditions, s.ObservedGeneration, s.LastHandledReconcileAt = now.Conditions, now.ObservedGeneration, now.LastHandledReconcileAt
 	rec := release.Record(req, f.done)
-	if f.left {
+	switch {
+	case f.never:
+		rec = release.Recorded{Status: *s}
+	case f.left:
 		rec = release.Recorded{Status: release.Removed(req, f.done), Fruitless: f.done.Err != nil}
 	}
 	r.run.Status, r.left = rec.Status, nil

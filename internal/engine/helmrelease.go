@@ -81,6 +81,9 @@ func (e *Engine) convergeRelease(ctx context.Context, w world.World, obj *unstru
 	if h.Spec.Suspend {
 		return r.suspended()
 	}
+	if r.wasBehind() {
+		return e.behind(h.Key(), now)
+	}
 	r.run.Err = r.converge(ctx)
 	r.ops.recorded(h.Key(), r.ends, historyOf(r.run.Status))
 	r.run.Reads, r.run.Simulated = r.view.rec.Set(), r.simulated()
@@ -92,6 +95,7 @@ func (e *Engine) convergeRelease(ctx context.Context, w world.World, obj *unstru
 // down all the same: the status is the memory of the release.
 func (r *releasing) suspended() report.Report {
 	r.stay(r.h.Key())
+	r.ops.recall(r.h.Key())
 	if !r.ended() {
 		return report.Report{Unit: r.h.Key()}
 	}

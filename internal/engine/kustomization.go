@@ -69,7 +69,9 @@ func (e *Engine) convergeKustomization(ctx context.Context, w world.World, obj *
 		return report.Report{Unit: k.Key()}
 	}
 	c.run.Started = now
-	c.run.Err = c.within(ctx, c.converge)
+	if c.run.Err = c.within(ctx, c.converge); errors.Is(c.run.Err, errBehind) {
+		return e.behind(k.Key(), now)
+	}
 	c.that.refusals(c.run.Err)
 	c.run.Err = c.hide(c.run.Err)
 	c.run.Reads = c.view.rec.Set()
@@ -172,6 +174,7 @@ func (c *kustomizing) apply(ctx context.Context) error {
 		Marks: c.memo.marks, Force: c.k.Spec.Force, Ignore: rules, Custom: c.Options.CustomStages,
 		Mask: c.Options.Mask, Provided: c.provided(), Contested: c.contested, Rehearse: c.site.Rehearse,
 		Verify: c.verify(), Trusted: c.trusted(), Expect: c.Expect,
+		Confirm: func(ctx context.Context) error { return c.confirm(ctx, c.raw) },
 	})
 	c.applied = res
 	c.memo.marks = res.Marks

@@ -27,8 +27,31 @@ type operation struct {
 
 	began atomic.Int64 // when its turn came, in ns since 1970; 0 before
 
-	mu    sync.Mutex
-	waits []string // what it waits to become healthy; nil while it works
+	mu       sync.Mutex
+	waits    []string // what it waits to become healthy; nil while it works
+	recalled bool     // it is not to begin
+}
+
+// turn begins the operation, unless it was recalled.
+func (o *operation) turn() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.recalled {
+		o.began.Store(time.Now().UnixNano())
+	}
+	return !o.recalled
+}
+
+// recall ends an operation whose turn has not come, and tells whether it was so.
+func (o *operation) recall() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.began.Load() != 0 {
+		return false
+	}
+	o.recalled = true
+	o.cancel(errObsolete)
+	return true
 }
 
 // waiting names what the operation waits for.
@@ -45,6 +68,7 @@ type finished struct {
 	out   helm.Outcome
 	fixed helm.Corrected
 	left  bool // a target that is no longer meant was uninstalled
+	never bool // it did not begin, and changed nothing
 
 	// recorded is the history with this in it; it stays here until the status
 	// that the cluster shows holds that.
@@ -64,9 +88,9 @@ type operations struct {
 	wait   sync.WaitGroup
 }
 
-// errObsolete ends an operation whose inputs changed while it only waited.
-// It did not fail, and counts as no attempt.
-var errObsolete = fmt.Errorf("a newer revision came while it waited for health: %w", context.Canceled)
+// errObsolete ends an operation whose inputs changed while it only waited, for its
+// turn or for health. It did not fail, and counts as no attempt.
+var errObsolete = fmt.Errorf("a newer revision came while it waited: %w", context.Canceled)
 
 // start gives the operations the context that they end with, and how many may
 // work at a time.
@@ -124,6 +148,13 @@ func (o *operations) queued(key object.Key, young time.Duration) bool {
 	}
 	began := op.began.Load()
 	return began == 0 || time.Since(time.Unix(0, began)) < young
+}
+
+// recall ends the operation of a unit whose turn has not come, and tells whether
+// there was one.
+func (o *operations) recall(key object.Key) bool {
+	op := o.of(key)
+	return op != nil && op.stamp != leaving && op.recall()
 }
 
 // ended returns how the operations of a unit ended that its status, which has a
@@ -207,14 +238,18 @@ func (o *operations) do(ctx context.Context, op *operation, do action) (f finish
 			continue
 		case <-o.closed:
 		case <-ctx.Done():
-			f, begun = finished{done: release.Done{Err: context.Cause(ctx)}}, true
+			f, begun = finished{done: release.Done{Err: context.Cause(ctx)}, never: true}, true
 		}
 		if i > 0 {
 			<-op.share
 		}
 		return f, begun
 	}
-	op.began.Store(time.Now().UnixNano())
+	if !op.turn() {
+		<-o.slots
+		<-op.share
+		return finished{done: release.Done{Err: errObsolete}, never: true}, true
+	}
 	allowed := collect.Allow(actionGarbage)
 	idle := sync.OnceFunc(func() {
 		allowed()
