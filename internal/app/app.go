@@ -238,7 +238,7 @@ func (a *App) storage(cfg Config) error {
 		return err
 	}
 	a.files.store, a.files.log = a.store.Handler(), a.log
-	a.images = oci.NewPool(oci.Options{})
+	a.images = oci.NewPool(oci.Options{Contents: a.store.Contents})
 	a.charts = charts.NewPool(charts.Options{MaxIndex: cfg.Options.MaxIndex, MaxChart: cfg.Options.ChartLimits.Packed})
 	a.pool, err = git.NewPool(filepath.Join(cfg.DataDir, "git"), git.Options{Unused: git.UnusedFor})
 	return err

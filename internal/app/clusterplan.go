@@ -334,9 +334,9 @@ func (t liveTrees) Open(ctx context.Context, a *meta.Artifact) (tree.Tree, error
 }
 
 // Read implements engine.Trees.
-func (t liveTrees) Read(ctx context.Context, a *meta.Artifact) ([]byte, error) {
+func (t liveTrees) Read(ctx context.Context, a *meta.Artifact, limit int64) ([]byte, error) {
 	if a != nil && !t.made.Has(a) {
-		return t.live.Read(ctx, a)
+		return t.live.Read(ctx, a, limit)
 	}
-	return t.here.Read(ctx, a)
+	return t.here.Read(ctx, a, limit)
 }

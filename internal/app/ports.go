@@ -137,11 +137,11 @@ func (p storePort) Open(ctx context.Context, a *meta.Artifact) (tree.Tree, error
 }
 
 // Read implements engine.Trees.
-func (p storePort) Read(ctx context.Context, a *meta.Artifact) ([]byte, error) {
+func (p storePort) Read(ctx context.Context, a *meta.Artifact, limit int64) ([]byte, error) {
 	if a == nil {
 		return nil, errors.New("there is no artifact")
 	}
-	b, err := p.store.Read(ctx, toStore(a))
+	b, err := p.store.Read(ctx, toStore(a), limit)
 	if err != nil {
 		return nil, fmt.Errorf("artifact %s: %w", a.Revision, err)
 	}

@@ -43,7 +43,7 @@ var layers = map[string]layer{
 
 	"internal/edit": l2, "internal/promote": l2, "internal/writeback": l2, "internal/flux": l2, "internal/flux/create": l2, "internal/flux/migrate": l2, "internal/flux/yamldiff": l2, "internal/flux/trigger": l2, "internal/flux/plugin": l2,
 
-	"internal/source/ignore": port, "internal/source/fault": port, "internal/source/untar": port, "internal/source/git": port, "internal/source/git/wire": port,
+	"internal/source/ignore": port, "internal/source/fault": port, "internal/source/untar": port, "internal/source/spool": port, "internal/source/git": port, "internal/source/git/wire": port,
 	"internal/source/artifact": port, "internal/source/oci": port, "internal/source/worktree": port, "internal/source/include": port, "internal/source/bases": port,
 	"internal/world/cluster": port, "internal/world/memory": port, "internal/world/overlay": port, "internal/world/remote": port, "internal/world/live": port, "internal/world/serve": port,
 	"internal/world/worldtest": port, "internal/source/charts": port, "internal/isolate": port, "internal/collect": port, "internal/image": port, "internal/saved": port, "internal/image/cmd/mkimage": l5,

@@ -120,7 +120,7 @@ func (s repositoryReader) registry(ctx context.Context, name string) (oci.Reader
 func (s repositoryReader) index(ctx context.Context) (*chart.Index, error) {
 	if art := s.r.Status.Artifact; art != nil {
 		p, err := s.indexes.get(art.Digest, func(p *parsedIndex) error {
-			data, err := s.Trees.Read(ctx, art)
+			data, err := s.Trees.Read(ctx, art, maxStoredIndex)
 			if err == nil {
 				p.index, err = chart.ReadIndex(data, chart.IndexOptions{Max: maxStoredIndex})
 			}
@@ -256,7 +256,7 @@ func (s repositoryReader) parse(ctx context.Context, x ChartIndex) (*parsedIndex
 		return p, text, err
 	}
 	if art := p.artifact(); art != nil {
-		if text, err = s.Trees.Read(ctx, art); err == nil {
+		if text, err = s.Trees.Read(ctx, art, maxStoredIndex); err == nil {
 			return p, text, nil
 		}
 	}

@@ -95,7 +95,7 @@ func (s *shelf) Open(_ context.Context, a *meta.Artifact) (tree.Tree, error) {
 	return t, nil
 }
 
-func (s *shelf) Read(_ context.Context, a *meta.Artifact) ([]byte, error) {
+func (s *shelf) Read(_ context.Context, a *meta.Artifact, _ int64) ([]byte, error) {
 	b, ok := s.bytes[a.Digest]
 	if !ok {
 		return nil, errors.New("no such artifact")

@@ -19,6 +19,7 @@ import (
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/release"
 	"github.com/leat-dev/leat/internal/report"
+	"github.com/leat-dev/leat/internal/source/fault"
 	"github.com/leat-dev/leat/internal/unit"
 	"github.com/leat-dev/leat/internal/world"
 )
@@ -286,11 +287,14 @@ func renamed(c *helmchart.Chart, version string) *helmchart.Chart {
 // read loads a chart from an artifact: a packaged chart, or a tree with one at
 // its root or in its only directory.
 func (r *releasing) read(ctx context.Context, art *meta.Artifact) (*helmchart.Chart, error) {
-	data, err := r.Trees.Read(ctx, art)
-	if err != nil {
+	data, err := r.Trees.Read(ctx, art, chart.MaxPacked)
+	if err != nil && fault.ClassOf(err) != fault.TooLarge {
 		return nil, err
 	}
-	c, err := chart.Load(data, chart.Limits{})
+	var c *helmchart.Chart
+	if err == nil {
+		c, err = chart.Load(data, chart.Limits{})
+	}
 	if err == nil {
 		return c, nil
 	}

@@ -182,8 +182,8 @@ func (s *Shelf) Open(_ context.Context, a *meta.Artifact) (tree.Tree, error) {
 	return c.tree, nil
 }
 
-// Read implements engine.Trees.
-func (s *Shelf) Read(_ context.Context, a *meta.Artifact) ([]byte, error) {
+// Read implements engine.Trees; what is stored here is in memory, whatever the limit.
+func (s *Shelf) Read(_ context.Context, a *meta.Artifact, _ int64) ([]byte, error) {
 	if a == nil {
 		return nil, errNoArtifact
 	}

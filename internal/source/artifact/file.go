@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 
+	"github.com/leat-dev/leat/internal/source/fault"
 	"github.com/leat-dev/leat/internal/source/untar"
 )
 
@@ -24,15 +26,27 @@ func (s *Store) PutFile(key Key, revision, file string, content []byte) (Artifac
 }
 
 // Read returns the bytes of an artifact, whatever they are and whoever stored
-// them. They come from the store's directory or from the URL, have the digest,
-// and are at most untar.MaxPacked.
-func (s *Store) Read(ctx context.Context, a Artifact) ([]byte, error) {
+// them. They come from the store's directory or from the URL, and have the digest.
+// More than limit, or untar.MaxPacked, are an error of class fault.TooLarge; they are
+// never in memory.
+func (s *Store) Read(ctx context.Context, a Artifact, limit int64) ([]byte, error) {
 	want, err := parseDigest(a.Digest)
 	if err != nil {
 		return nil, err
 	}
-	if b, err := s.local(a, want); err == nil {
-		return b, nil
+	f, _, err := s.whole(ctx, a, want)
+	if err != nil {
+		return nil, err
 	}
-	return s.fetch(ctx, a, want)
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("read artifact %s: %w", a.Revision, err)
+	}
+	if fi.Size() > limit {
+		return nil, &fault.Error{Class: fault.TooLarge, Err: fmt.Errorf("the artifact %s has %d bytes, more than the limit of %d", a.Revision, fi.Size(), limit)}
+	}
+	b := make([]byte, fi.Size())
+	_, err = io.ReadFull(f, b)
+	return b, err
 }

@@ -19,7 +19,7 @@ func TestPutFileAndRead(t *testing.T) {
 	if err != nil || art.Path != tr.Path || art.Size != 7 || art.Digest == tr.Digest || art.Revision != "r2" {
 		t.Fatalf("got %+v, %v", art, err)
 	}
-	if got, err := s.Read(ctx, art); err != nil || string(got) != "a chart" {
+	if got, err := s.Read(ctx, art, 100); err != nil || string(got) != "a chart" {
 		t.Errorf("got %q, %v", got, err)
 	}
 	if _, err := s.Link(key, "latest.tgz", art); err != nil {
@@ -31,11 +31,11 @@ func TestPutFileAndRead(t *testing.T) {
 	// Another process reads what this one serves, by its name and by its alias.
 	for _, name := range []string{"app.tgz", "latest.tgz"} {
 		art.URL = srv.URL + "/" + path.Dir(art.Path) + "/" + name
-		if got, err := open(t, Options{}).Read(ctx, art); err != nil || string(got) != "a chart" {
+		if got, err := open(t, Options{}).Read(ctx, art, 100); err != nil || string(got) != "a chart" {
 			t.Errorf("%s: got %q, %v", name, got, err)
 		}
 	}
-	if _, err := s.Read(ctx, tr); err == nil {
+	if _, err := s.Read(ctx, tr, 100); err == nil {
 		t.Error("read what was replaced under its old digest")
 	}
 }
@@ -51,11 +51,11 @@ func TestReadChecks(t *testing.T) {
 	defer srv.Close()
 	art.URL = srv.URL + "/" + art.Path
 	art.Digest = "sha256:" + strings.Repeat("0", 64)
-	if _, err := s.Read(ctx, art); !errors.Is(err, ErrCorrupt) {
+	if _, err := s.Read(ctx, art, 100); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("got %v", err)
 	}
 	art.Digest = ""
-	if _, err := s.Read(ctx, art); err == nil {
+	if _, err := s.Read(ctx, art, 100); err == nil {
 		t.Error("read without a digest")
 	}
 }

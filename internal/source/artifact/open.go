@@ -13,9 +13,11 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
+	"github.com/leat-dev/leat/internal/source/spool"
 	"github.com/leat-dev/leat/internal/source/untar"
 	"github.com/leat-dev/leat/internal/tree"
 )
@@ -54,39 +56,64 @@ func (s *Store) Open(ctx context.Context, a Artifact) (tree.Tree, error) {
 	if t, ok := s.trees.get(a.Digest); ok {
 		return t, nil
 	}
-	b, err := s.local(a, want)
+	f, own, err := s.whole(ctx, a, want)
 	if err != nil {
-		if b, err = s.fetch(ctx, a, want); err != nil {
-			return tree.Tree{}, err
-		}
+		return tree.Tree{}, err
 	}
-	t, _, err := untar.Read(ctx, bytes.NewReader(b), untar.Options{})
+	defer f.Close()
+	t, _, err := untar.Read(ctx, f, untar.Options{Contents: s.Contents()})
 	if err != nil {
 		return tree.Tree{}, fmt.Errorf("open artifact %s: %w", a.Revision, err)
 	}
-	s.trees.addFetched(a.Digest, t)
+	if own {
+		s.remember(a, t)
+	} else {
+		s.trees.addFetched(a.Digest, t)
+	}
 	return t, nil
 }
 
-func (s *Store) local(a Artifact, want digest) ([]byte, error) {
+// remember keeps the tree of a file of ours, as Put does, unless the file went meanwhile.
+func (s *Store) remember(a Artifact, t tree.Tree) {
+	s.trees.add(a.Digest, t, a.Path)
+	if _, err := s.root.Stat(a.Path); err != nil {
+		s.trees.drop(a.Path)
+	}
+}
+
+// Contents returns a place for the contents of one tree: what is large goes to the disk of
+// the store.
+func (s *Store) Contents() untar.Contents { return spool.In(s.root, s.temp()) }
+
+// whole returns the file of an artifact, at its beginning, once it is known to have the
+// digest: the stored one, which is our own, or a copy of what is at the URL. It is never
+// in memory.
+func (s *Store) whole(ctx context.Context, a Artifact, want digest) (f *os.File, own bool, err error) {
+	if f, err := s.local(a, want); err == nil {
+		return f, true, nil
+	}
+	f, err = s.fetch(ctx, a, want)
+	return f, false, err
+}
+
+func (s *Store) local(a Artifact, want digest) (*os.File, error) {
 	f, err := s.open(a.Path)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	return readChecked(f, want)
+	return checked(f, f, want)
 }
 
-func (s *Store) fetch(ctx context.Context, a Artifact, want digest) ([]byte, error) {
+func (s *Store) fetch(ctx context.Context, a Artifact, want digest) (*os.File, error) {
 	u, err := url.Parse(a.URL)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, fmt.Errorf("fetch artifact %s: its URL is no http address", a.Revision)
 	}
 	pause := firstPause
 	for try := 1; ; try++ {
-		b, again, err := s.get(ctx, u, want)
+		f, again, err := s.get(ctx, u, want)
 		if err == nil {
-			return b, nil
+			return f, nil
 		}
 		if !again || try == fetchTries || ctx.Err() != nil {
 			return nil, fmt.Errorf("fetch artifact %s: %w", u.Redacted(), err)
@@ -99,7 +126,7 @@ func (s *Store) fetch(ctx context.Context, a Artifact, want digest) ([]byte, err
 }
 
 // get tries once; again tells whether another try may help.
-func (s *Store) get(ctx context.Context, u *url.URL, want digest) (b []byte, again bool, err error) {
+func (s *Store) get(ctx context.Context, u *url.URL, want digest) (f *os.File, again bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
@@ -124,26 +151,32 @@ func (s *Store) get(ctx context.Context, u *url.URL, want digest) (b []byte, aga
 		// a status, and may be one that whoever wrote it cannot reach.
 		return nil, again, fmt.Errorf("the server answers %d %s", res.StatusCode, http.StatusText(res.StatusCode))
 	}
-	b, err = readChecked(res.Body, want)
-	return b, !errors.Is(err, errTooLarge), err
+	if f, err = spool.Nameless(s.root, s.temp()); err != nil {
+		return nil, false, err
+	}
+	f, err = checked(f, io.TeeReader(res.Body, f), want)
+	return f, !errors.Is(err, errTooLarge), err
 }
 
 var errTooLarge = fmt.Errorf("larger than the limit of %d bytes", untar.MaxPacked)
 
-func readChecked(r io.Reader, want digest) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(r, untar.MaxPacked+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(b) > untar.MaxPacked {
-		return nil, errTooLarge
-	}
+// checked reads r to its end and returns f, which has its content then, at the beginning. A
+// file whose content has another digest is closed.
+func checked(f *os.File, r io.Reader, want digest) (*os.File, error) {
 	h := want.new()
-	h.Write(b)
-	if !bytes.Equal(h.Sum(nil), want.sum) {
-		return nil, ErrCorrupt
+	n, err := io.Copy(h, io.LimitReader(r, untar.MaxPacked+1))
+	switch {
+	case err != nil:
+	case n > untar.MaxPacked:
+		err = errTooLarge
+	case !bytes.Equal(h.Sum(nil), want.sum):
+		err = ErrCorrupt
+	default:
+		if _, err = f.Seek(0, io.SeekStart); err == nil {
+			return f, nil
+		}
 	}
-	return b, nil
+	return nil, errors.Join(err, f.Close())
 }
 
 // newClient returns a client that shares nothing with http.DefaultTransport.

@@ -55,10 +55,10 @@ func (s *Store) Collect(key Key, current Artifact) ([]string, error) {
 	var gone []string
 	for _, name := range Expired(files, path.Base(current.Path), s.o.Now(), s.o.Retention) {
 		p := path.Join(dir, name)
-		s.trees.drop(p)
 		if err := s.root.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return gone, fmt.Errorf("collect artifacts of %s: %w", dir, err)
 		}
+		s.trees.drop(p)
 		gone = append(gone, p)
 	}
 	return gone, nil

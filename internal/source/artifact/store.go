@@ -172,7 +172,7 @@ func (s *Store) write(key Key, revision, file string, fill func(io.Writer) (Sum,
 
 // replace makes the file at p appear complete or not at all.
 func (s *Store) replace(p string, fill func(io.Writer) (Sum, error)) (Sum, error) {
-	temp := path.Join(tempDir, strconv.FormatInt(s.temps.Add(1), 36))
+	temp := s.temp()
 	f, err := s.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return Sum{}, err
@@ -187,6 +187,9 @@ func (s *Store) replace(p string, fill func(io.Writer) (Sum, error)) (Sum, error
 	}
 	return sum, s.root.Rename(temp, p)
 }
+
+// temp returns the name of a file that is made for a while; nobody else gets it.
+func (s *Store) temp() string { return path.Join(tempDir, strconv.FormatInt(s.temps.Add(1), 36)) }
 
 // Link makes <dir of key>/<name> a link to the file of art, which belongs to
 // key. Charts and indexes have such links.
@@ -267,10 +270,10 @@ func (s *Store) Remove(a Artifact) error {
 	if hidden(a.Path) {
 		return nil
 	}
-	s.trees.drop(a.Path)
 	if err := s.root.Remove(a.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove artifact: %w", err)
 	}
+	s.trees.drop(a.Path)
 	return nil
 }
 
@@ -280,9 +283,9 @@ func (s *Store) RemoveAll(key Key) error {
 	if err != nil {
 		return err
 	}
-	s.trees.dropUnder(dir + "/")
 	if err := s.root.RemoveAll(dir); err != nil {
 		return fmt.Errorf("remove artifacts: %w", err)
 	}
+	s.trees.dropUnder(dir + "/")
 	return nil
 }

@@ -23,11 +23,13 @@ type known struct {
 	paths int // number of paths that hold it
 }
 
-// maxFetched bounds the trees kept of artifacts that others store, maxFetchedBytes
-// what they hold in memory.
+// maxFetched bounds the trees kept of artifacts that others store, maxFetchedFiles their
+// files, maxFetchedBytes what these hold, mostly on disk. The newest is always kept: hundreds
+// of units may build from it.
 const (
 	maxFetched      = 256
-	maxFetchedBytes = 256 << 20
+	maxFetchedFiles = 500_000
+	maxFetchedBytes = 1 << 30
 )
 
 func newTrees() *trees {
@@ -53,7 +55,7 @@ func (x *trees) addFetched(digest string, t tree.Tree) {
 	}
 	x.byDigest[digest] = known{t: t}
 	x.fetched = append(x.fetched, digest)
-	for len(x.fetched) > maxFetched || x.fetchedBytes() > maxFetchedBytes {
+	for len(x.fetched) > 1 && x.tooMuchFetched() {
 		oldest := x.fetched[0]
 		x.fetched = x.fetched[1:]
 		if x.byDigest[oldest].paths == 0 {
@@ -62,11 +64,13 @@ func (x *trees) addFetched(digest string, t tree.Tree) {
 	}
 }
 
-func (x *trees) fetchedBytes() (sum int64) {
+func (x *trees) tooMuchFetched() bool {
+	files, bytes := 0, int64(0)
 	for _, d := range x.fetched {
-		sum += x.byDigest[d].t.Size()
+		t := x.byDigest[d].t
+		files, bytes = files+t.Files(), bytes+t.Size()
 	}
-	return sum
+	return len(x.fetched) > maxFetched || files > maxFetchedFiles || bytes > maxFetchedBytes
 }
 
 // get returns the tree behind a digest.

@@ -32,6 +32,8 @@ type Options struct {
 	Dial    func(ctx context.Context, network, address string) (net.Conn, error) // nil for a plain one
 	Now     func() time.Time                                                     // nil for the clock
 	Content int64                                                                // bytes kept in memory of what has a digest, 0 for 64 MiB
+	// Contents gives each unpacked layer a place for its contents; nil is memory.
+	Contents func() untar.Contents
 }
 
 // Pool holds the connections of a process. It may be used by several goroutines.
@@ -70,6 +72,9 @@ func NewPool(o Options) *Pool {
 	}
 	if o.Content == 0 {
 		o.Content = 64 << 20
+	}
+	if o.Contents == nil {
+		o.Contents = func() untar.Contents { return nil }
 	}
 	o.Limits = o.Limits.withDefaults()
 	return &Pool{

@@ -3,6 +3,7 @@ package oci
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -114,6 +115,18 @@ func (r *Repository) Blob(ctx context.Context, l Layer) ([]byte, error) {
 }
 
 func (r *Repository) fetchBlob(ctx context.Context, l Layer) ([]byte, error) {
+	s, err := r.stream(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	defer s.body.Close()
+	b, _ := io.ReadAll(io.LimitReader(s, l.Size+1)) // finish has the error
+	return b, s.finish()
+}
+
+// stream begins to download a layer. What is read of it counts for something only once
+// finish has returned no error.
+func (r *Repository) stream(ctx context.Context, l Layer) (*stream, error) {
 	limit := r.c.pool.o.Limits.Blob
 	if l.Size > limit || l.Size < 0 {
 		return nil, fail(fault.TooLarge, "the layer %s has %d bytes, more than the limit of %d", l.Digest, l.Size, limit)
@@ -122,21 +135,43 @@ func (r *Repository) fetchBlob(ctx context.Context, l Layer) ([]byte, error) {
 	if err != nil {
 		return nil, classify(err)
 	}
-	rc, err := layer.Compressed()
+	body, err := layer.Compressed()
 	if err != nil {
 		return nil, classify(err)
 	}
-	defer rc.Close()
-	b, err := io.ReadAll(io.LimitReader(rc, l.Size+1)) // the reader checks the digest at its end
-	switch {
-	case err != nil && strings.Contains(err.Error(), "error verifying"): // go-containerregistry internal/verify
-		return nil, fail(fault.Unsafe, "the layer %s is not what its digest says: %w", l.Digest, err)
-	case err != nil:
-		return nil, classify(fmt.Errorf("the layer %s broke off: %w", l.Digest, err))
-	case int64(len(b)) != l.Size:
-		return nil, fail(fault.Unsafe, "the layer %s has another size than the manifest says, %d", l.Digest, l.Size)
+	return &stream{body: body, layer: l}, nil
+}
+
+// stream is a layer as it comes.
+type stream struct {
+	body  io.ReadCloser // checks the digest at its end
+	layer Layer
+	n     int64
+	err   error // the first one
+}
+
+// Read implements io.Reader.
+func (s *stream) Read(p []byte) (int, error) {
+	if s.err != nil {
+		return 0, s.err
 	}
-	return b, nil
+	n, err := s.body.Read(p)
+	s.n, s.err = s.n+int64(n), err
+	return n, err
+}
+
+// finish reads what is left, and tells whether all of it was what the manifest says.
+func (s *stream) finish() error {
+	_, _ = io.Copy(io.Discard, io.LimitReader(s, s.layer.Size+1-s.n))
+	switch err := s.err; {
+	case err != nil && strings.Contains(err.Error(), "error verifying"): // go-containerregistry internal/verify
+		return fail(fault.Unsafe, "the layer %s is not what its digest says: %w", s.layer.Digest, err)
+	case err != nil && !errors.Is(err, io.EOF):
+		return classify(fmt.Errorf("the layer %s broke off: %w", s.layer.Digest, err))
+	case s.n != s.layer.Size || err == nil:
+		return fail(fault.Unsafe, "the layer %s has another size than the manifest says, %d", s.layer.Digest, s.layer.Size)
+	}
+	return nil
 }
 
 // Tree returns a layer unpacked: a tar, packed by gzip or not. Links are left
@@ -156,15 +191,20 @@ func (r *Repository) Tree(ctx context.Context, l Layer) (tree.Tree, []string, er
 	return u.tree, u.notes, classify(err)
 }
 
+// unpack reads a layer as it comes: packed it is never in memory.
 func (r *Repository) unpack(ctx context.Context, l Layer) (unpacked, error) {
-	b, err := r.Blob(ctx, l)
+	s, err := r.stream(ctx, l)
 	if err != nil {
 		return unpacked{}, err
 	}
-	t, notes, err := untar.Read(ctx, bytes.NewReader(b), untar.Options{Bytes: r.c.pool.o.Limits.Tree, Links: untar.SkipLinks})
+	defer s.body.Close()
+	t, notes, err := untar.Read(ctx, s, untar.Options{Bytes: r.c.pool.o.Limits.Tree, Links: untar.SkipLinks, Contents: r.c.pool.o.Contents()})
+	broken := s.finish()
 	switch {
 	case ctx.Err() != nil:
 		return unpacked{}, classify(ctx.Err())
+	case broken != nil:
+		return unpacked{}, broken
 	case err != nil:
 		return unpacked{}, fail(fault.Unsafe, "failed to extract layer contents from artifact: %w", err)
 	}

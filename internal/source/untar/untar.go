@@ -20,6 +20,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/leat-dev/leat/internal/hash"
 	"github.com/leat-dev/leat/internal/tree"
 )
 
@@ -39,7 +40,19 @@ type Options struct {
 	File    int64 // bytes of one file
 	Entries int   // entries of any kind
 	Links   Links
+	// Contents keeps what the files hold; nil keeps it in memory.
+	Contents Contents
 }
+
+// Contents keeps a copy of bytes somewhere, and brings them back.
+type Contents interface {
+	Keep(b []byte) (tree.Content, error)
+}
+
+// inMemory is the simplest place.
+type inMemory struct{}
+
+func (inMemory) Keep(b []byte) (tree.Content, error) { return tree.Bytes(bytes.Clone(b)), nil }
 
 // Links says what to do with symbolic links.
 type Links uint8
@@ -83,6 +96,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Entries == 0 {
 		o.Entries = MaxEntries
+	}
+	if o.Contents == nil {
+		o.Contents = inMemory{}
 	}
 	return o
 }
@@ -132,6 +148,7 @@ type extract struct {
 	notes   []string
 	entries int
 	bytes   int64
+	buf     bytes.Buffer // one file after the other
 }
 
 func (x *extract) all(tr *tar.Reader) error {
@@ -186,21 +203,23 @@ func (x *extract) file(name string, h *tar.Header, body io.Reader) error {
 	if x.bytes += h.Size; x.bytes > x.o.Bytes {
 		return fmt.Errorf("entry %q: the files have more than %d bytes in all", name, x.o.Bytes)
 	}
-	// The buffer grows with what comes, not with what the header promises.
-	var buf bytes.Buffer
-	buf.Grow(int(min(h.Size, 64<<10)))
-	n, err := io.Copy(&buf, io.LimitReader(body, h.Size))
+	x.buf.Reset() // it grows with what comes, not with what the header promises
+	n, err := io.Copy(&x.buf, io.LimitReader(body, h.Size))
 	if err != nil {
 		return fmt.Errorf("entry %q: %w", name, err)
 	}
 	if n != h.Size {
 		return fmt.Errorf("entry %q: %d bytes of %d: %w", name, n, h.Size, io.ErrUnexpectedEOF)
 	}
-	blob := tree.BlobOf(bytes.Clone(buf.Bytes()))
-	if h.Mode&0o111 != 0 {
-		blob.Mode = tree.Executable
+	content, err := x.o.Contents.Keep(x.buf.Bytes())
+	if err != nil {
+		return fmt.Errorf("entry %q: %w", name, err)
 	}
-	return x.b.Add(name, blob)
+	mode := tree.Regular
+	if h.Mode&0o111 != 0 {
+		mode = tree.Executable
+	}
+	return x.b.Add(name, tree.NewBlob(hash.Of(x.buf.Bytes()), n, mode, content))
 }
 
 // Name returns the path that an entry of an archive names, "." for the root.
