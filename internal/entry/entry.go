@@ -51,8 +51,8 @@ type Options struct {
 // LocalURL is the address of a fleet that says of itself no other.
 const LocalURL = "https://leat.local/fleet"
 
-// Find looks for the sync file; with a path and without a file it makes both
-// objects.
+// Find looks for the sync file, else for a directory that says of itself what applies
+// it; with a path and without either it makes both objects.
 func Find(t tree.Tree, o Options) (Entry, error) {
 	if o.Path != "" {
 		clean, err := tree.Clean(o.Path)
@@ -79,6 +79,11 @@ func Find(t tree.Tree, o Options) (Entry, error) {
 		return found[0], nil
 	case len(found) > 1:
 		return Entry{}, ambiguous("the fleet has several entries", t)
+	}
+	if e, ok := declared(t, o); ok {
+		return e, nil
+	}
+	switch {
 	case o.Path != "":
 		return made(o), nil
 	case looksLikeOne(t):

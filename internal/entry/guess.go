@@ -1,14 +1,11 @@
 package entry
 
 import (
-	"bytes"
 	"fmt"
 	"maps"
 	"path"
 	"slices"
 	"strings"
-
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/tree"
@@ -54,26 +51,14 @@ func guesses(t tree.Tree) []string {
 // kustomizations returns the paths of the Kustomizations in a file, and whether
 // there is any.
 func kustomizations(t tree.Tree, p string) (paths []string, some bool) {
-	if ext := path.Ext(p); ext != ".yaml" && ext != ".yml" {
-		return nil, false
-	}
-	data, err := t.ReadFile(p)
-	if err != nil || len(data) > maxGuessed || !bytes.Contains(data, []byte(object.GroupKustomize+"/")) {
-		return nil, false
-	}
-	objs, err := Decode(data)
-	if err != nil {
-		return nil, false
-	}
-	for _, obj := range objs {
+	for _, obj := range fluxObjects(t, p) {
 		gk := obj.GroupVersionKind().GroupKind()
 		if gk.Group != object.GroupKustomize || gk.Kind != "Kustomization" {
 			continue
 		}
 		some = true
-		dir, _, _ := unstructured.NestedString(obj.Object, "spec", "path")
-		if clean, err := tree.Clean(dir); err == nil {
-			paths = append(paths, clean)
+		if dir, ok := applied(obj); ok {
+			paths = append(paths, dir)
 		}
 	}
 	return paths, some
