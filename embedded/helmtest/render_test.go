@@ -169,6 +169,38 @@ func testSchemaIsChecked(t *testing.T, on place) {
 	s.must(s.driver.Install(s.ctx, s.job))
 }
 
+// Objects in a List are marked as the others are: whoever follows the objects of releases
+// finds them by these labels.
+func TestListsAreTakenApart(t *testing.T) { everywhere(t, testListsAreTakenApart) }
+
+func testListsAreTakenApart(t *testing.T, on place) {
+	item := func(name, more string) string {
+		return "{apiVersion: v1, kind: ConfigMap, metadata: {name: " + name + more + "}, data: {k: '1'}}"
+	}
+	s := newStand(t, on, chartOf("1.0.0", map[string]string{
+		"templates/a.yaml": "apiVersion: v1\nkind: List\nitems:\n- " + item("a", "") + "\n- {apiVersion: v1, kind: ConfigMapList, items: [" + item("b", "") + "]}\n",
+		"templates/c.yaml": "apiVersion: v1\nkind: ConfigMapList\nitems: []\n",
+		"templates/d.yaml": configMap("d", "1"),
+		"templates/e.yaml": "apiVersion: v1\nkind: List\nitems: [" + item("e", ", annotations: {helm.sh/hook: pre-install}") + "]\n",
+	}))
+	s.job.Object.Spec.CommonMetadata = &v2.CommonMetadata{Annotations: map[string]string{"n": "1"}}
+	out, err := s.driver.Install(s.ctx, s.job)
+	rel := s.must(out, err)
+	for _, name := range []string{"a", "b", "d", "e"} {
+		found, err := s.kube.CoreV1().ConfigMaps(s.ns).Get(s.ctx, name, metav1.GetOptions{})
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if found.Labels["helm.toolkit.fluxcd.io/name"] != "demo" || found.Annotations["n"] != "1" {
+			t.Errorf("%s has labels %v, annotations %v", name, found.Labels, found.Annotations)
+		}
+	}
+	if len(rel.Hooks) != 1 || len(out.Inventory.Entries) != 3 {
+		t.Errorf("got %d hooks, inventory %v", len(rel.Hooks), out.Inventory.Entries)
+	}
+}
+
 func TestPostRenderers(t *testing.T) { everywhere(t, testPostRenderers) }
 
 func testPostRenderers(t *testing.T, on place) {

@@ -79,6 +79,9 @@ type metadata struct{ labels, annotations map[string]string }
 
 func (m metadata) render(manifest []byte) ([]byte, error) {
 	nodes, err := kio.ParseAll(string(manifest))
+	if err == nil {
+		nodes, err = single(nodes)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read rendered manifest: %w", err)
 	}
@@ -97,6 +100,28 @@ func (m metadata) render(manifest []byte) ([]byte, error) {
 	}
 	text, err := kio.StringAll(nodes)
 	return []byte(text), err
+}
+
+// single takes Lists apart, so that what is in them is marked too, as kustomize does
+// (kustomize/api v0.21.1 resource/factory.go, inlineAnyEmbeddedLists).
+func single(nodes []*kyaml.RNode) (out []*kyaml.RNode, err error) {
+	for ; len(nodes) > 0; nodes = nodes[1:] {
+		node := nodes[0]
+		items := node.Field("items")
+		if !strings.HasSuffix(node.GetKind(), "List") || items == nil {
+			out = append(out, node)
+			continue
+		}
+		if items.Value.IsNilOrEmpty() {
+			continue
+		}
+		inner, err := items.Value.Elements()
+		if err != nil {
+			return nil, fmt.Errorf("take %s apart: %w", node.GetKind(), err)
+		}
+		nodes = append(nodes[:1:1], append(slices.Clone(nodes[1:]), inner...)...)
+	}
+	return out, nil
 }
 
 // quoteKeys quotes the keys of labels and annotations that a reader of YAML 1.1,
