@@ -173,6 +173,14 @@ func (e *Engine) Converge(ctx context.Context, w world.World, obj *unstructured.
 	if obj.GetDeletionTimestamp() != nil {
 		obj = unit.Removable(obj)
 	}
+	if rep = e.converge(ctx, w, obj, now); rep.Status == nil && !rep.Finalize {
+		rep.Status = report.Suspended(obj)
+	}
+	return rep
+}
+
+// converge runs a unit of any kind.
+func (e *Engine) converge(ctx context.Context, w world.World, obj *unstructured.Unstructured, now time.Time) report.Report {
 	switch gk := obj.GroupVersionKind().GroupKind(); gk.Kind {
 	case unit.KustomizationKind:
 		return e.convergeKustomization(ctx, w, obj, now)

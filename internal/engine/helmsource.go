@@ -67,7 +67,7 @@ func notReady(obj *unstructured.Unstructured, s unit.Status) string {
 		if s.Artifact == nil {
 			return none
 		}
-	case obj.GetGeneration() != s.ObservedGeneration:
+	case !s.Observed(obj):
 		if ready != nil && ready.Status == metav1.ConditionFalse {
 			return ready.Message
 		}

@@ -90,7 +90,7 @@ func DependencyReady(of Awaiting, dep *unstructured.Unstructured, revision strin
 	if err != nil {
 		return err
 	}
-	if len(status.Conditions) == 0 || dep.GetGeneration() != status.ObservedGeneration || !isTrue(status.Conditions, meta.ReadyCondition) {
+	if len(status.Conditions) == 0 || !status.Observed(dep) || !isTrue(status.Conditions, meta.ReadyCondition) {
 		return fmt.Errorf("dependency '%s' is not ready", name)
 	}
 	k, ok := of.(*Kustomization)

@@ -49,6 +49,13 @@ func StatusOf(u *unstructured.Unstructured) (Status, error) {
 	return out.Status, nil
 }
 
+// Observed tells whether a status tells of the object as it is now. Suspending a unit makes
+// another generation of it, in which nothing is to be done.
+func (s Status) Observed(obj *unstructured.Unstructured) bool {
+	suspended, _, _ := unstructured.NestedBool(obj.Object, "spec", "suspend")
+	return s.ObservedGeneration == obj.GetGeneration() || suspended && len(s.Conditions) > 0
+}
+
 // Ready returns the Ready condition, or nil.
 func (s Status) Ready() *metav1.Condition { return Condition(s.Conditions, meta.ReadyCondition) }
 
