@@ -243,6 +243,15 @@ func TestHelmReleaseWaitsForHealth(t *testing.T) {
 		s.released("web", 2)
 		s.wantKept("web", "1:superseded 2:deployed")
 	})
+	t.Run("forced meanwhile, it acts once more", func(t *testing.T) {
+		s.patch("Deployment/stuck", "spec: {replicas: 1}")
+		s.patch("HelmRelease/web", "spec: {values: {color: black, stuck: true}}")
+		s.running("web", "upgrade")
+		s.patch("HelmRelease/web", "metadata: {annotations: {reconcile.fluxcd.io/requestedAt: two, reconcile.fluxcd.io/forceAt: two}}")
+		s.release("web", func(h *v2.HelmRelease) bool { return h.Status.LastHandledReconcileAt == "two" })
+		s.patch("Deployment/stuck", "spec: {replicas: 0}")
+		s.released("web", 4)
+	})
 	t.Run("suspended meanwhile, it is still written down", func(t *testing.T) {
 		s.patch("Deployment/stuck", "spec: {replicas: 1}")
 		s.patch("HelmRelease/web", "spec: {values: {color: blue, stuck: true}}")
@@ -251,7 +260,7 @@ func TestHelmReleaseWaitsForHealth(t *testing.T) {
 		s.patch("Deployment/stuck", "spec: {replicas: 0}")
 		s.release("web", func(h *v2.HelmRelease) bool {
 			latest := h.Status.History.Latest()
-			return latest.Status == "deployed" && latest.ConfigDigest == h.Status.LastAttemptedConfigDigest && latest.Version > 2
+			return latest.Status == "deployed" && latest.ConfigDigest == h.Status.LastAttemptedConfigDigest && latest.Version > 4
 		})
 	})
 }

@@ -32,6 +32,9 @@ func TestFailedInstall(t *testing.T) {
 				if r := cond(h, "Remediated"); r.Status != "True" || r.Reason != "UninstallSucceeded" {
 					t.Errorf("Remediated: got %+v", r)
 				}
+				if c := cond(h, "Ready"); c.Reason != "InstallFailed" {
+					t.Errorf("Ready: got %+v, want what failed", c)
+				}
 			} else if r := cond(h, "Released"); r.Status != "False" || r.Reason != "InstallFailed" ||
 				!strings.HasPrefix(r.Message, s.expand("Helm install failed for release $ns/web with chart web@0.1.0: ")) || cond(h, "Ready").Message != r.Message {
 				t.Errorf("Released: got %+v", r)
@@ -122,7 +125,7 @@ func TestFailedUpgrade(t *testing.T) {
 			}
 			if c.reason == "RollbackSucceeded" {
 				s.data("ConfigMap/a", "red")
-				s.tells("web", "RollbackSucceeded", "Helm rollback to previous release succeeded for release $ns/web.v")
+				s.tells("web", "RollbackSucceeded", "Helm rollback to previous release $ns/web.v")
 			}
 			s.patch("HelmRelease/web", "spec: {values: {broken: null, color: green}}")
 			s.release("web", current)
@@ -161,6 +164,22 @@ func TestFailureWithoutARelease(t *testing.T) {
 	s.wantKept("web", "1:deployed")
 	s.commit(chartOf("0.2.1", files{"templates/bad.yaml": "# fine"}))
 	s.released("web", 2)
+}
+
+// A post renderer that cannot be applied is no success when it is tried again, though chart
+// and values are those of the release that is there.
+func TestPostRendererThatFails(t *testing.T) {
+	s := releasing(t, fixed)
+	s.released("web", 1)
+	s.patch("HelmRelease/web", `spec: {postRenderers: [{kustomize: {patches: [{target: {kind: ConfigMap}, patch: "- {op: remove, path: /data/none}"}]}}]}`)
+	s.refuses("web", "UpgradeFailed", "none")
+	s.annotate()
+	s.release("web", func(h *v2.HelmRelease) bool { return h.Status.LastHandledReconcileAt == "now" })
+	s.refuses("web", "UpgradeFailed", "none")
+	s.wantKept("web", "1:deployed")
+	s.patch("HelmRelease/web", `spec: {postRenderers: [{kustomize: {patches: [{target: {kind: ConfigMap}, patch: "- {op: replace, path: /data/key, value: x}"}]}}]}`)
+	s.released("web", 2)
+	s.data("ConfigMap/a", "x")
 }
 
 const testJob = `

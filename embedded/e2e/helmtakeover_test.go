@@ -256,6 +256,7 @@ func TestReleaseMoves(t *testing.T) {
 			if latest := h.Status.History.Latest(); latest.Version != 1 || len(h.Status.History) != 1 || latest.Action != "install" {
 				t.Errorf("history: got %v", h.Status.History)
 			}
+			s.tells("web", "UninstallSucceeded", "Helm uninstall succeeded for release $ns/web.v1 with chart web@0.1.0")
 			switch name {
 			case "its name":
 				s.wantKept("web", "release: not found")

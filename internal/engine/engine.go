@@ -157,6 +157,7 @@ type memo struct {
 	// storage as they were when it was found in sync, and its objects as they were
 	// when they were compared.
 	attempt           attempt
+	rounds            rounds
 	settled, compared string
 	drift             []string // that was found then
 }

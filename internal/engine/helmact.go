@@ -181,6 +181,10 @@ func (r *releasing) takeUp(f finished) {
 	}
 	out := report.ReleaseOutcome{
 		Done: f.done, Chart: req.Chart, Config: req.Config, Log: f.out.Log, Notes: f.out.Notes, Fruitless: rec.Fruitless, After: rec.After,
+		Was: f.out.Was,
+	}
+	if f.left {
+		out.Left = f.op.req.Object.Status.History.Latest().DeepCopy()
 	}
 	for _, ref := range f.fixed.Created {
 		out.Corrected = append(out.Corrected, ref.Key.String()+" created")

@@ -2,8 +2,10 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	helmchart "helm.sh/helm/v4/pkg/chart/v2"
@@ -181,7 +183,7 @@ func (r *releasing) check() error {
 func (r *releasing) begin(ctx context.Context) (bool, error) {
 	r.req = release.Request{
 		Object: r.h.DeepCopy(), Chart: r.req.Chart, Config: release.ConfigDigest(r.values),
-		RetryByDefault: r.Options.DefaultToRetryOnFailure,
+		Rendering: release.RenderingOf(&r.h.HelmRelease, r.oldRenderers()), RetryByDefault: r.Options.DefaultToRetryOnFailure,
 	}
 	r.req.Object.Status = r.run.Status
 	r.run.Revision, r.run.Config, r.run.Chart = r.req.Chart.Version, r.req.Config, r.req.Chart
@@ -268,7 +270,7 @@ func (r *releasing) end(d release.Decision) error {
 		return report.Stall(d.Stall, fmt.Errorf("%s", withHelp(d.Message, d.Changes)))
 	case release.Again:
 		r.memo.attempt = attempt{}
-		r.run.Again = true
+		r.run.Again, r.run.Rounds = true, r.memo.rounds.next(r.inputs())
 		return nil
 	case release.Later:
 		r.memo.attempt = attempt{}
@@ -277,8 +279,26 @@ func (r *releasing) end(d release.Decision) error {
 	}
 	r.memo.attempt = attempt{}
 	r.run.Settled = true
-	r.settle()
+	if d.State == release.StateInSync || d.State == release.StateDrifted {
+		r.memo.rounds = rounds{}
+		r.settle()
+	}
 	return nil
+}
+
+// rounds counts the attempts that were made in a row with the same inputs, and asked for
+// another: a correction that is refused, a release that cannot become what is wanted.
+type rounds struct {
+	inputs string
+	n      int
+}
+
+func (r *rounds) next(inputs string) int {
+	if r.inputs != inputs {
+		*r = rounds{inputs: inputs}
+	}
+	r.n++
+	return r.n
 }
 
 func withHelp(message, changes string) string {
@@ -301,4 +321,20 @@ func (r *releasing) job() helm.Job {
 		})
 	}
 	return job
+}
+
+// oldRenderers is what the post renderers hold that only old versions have, as JSON; nil
+// for nothing.
+func (r *releasing) oldRenderers() []byte {
+	old := r.h.Old.PostRenderers
+	if !slices.ContainsFunc(old, func(p unit.OldPostRenderer) bool {
+		return len(p.Kustomize.PatchesStrategicMerge)+len(p.Kustomize.PatchesJSON6902) > 0
+	}) {
+		return nil
+	}
+	text, err := json.Marshal(old)
+	if err != nil {
+		return nil // unreachable: it came as JSON
+	}
+	return text
 }

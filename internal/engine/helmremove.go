@@ -28,7 +28,7 @@ var errDeleted = errors.New("the HelmRelease is being deleted")
 // the release is left, and said.
 func (r *releasing) remove(ctx context.Context) report.Report {
 	if op := r.ops.of(r.h.Key()); op != nil {
-		if op.stamp != leaving {
+		if op.stamp != leaving && !r.h.Spec.Suspend {
 			op.cancel(errDeleted)
 		}
 		return r.goingOn(op.title)

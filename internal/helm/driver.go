@@ -241,7 +241,8 @@ func (d *Driver) Unlock(ctx context.Context, job Job) (Outcome, error) {
 		if err != nil || !release.Interrupted(last.Info.Status) {
 			return err
 		}
-		last.SetStatus(rcommon.StatusFailed, fmt.Sprintf("Release unlocked from stale '%s' state", last.Info.Status))
+		r.was = last.Info.Status.String()
+		last.SetStatus(rcommon.StatusFailed, fmt.Sprintf("Release unlocked from stale '%s' state", r.was))
 		return r.storage.Update(key(last), last)
 	})
 }
@@ -283,7 +284,7 @@ func (r *run) unrecorded() error {
 func (r *run) outcome() Outcome {
 	out := Outcome{
 		Written: r.storage.newestFirst(), Stored: r.storage.present(), Notes: r.notes, Assumed: r.assumed, Log: r.lines.String(),
-		Took: time.Since(r.started), Requests: r.requests.Load(),
+		Took: time.Since(r.started), Requests: r.requests.Load(), Was: r.was,
 	}
 	if len(out.Written) > 0 {
 		out.Inventory = r.inventory(out.Written[0])

@@ -109,6 +109,8 @@ type Outcome struct {
 	// Assumed are the objects that would have been awaited, and were taken as ready
 	// or, if hooks, as done: see Offline.
 	Assumed []object.Ref
+	// Was is the state in which Unlock found the release: "pending-upgrade".
+	Was string
 	// Log is the last lines of Helm, bounded, as Flux appends them to the
 	// event of a failure under "Last Helm logs:".
 	Log  string

@@ -53,6 +53,7 @@ type run struct {
 	unlooked   bool   // the next manifest is created without a look; see adopt.go
 	moved      string // the namespace of a release that is uninstalled
 	leaving    bool   // it is being uninstalled
+	was        string // the state in which a release was found that is unlocked
 	undeleted  []error
 	notes      []string
 	assumed    []object.Ref

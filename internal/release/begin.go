@@ -1,7 +1,10 @@
 package release
 
 import (
+	"strings"
+
 	v2 "github.com/fluxcd/helm-controller/api/v2"
+	"github.com/fluxcd/pkg/apis/meta"
 
 	"github.com/leat-dev/leat/internal/hash"
 )
@@ -73,14 +76,14 @@ func moved(hr *v2.HelmRelease, chart string) string {
 // reset says why earlier failures no longer count. The annotation is looked at
 // first, so that it is marked as handled whatever else changed.
 func reset(hr *v2.HelmRelease, req Request) string {
-	asked := v2.ShouldHandleResetRequest(hr)
+	asked := asked(hr, v2.ResetRequestAnnotation, &hr.Status.LastHandledResetAt)
 	s := hr.Status
 	switch {
 	case s.LastAttemptedGeneration != hr.Generation:
 		return "generation differs from last attempt"
 	case s.GetLastAttemptedRevision() != req.Chart.Version:
 		return "chart version differs from last attempt"
-	case s.LastAttemptedRevisionDigest != req.Chart.OCIDigest:
+	case digestOnly(s.LastAttemptedRevisionDigest) != req.Chart.OCIDigest:
 		// Not in Flux: a tag that moved is other input too.
 		return "chart digest differs from last attempt"
 	case !sameConfig(s, req.Config):
@@ -89,6 +92,30 @@ func reset(hr *v2.HelmRelease, req Request) string {
 		return "reset requested through annotation"
 	}
 	return ""
+}
+
+// digestOnly returns the digest in what Flux calls one: with a tag that is no version,
+// "latest@sha256:…", it keeps the whole revision (mutateChartWithSourceRevision).
+func digestOnly(recorded string) string {
+	if _, digest, tagged := strings.Cut(recorded, "@"); tagged {
+		return digest
+	}
+	return recorded
+}
+
+// asked tells whether a person asks for something by annotation, as part of a request for a run,
+// and marks that as handled. Flux asks also whether the run was answered before
+// (fluxcd/pkg/apis/meta v1.30.2, HandleAnnotationRequest). Here the answer is given
+// while an action goes on, or something is awaited, and what was asked must not be lost
+// by that.
+func asked(hr *v2.HelmRelease, annotation string, handled *string) bool {
+	at, there := hr.Annotations[annotation]
+	if !there {
+		return false
+	}
+	before := *handled
+	*handled = at
+	return at == hr.Annotations[meta.ReconcileRequestAnnotation] && at != before
 }
 
 // sameConfig tells whether the values are those of the last attempt; a status

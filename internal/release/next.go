@@ -21,12 +21,15 @@ func Next(req Request) Decision {
 	n := &next{req: req, hr: req.Object.DeepCopy()}
 	n.req.Object = n.hr
 	// A request to force is used up by the first decision that acts.
-	n.forced = v2.ShouldHandleForceRequest(n.hr)
+	n.forced = asked(n.hr, v2.ForceRequestAnnotation, &n.hr.Status.LastHandledForceAt)
 	if remediated(req.Done) {
 		return n.afterRemediation()
 	}
 	n.d.State, n.d.Why = stateOf(n.req)
 	rules[n.d.State](n)
+	if asWanted(n.d.State) {
+		rendered(&n.hr.Status, req.Rendering)
+	}
 	if n.d.Action == Diff || n.d.Action == Unlock {
 		// What they find decides, and the request to force with it.
 		n.hr.Status.LastHandledForceAt = req.Object.Status.LastHandledForceAt
@@ -57,6 +60,16 @@ var rules = map[State]func(*next){
 	StateUntested:  func(n *next) { n.d.Action = Test },
 	StateFailed:    (*next).failed,
 	StateUnsure:    func(n *next) { n.d.Action = Diff },
+}
+
+// asWanted tells whether the stored release is what is wanted, whatever its tests and
+// the cluster say.
+func asWanted(state State) bool {
+	switch state {
+	case StateInSync, StateDrifted, StateUntested, StateUnsure:
+		return true
+	}
+	return false
 }
 
 func (n *next) inSync() {

@@ -27,6 +27,7 @@ func made(version int, status rcommon.Status, chartVersion string, values map[st
 type world struct {
 	hr     *v2.HelmRelease
 	stored []*relv1.Release
+	old    []byte // post renderers of old versions
 	req    Request
 }
 
@@ -50,7 +51,7 @@ func (w *world) known() {
 }
 
 func (w *world) request() Request {
-	w.req.Object, w.req.Stored = w.hr, w.stored
+	w.req.Object, w.req.Stored, w.req.Rendering = w.hr, w.stored, RenderingOf(w.hr, w.old)
 	return w.req
 }
 
@@ -125,6 +126,7 @@ var transitions = []struct {
 	{"other post renderers, new generation", func(w *world) {
 		w.hr.Generation, w.hr.Spec.PostRenderers = 4, []v2.PostRenderer{{Kustomize: &v2.Kustomize{Images: []kustomize.Image{{Name: "a"}}}}}
 	}, StateOutOfSync, Upgrade, Settled, ""},
+	{"other post renderers of an old version, new generation", func(w *world) { w.hr.Generation, w.old = 4, []byte(`[{"patchesStrategicMerge":[{}]}]`) }, StateOutOfSync, Upgrade, Settled, ""},
 	{"other post renderers, same generation", func(w *world) { w.hr.Spec.PostRenderers = []v2.PostRenderer{{}} }, StateInSync, None, Settled, ""},
 	{"other common metadata, new generation", func(w *world) { w.hr.Generation, w.hr.Spec.CommonMetadata = 4, &v2.CommonMetadata{} }, StateOutOfSync, Upgrade, Settled, ""},
 	{"out of sync, upgrade retries used up", func(w *world) { w.req.Chart.Version = "1.2.0"; w.hr.Status.UpgradeFailures = 1 }, StateOutOfSync, None, Stalled, RetriesExceeded},
@@ -195,6 +197,7 @@ var transitions = []struct {
 
 	{"in sync", func(*world) {}, StateInSync, None, Settled, ""},
 	{"in sync, forced", func(w *world) { w.annotate(true, false) }, StateInSync, Upgrade, Settled, ""},
+	{"in sync, forced while an action went on", func(w *world) { w.annotate(true, false); w.hr.Status.LastHandledReconcileAt = "now" }, StateInSync, Upgrade, Settled, ""},
 	{"in sync, force handled before", func(w *world) { w.annotate(true, false); w.hr.Status.LastHandledForceAt = "now" }, StateInSync, None, Settled, ""},
 	{"in sync, force without request", func(w *world) {
 		w.annotate(true, false)
@@ -268,8 +271,12 @@ func TestBegin(t *testing.T) {
 		{"another generation", func(w *world) { w.hr.Generation = 4 }, "", "generation differs from last attempt"},
 		{"another chart version", func(w *world) { w.req.Chart.Version = "9" }, "", "chart version differs from last attempt"},
 		{"another chart digest", func(w *world) { w.req.Chart.OCIDigest = "sha256:1" }, "", "chart digest differs from last attempt"},
+		{"the same chart digest as Flux writes it for some tags", func(w *world) {
+			w.req.Chart.OCIDigest, w.hr.Status.LastAttemptedRevisionDigest = "sha256:1", "latest@sha256:1"
+		}, "", ""},
 		{"other values", func(w *world) { w.req.Config = ConfigDigest(map[string]any{"a": 1}) }, "", "values differ from last attempt"},
 		{"reset asked", func(w *world) { w.annotate(false, true) }, "", "reset requested through annotation"},
+		{"reset asked while an action went on", func(w *world) { w.annotate(false, true); w.hr.Status.LastHandledReconcileAt = "now" }, "", "reset requested through annotation"},
 		{"reset asked and handled", func(w *world) { w.annotate(false, true); w.hr.Status.LastHandledResetAt = "now" }, "", ""},
 		{"storage namespace", func(w *world) { w.hr.Spec.StorageNamespace = "other" }, "storage namespace", ""},
 		{"target namespace", func(w *world) { w.hr.Spec.TargetNamespace, w.hr.Spec.ReleaseName = "other", "web" }, "release namespace", ""},

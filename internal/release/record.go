@@ -134,6 +134,7 @@ func (r *recorder) remember(action v2.ReleaseAction) {
 	if len(written) == 0 {
 		return
 	}
+	rendered(&r.hr.Status, r.req.Rendering)
 	slices.SortFunc(written, func(a, b *relv1.Release) int { return b.Version - a.Version })
 	h := &r.hr.Status.History
 	snap := Snapshot(written[0], r.req.Chart.OCIDigest, action)

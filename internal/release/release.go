@@ -31,6 +31,8 @@ type Request struct {
 	Chart  Chart
 	// Config is the ConfigDigest of the values that the chart is to get.
 	Config string
+	// Rendering is what changes the chart's manifests once they are rendered.
+	Rendering Rendering
 	// Stored is the history of the release in Helm's storage, in any order.
 	Stored []*relv1.Release
 	// Drift is what Diff found, once it was asked.
@@ -48,6 +50,10 @@ type Chart struct {
 	// charts from an OCIRepository; empty otherwise.
 	OCIDigest string
 }
+
+// Rendering names what changes manifests after a chart was rendered, by the digests
+// that the status keeps of it (see RenderingOf).
+type Rendering struct{ PostRenderers, CommonMetadata string }
 
 // Drift is what is known of differences between manifest and cluster.
 type Drift int

@@ -120,6 +120,17 @@ func CommonMetadataDigest(common *v2.CommonMetadata) string {
 	return jsonDigest(common)
 }
 
+// RenderingOf returns what the post renderers and the common metadata of a spec come
+// to. Old is what its post renderers hold that only versions before v2 had, as JSON;
+// nil for nothing.
+func RenderingOf(hr *v2.HelmRelease, old []byte) Rendering {
+	out := Rendering{PostRenderersDigest(hr.Spec.PostRenderers), CommonMetadataDigest(hr.Spec.CommonMetadata)}
+	if len(old) > 0 {
+		out.PostRenderers = jsonDigest([]string{out.PostRenderers, string(old)})
+	}
+	return out
+}
+
 // TestHooks returns the tests of a release that filters select, with how they
 // went.
 func TestHooks(rel *relv1.Release, filters []v2.Filter) map[string]*v2.TestHookStatus {

@@ -86,13 +86,20 @@ func outOfSync(req Request, cur *v2.Snapshot, rel *relv1.Release) string {
 	if hr.Status.ObservedGeneration == hr.Generation {
 		return "" // what renders after the chart changes with the spec only
 	}
-	if PostRenderersDigest(hr.Spec.PostRenderers) != hr.Status.ObservedPostRenderersDigest {
+	if req.Rendering.PostRenderers != hr.Status.ObservedPostRenderersDigest {
 		return "postrenderers digest has changed"
 	}
-	if CommonMetadataDigest(hr.Spec.CommonMetadata) != hr.Status.ObservedCommonMetadataDigest {
+	if req.Rendering.CommonMetadata != hr.Status.ObservedCommonMetadataDigest {
 		return "common metadata digest has changed"
 	}
 	return ""
+}
+
+// rendered notes in a status how the stored release was rendered. Flux notes so of every
+// attempt (helm-controller v1.6.4 internal/reconcile/release.go, summarize): there a
+// patch that cannot be applied fails once, and is in sync from then on.
+func rendered(s *v2.HelmReleaseStatus, by Rendering) {
+	s.ObservedPostRenderersDigest, s.ObservedCommonMetadataDigest = by.PostRenderers, by.CommonMetadata
 }
 
 // testsCount tells whether a failed test is a failure of the release.

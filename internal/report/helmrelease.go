@@ -40,6 +40,9 @@ type HelmReleaseRun struct {
 	Settled, Again, Suspended bool
 	// After is when the next attempt follows, where it does not do so at once.
 	After time.Duration
+	// Rounds is how many attempts were made in a row with the same inputs, where
+	// another follows.
+	Rounds int
 	// Compared tells that the cluster was compared with the manifest, Drift what
 	// differed.
 	Compared bool
@@ -61,6 +64,11 @@ type ReleaseOutcome struct {
 	// Fruitless: it failed and left no trace in Helm's storage.
 	Fruitless bool
 	After     time.Duration
+	// Left is the release of a target that is no longer meant, where that was what
+	// was uninstalled.
+	Left *v2.Snapshot
+	// Was is the state in which an unlocked release was found.
+	Was string
 }
 
 // HelmRelease folds a run into its report.
@@ -75,15 +83,18 @@ func HelmRelease(h *unit.HelmRelease, run HelmReleaseRun, now time.Time) Report 
 	told := outcome(h, run, next, conds)
 	switch {
 	case run.Suspended:
-		rep.Next = time.Time{}
+		rep.Next, next.ObservedGeneration = time.Time{}, h.Generation
 		conds.drop(Reconciling)
-		summarize(h, next, conds, run.Simulated)
+		summarize(h, conds, run.Simulated)
 	case run.Err == nil:
 		releaseSettled(h, run, &rep, next, conds, now)
 	default:
 		releaseFailed(h, run, &rep, next, conds, now)
 	}
 	told = append(told, drift(h, run, conds)...)
+	if conds.get(Ready) == nil {
+		conds.unknown(Ready, ReasonProgressing, "Reconciliation in progress")
+	}
 	next.Conditions = conds.sorted()
 	ready := conds.get(Ready)
 	rep.Summary.Ready, rep.Summary.Reason, rep.Summary.Message = string(ready.Status), ready.Reason, ready.Message
@@ -133,16 +144,18 @@ func releaseSettled(h *unit.HelmRelease, run HelmReleaseRun, rep *Report, next *
 	if run.Settled {
 		next.ObservedGeneration = h.Generation
 		conds.drop(Reconciling)
-		inSync(run, next, conds)
-		summarize(h, next, conds, run.Simulated)
+		if asWanted(run.State) {
+			inSync(next, conds)
+		}
+		summarize(h, conds, run.Simulated)
 		return
 	}
-	summarize(h, next, conds, run.Simulated)
+	summarize(h, conds, run.Simulated)
 	text := "another attempt follows"
 	if ready := conds.get(Ready); ready != nil {
 		text = ready.Message
 	}
-	rep.Next = now.Add(Backoff(int(min(next.Failures, 32))))
+	rep.Next = now.Add(Backoff(max(run.Rounds, int(min(next.Failures, 32)))))
 	if run.After > 0 {
 		text = "retrying after " + run.After.String()
 		rep.Next = now.Add(run.After)
@@ -161,7 +174,7 @@ func releaseFailed(h *unit.HelmRelease, run HelmReleaseRun, rep *Report, next *v
 		conds.drop(StalledCondition)
 		conds.yes(Reconciling, ReasonProgressing, p.Error())
 		if run.Outcome != nil {
-			summarize(h, next, conds, run.Simulated)
+			summarize(h, conds, run.Simulated)
 		}
 		switch run.Action {
 		case release.Test, release.Rollback, release.Correct, release.Unlock:
@@ -178,7 +191,7 @@ func releaseFailed(h *unit.HelmRelease, run HelmReleaseRun, rep *Report, next *v
 	case Stalled:
 		rep.Next = time.Time{}
 		conds.drop(Reconciling)
-		if summarize(h, next, conds, false); run.Outcome == nil && run.State == "" || conds.get(Ready) == nil || conds.get(Ready).Status == metav1.ConditionTrue {
+		if summarize(h, conds, false); run.Outcome == nil && run.State == "" || conds.get(Ready) == nil || conds.get(Ready).Status == metav1.ConditionTrue {
 			conds.no(Ready, p.Reason, p.Error())
 		}
 		conds.yes(StalledCondition, p.Reason, p.Error()) // after all that says it is well
@@ -196,16 +209,25 @@ func releaseFailed(h *unit.HelmRelease, run HelmReleaseRun, rep *Report, next *v
 	}
 	conds.drop(StalledCondition)
 	if out := run.Outcome; out != nil && out.Fruitless {
-		summarize(h, next, conds, false)
-		if ready := conds.get(Ready); ready != nil && ready.Reason == p.Reason {
+		summarize(h, conds, false)
+		ready := conds.get(Ready)
+		remedy := out.Done.Action == release.Uninstall && out.Left == nil
+		if ready != nil && (ready.Reason == p.Reason || remedy && ready.Status == metav1.ConditionFalse) {
 			return // it says what failed, and of which release
 		}
 	}
 	conds.no(Ready, p.Reason, p.Error())
 }
 
+// asWanted tells whether a run that ended in a state found the release as it should be;
+// one that looked at nothing, because nothing moved, has no state. A release that failed
+// can come to rest too, until the interval passes, and stays what it is.
+func asWanted(state release.State) bool {
+	return state == "" || state == release.StateInSync || state == release.StateDrifted
+}
+
 // inSync mends conditions of earlier trouble that is over.
-func inSync(run HelmReleaseRun, next *v2.HelmReleaseStatus, conds *conditions) {
+func inSync(next *v2.HelmReleaseStatus, conds *conditions) {
 	cur := next.History.Latest()
 	if cur == nil {
 		return
@@ -228,7 +250,7 @@ func inSync(run HelmReleaseRun, next *v2.HelmReleaseStatus, conds *conditions) {
 
 // summarize makes Ready of what became of the release: of the remediation, the
 // tests, the release, the first of those that are there.
-func summarize(h *unit.HelmRelease, next *v2.HelmReleaseStatus, conds *conditions, simulated bool) {
+func summarize(h *unit.HelmRelease, conds *conditions, simulated bool) {
 	test := h.GetTest()
 	if !test.Enable {
 		conds.drop(TestSuccess)
@@ -237,11 +259,9 @@ func summarize(h *unit.HelmRelease, next *v2.HelmReleaseStatus, conds *condition
 	if test.Enable && !test.IgnoreFailures {
 		of = []string{Remediated, TestSuccess, Released}
 	}
-	next.ObservedPostRenderersDigest = release.PostRenderersDigest(h.Spec.PostRenderers)
-	next.ObservedCommonMetadataDigest = release.CommonMetadataDigest(h.Spec.CommonMetadata)
 	for _, kind := range of {
 		found := conds.get(kind)
-		if found == nil {
+		if found == nil || uninstalls(*found) {
 			continue
 		}
 		c := *found // the list moves
@@ -264,102 +284,11 @@ func summarize(h *unit.HelmRelease, next *v2.HelmReleaseStatus, conds *condition
 	}
 }
 
-// outcome marks how the action of an earlier run ended, and tells of it.
-func outcome(h *unit.HelmRelease, run HelmReleaseRun, next *v2.HelmReleaseStatus, conds *conditions) []Event {
-	out := run.Outcome
-	if out == nil {
-		return nil
-	}
-	m, known := outcomes[out.Done.Action]
-	if !known {
-		return nil
-	}
-	cur := next.History.Latest()
-	name, chart := h.GetReleaseNamespace()+"/"+release.Name(&h.HelmRelease), out.Chart.Name+"@"+out.Chart.Version
-	if cur != nil && (out.Done.Err == nil || out.Done.Action != release.Install && out.Done.Action != release.Upgrade) {
-		name, chart = cur.FullReleaseName(), cur.VersionedChartName()
-	}
-	meta := releaseMeta(run, out)
-	if out.Done.Action == release.Install || out.Done.Action == release.Upgrade {
-		conds.drop(Remediated, TestSuccess)
-	}
-	if err := out.Done.Err; err != nil {
-		message := fmt.Sprintf("Helm %s failed for release %s with chart %s: %s", m.what, name, chart, strings.TrimSpace(err.Error()))
-		if m.condition != "" {
-			conds.no(m.condition, m.failed, message)
-		}
-		if out.Log != "" {
-			message += "\n\nLast Helm logs:\n\n" + out.Log
-		}
-		return []Event{{Warning: true, Reason: m.failed, Message: message, Metadata: meta}}
-	}
-	message := fmt.Sprintf("Helm %s succeeded for release %s with chart %s", m.what, name, chart)
-	switch out.Done.Action {
-	case release.Install, release.Upgrade:
-		if h.GetTest().Enable && !cur.HasBeenTested() {
-			conds.unknown(TestSuccess, ReasonAwaitingTests, fmt.Sprintf("Helm release %s with chart %s is awaiting tests", name, chart))
-		}
-	case release.Test:
-		message += ": " + tests(cur)
-	case release.Correct:
-		message = fmt.Sprintf("Cluster state of release %s has been corrected:\n%s", name, strings.Join(out.Corrected, "\n"))
-	case release.Unlock:
-		message = fmt.Sprintf("Unlocked Helm release %s with chart %s, which was interrupted", name, chart)
-	}
-	if m.condition != "" {
-		conds.yes(m.condition, m.succeeded, message)
-	}
-	for _, note := range out.Notes {
-		message += "\n" + note
-	}
-	return []Event{{Warning: m.warns, Reason: m.succeeded, Message: message, Metadata: meta}}
-}
-
-// wording says how the outcome of an action is told.
-type wording struct {
-	what, condition, succeeded, failed string
-	warns                              bool // also when it succeeded
-}
-
-var outcomes = map[release.Action]wording{
-	release.Install:   {"install", Released, ReasonInstallSucceeded, ReasonInstallFailed, false},
-	release.Upgrade:   {"upgrade", Released, ReasonUpgradeSucceeded, ReasonUpgradeFailed, false},
-	release.Test:      {"test", TestSuccess, ReasonTestSucceeded, ReasonTestFailed, false},
-	release.Rollback:  {"rollback to previous release", Remediated, ReasonRollbackSucceeded, ReasonRollbackFailed, false},
-	release.Uninstall: {"uninstall remediation", Remediated, ReasonUninstallSucceeded, ReasonUninstallFailed, false},
-	release.Unlock:    {"unlock", "", ReasonPendingRelease, ReasonPendingRelease, true},
-	release.Correct:   {"drift correction", "", ReasonDriftCorrected, ReasonDriftCorrectionFailed, false},
-}
-
-// ReasonOf returns the reason under which the outcome of an action is told.
-func ReasonOf(a release.Action, err error) string {
-	if err != nil {
-		return outcomes[a].failed
-	}
-	return outcomes[a].succeeded
-}
-
-func tests(cur *v2.Snapshot) string {
-	switch n := len(cur.GetTestHooks()); n {
-	case 0:
-		return "no test hooks"
-	case 1:
-		return "1 test hook completed successfully"
-	default:
-		return fmt.Sprintf("%d test hooks completed successfully", n)
-	}
-}
-
-func releaseMeta(run HelmReleaseRun, out *ReleaseOutcome) map[string]string {
-	meta := map[string]string{}
-	for key, value := range map[string]string{
-		"revision": out.Chart.Version, "token": out.Config, "app-version": run.AppVersion, "oci-digest": out.Chart.OCIDigest,
-	} {
-		if value != "" {
-			meta[key] = value
-		}
-	}
-	return meta
+// uninstalls tells of an uninstallation that was to remedy a failure. Ready goes on to
+// tell of the failure (helm-controller v1.6.4 internal/reconcile/uninstall_remediation.go
+// sums nothing up).
+func uninstalls(c metav1.Condition) bool {
+	return c.Type == Remediated && (c.Reason == ReasonUninstallSucceeded || c.Reason == ReasonUninstallFailed)
 }
 
 // drift marks what a comparison with the cluster found.
@@ -372,7 +301,7 @@ func drift(h *unit.HelmRelease, run HelmReleaseRun, conds *conditions) []Event {
 		conds.keep(DriftedCondition)
 		return nil
 	case len(run.Drift) == 0:
-		conds.no(DriftedCondition, ReasonNoDrift, "No drift detected")
+		conds.no(DriftedCondition, ReasonNoDrift, "No drift detected against the cluster state")
 		return nil
 	}
 	name := h.GetReleaseNamespace() + "/" + release.Name(&h.HelmRelease)

@@ -51,16 +51,16 @@ const removalPause = time.Minute
 // ReleaseRemoved tells that the release of a deleted HelmRelease was
 // uninstalled, or why not.
 func ReleaseRemoved(h *unit.HelmRelease, err error) Event {
-	cur := h.Status.History.Latest()
 	name, chart := release.Name(&h.HelmRelease), ""
-	if cur != nil {
+	var meta map[string]string
+	if cur := h.Status.History.Latest(); cur != nil {
 		name, chart = cur.FullReleaseName(), cur.VersionedChartName()
+		meta = metadata(cur.ChartVersion, cur.ConfigDigest, cur.AppVersion, cur.OCIDigest)
 	}
 	if err != nil {
-		return Event{Warning: true, Reason: ReasonUninstallFailed, Message: fmt.Sprintf(
-			"Helm uninstall failed for release %s with chart %s: %s", name, chart, strings.TrimSpace(err.Error()))}
+		return Event{Warning: true, Reason: ReasonUninstallFailed, Metadata: meta, Message: fmt.Sprintf(gone.undone, name, chart, strings.TrimSpace(err.Error()))}
 	}
-	return Event{Reason: ReasonUninstallSucceeded, Message: fmt.Sprintf("Helm uninstall succeeded for release %s with chart %s", name, chart)}
+	return Event{Reason: ReasonUninstallSucceeded, Metadata: meta, Message: fmt.Sprintf(gone.done, name, chart)}
 }
 
 // ReleaseLeft tells that a release stays because the account that it would be

@@ -214,7 +214,7 @@ var Reasons = map[string]string{
 	ReasonRollbackFailed:        "the release could not be rolled back",
 	ReasonUninstallSucceeded:    "the release was uninstalled",
 	ReasonUninstallFailed:       "the release could not be uninstalled",
-	ReasonPendingRelease:        "an interrupted action on the release was ended (events only)",
+	ReasonPendingRelease:        "an interrupted action on the release was ended",
 	ReasonDrift:                 "the cluster differs from the release's manifest",
 	ReasonNoDrift:               "the cluster is as the release's manifest says",
 	ReasonDriftCorrected:        "what drifted was put back (events only)",
