@@ -118,6 +118,8 @@ func ignored(fs *pflag.FlagSet) {
 		"events-addr", "requeue-dependency", "concurrent-ssa", "kube-api-qps", "kube-api-burst", "min-retry-delay",
 		"max-retry-delay", "interval-jitter-percentage", "http-retry", "artifact-retention-ttl", "artifact-retention-records",
 		"artifact-digest-algo", "watch-configs-label-selector", "token-cache-max-size", "token-cache-max-duration",
+		"snapshot-digest-algo", "http-timeout", "oom-watch-interval", "oom-watch-memory-threshold", "oom-watch-max-memory-path",
+		"oom-watch-current-memory-path",
 	} {
 		fs.String(name, "", "accepted for compatibility; it has nothing to set here")
 		if err := fs.MarkHidden(name); err != nil {

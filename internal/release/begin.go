@@ -5,8 +5,6 @@ import (
 
 	v2 "github.com/fluxcd/helm-controller/api/v2"
 	"github.com/fluxcd/pkg/apis/meta"
-
-	"github.com/leat-dev/leat/internal/hash"
 )
 
 // Begun is what a run starts from.
@@ -118,13 +116,8 @@ func asked(hr *v2.HelmRelease, annotation string, handled *string) bool {
 	return at == hr.Annotations[meta.ReconcileRequestAnnotation] && at != before
 }
 
-// sameConfig tells whether the values are those of the last attempt; a status
-// without any, or with the SHA-1 of long ago that we do not compute, counts as
-// the same.
+// sameConfig tells whether the values are those of the last attempt; a status without any,
+// or with the digest of an algorithm that we do not compute, counts as the same.
 func sameConfig(s v2.HelmReleaseStatus, config string) bool {
-	if s.LastAttemptedConfigDigest == "" {
-		return true
-	}
-	_, err := hash.Parse(s.LastAttemptedConfigDigest)
-	return err == nil && s.LastAttemptedConfigDigest == config
+	return !ours(s.LastAttemptedConfigDigest) || s.LastAttemptedConfigDigest == config
 }

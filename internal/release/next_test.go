@@ -1,6 +1,7 @@
 package release
 
 import (
+	"crypto/sha512"
 	"fmt"
 	"testing"
 	"time"
@@ -73,6 +74,13 @@ func (w *world) failedUpgrade(n int64, remediation *v2.UpgradeRemediation) {
 	w.known()
 }
 
+// sha512 makes the newest snapshot one of Flux with --snapshot-digest-algo=sha512.
+func (w *world) sha512() {
+	snap := w.hr.Status.History[0]
+	snap.Digest = fmt.Sprintf("sha512:%x", sha512.Sum512(encoded(observe(w.stored[1], ""))))
+	snap.ConfigDigest = fmt.Sprintf("sha512:%x", sha512.Sum512(nil))
+}
+
 func (w *world) tested(phase string) {
 	w.hr.Spec.Test = &v2.Test{Enable: true}
 	w.hr.Status.LastAttemptedReleaseAction = v2.ReleaseActionUpgrade
@@ -119,6 +127,10 @@ var transitions = []struct {
 	{"another version by somebody", func(w *world) { w.stored = append(w.stored, made(3, rcommon.StatusDeployed, "1.1.0", nil)) }, StateUnmanaged, Upgrade, Settled, ""},
 	{"snapshot that cannot be read", func(w *world) { w.hr.Status.History[0].Digest = "x" }, StateUnmanaged, Upgrade, Settled, ""},
 	{"snapshot of before Helm 4 is trusted", func(w *world) { w.hr.Status.History[0].Digest, w.hr.Status.History[0].APIVersion = "x", "" }, StateInSync, None, Settled, ""},
+
+	{"digests of another algorithm", func(w *world) { w.sha512() }, StateInSync, None, Settled, ""},
+	{"digests of another algorithm, changed by somebody", func(w *world) { w.sha512(); w.stored[1].Manifest = "other" }, StateUnmanaged, Upgrade, Settled, ""},
+	{"digests of another algorithm, other values", func(w *world) { w.sha512(); w.req.Config = ConfigDigest(map[string]any{"a": 1}) }, StateOutOfSync, Upgrade, Settled, ""},
 
 	{"another chart version", func(w *world) { w.req.Chart.Version = "1.2.0" }, StateOutOfSync, Upgrade, Settled, ""},
 	{"another chart, updated in place", func(w *world) { w.req.Chart.Name = "other" }, StateOutOfSync, Upgrade, Settled, ""},
@@ -275,6 +287,7 @@ func TestBegin(t *testing.T) {
 			w.req.Chart.OCIDigest, w.hr.Status.LastAttemptedRevisionDigest = "sha256:1", "latest@sha256:1"
 		}, "", ""},
 		{"other values", func(w *world) { w.req.Config = ConfigDigest(map[string]any{"a": 1}) }, "", "values differ from last attempt"},
+		{"values of another algorithm", func(w *world) { w.hr.Status.LastAttemptedConfigDigest = "sha512:1" }, "", ""},
 		{"reset asked", func(w *world) { w.annotate(false, true) }, "", "reset requested through annotation"},
 		{"reset asked while an action went on", func(w *world) { w.annotate(false, true); w.hr.Status.LastHandledReconcileAt = "now" }, "", "reset requested through annotation"},
 		{"reset asked and handled", func(w *world) { w.annotate(false, true); w.hr.Status.LastHandledResetAt = "now" }, "", ""},

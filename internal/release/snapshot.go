@@ -2,9 +2,12 @@ package release
 
 import (
 	"bytes"
+	"crypto/sha512"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 
 	v2 "github.com/fluxcd/helm-controller/api/v2"
 	chart "helm.sh/helm/v4/pkg/chart/v2"
@@ -56,13 +59,22 @@ func Digest(rel *relv1.Release, ociDigest string) string {
 	return jsonDigest(observe(rel, ociDigest))
 }
 
-// jsonDigest returns the digest of v's JSON, with a newline at its end.
+// jsonDigest returns the digest of v's JSON.
 func jsonDigest(v any) string {
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(v); err != nil {
+	text := encoded(v)
+	if text == nil {
 		return ""
 	}
-	return hash.Of(buf.Bytes()).String()
+	return hash.Of(text).String()
+}
+
+// encoded returns v's JSON, with a newline at its end; nil where it has none.
+func encoded(v any) []byte {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(v); err != nil {
+		return nil
+	}
+	return buf.Bytes()
 }
 
 // Snapshot returns the entry of status.history for a stored release that action
@@ -87,18 +99,33 @@ var (
 )
 
 // verify returns nil when rel is what snap was made of. Snapshots of before
-// Helm 4 (no apiVersion) are trusted, as Flux does to take them over.
+// Helm 4 (no apiVersion) are trusted, as Flux does to take them over. Flux may have been
+// told of another algorithm (--snapshot-digest-algo).
 func verify(snap *v2.Snapshot, rel *relv1.Release) error {
 	if snap.APIVersion != v2.CurrentSnapshotAPIVersion {
 		return nil
 	}
-	if _, err := hash.Parse(snap.Digest); err != nil {
+	text, have := encoded(observe(rel, snap.OCIDigest)), ""
+	switch algorithm, _, _ := strings.Cut(snap.Digest, ":"); {
+	case ours(snap.Digest):
+		have = hash.Of(text).String()
+	case algorithm == "sha384":
+		have = fmt.Sprintf("sha384:%x", sha512.Sum384(text))
+	case algorithm == "sha512":
+		have = fmt.Sprintf("sha512:%x", sha512.Sum512(text))
+	default:
 		return errDigest
 	}
-	if Digest(rel, snap.OCIDigest) != snap.Digest {
+	if have != snap.Digest {
 		return errNotObserved
 	}
 	return nil
+}
+
+// ours tells whether a digest is of the algorithm in which we write them.
+func ours(digest string) bool {
+	_, err := hash.Parse(digest)
+	return err == nil
 }
 
 // PostRenderersDigest returns what goes into

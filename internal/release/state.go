@@ -80,7 +80,11 @@ func outOfSync(req Request, cur *v2.Snapshot, rel *relv1.Release) string {
 	if have := rel.Chart.Metadata; have.Name != req.Chart.Name || have.Version != req.Chart.Version {
 		return "release chart changed"
 	}
-	if cur.ConfigDigest != req.Config {
+	config := cur.ConfigDigest
+	if !ours(config) { // of another algorithm; the snapshot as a whole was verified
+		config = ConfigDigest(rel.Config)
+	}
+	if config != req.Config {
 		return "release config values changed"
 	}
 	if hr.Status.ObservedGeneration == hr.Generation {
