@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -44,7 +45,9 @@ func TestHostileRegistry(t *testing.T) {
 		"another layer": {fault.Unsafe, "not what its digest says", blobs(func(w http.ResponseWriter, size int64) {
 			_, _ = w.Write(make([]byte, size))
 		})},
-		"shorter layer": {fault.Unsafe, "layer", blobs(func(w http.ResponseWriter, size int64) { _, _ = w.Write(make([]byte, size-1)) })},
+		"another archive":       {fault.Unsafe, "not what its digest says", blobs(func(w http.ResponseWriter, _ int64) { _, _ = w.Write(files("2").Layers[0].Content) })},
+		"the archive, and more": {fault.Unsafe, "layer", blobs(func(w http.ResponseWriter, _ int64) { _, _ = w.Write(append(files("1").Layers[0].Content, 0)) })},
+		"shorter layer":         {fault.Unsafe, "layer", blobs(func(w http.ResponseWriter, size int64) { _, _ = w.Write(make([]byte, size-1)) })},
 		"endless layer": {fault.Unsafe, "another size", blobs(func(w http.ResponseWriter, _ int64) {
 			for range 1000 {
 				if _, err := w.Write(make([]byte, 64<<10)); err != nil {
@@ -117,6 +120,35 @@ func blobs(answer func(w http.ResponseWriter, size int64)) func(http.ResponseWri
 		return ours
 	}
 }
+
+// A large layer is copied as it comes, and what was written counts for nothing when its
+// digest is another one at the end.
+func TestCopyOfALargeLayer(t *testing.T) {
+	content := bytes.Repeat([]byte("0123456789abcdef"), 17<<16)
+	reg := registrytest.Start(t, registrytest.Options{})
+	digest := reg.Push("acme/app", "1", registrytest.Artifact{Config: registrytest.FluxConfig, Layers: []registrytest.Layer{{MediaType: "application/x", Content: content}}})
+	r := open(t, reg.URL("acme/app"), oci.Access{})
+	man, err := r.Manifest(t.Context(), digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got bytes.Buffer
+	if err := r.Copy(t.Context(), man.Layers[0], &got); err != nil || !bytes.Equal(got.Bytes(), content) {
+		t.Errorf("got %d bytes, %v", got.Len(), err)
+	}
+	if err := r.Copy(t.Context(), man.Layers[0], full{}); err == nil || !strings.Contains(err.Error(), "no space left") {
+		t.Errorf("a full disk: got %v", err)
+	}
+	reg.Answer(blobs(func(w http.ResponseWriter, _ int64) { _, _ = w.Write(content[1:]); _, _ = w.Write([]byte("x")) }))
+	if err := r.Copy(t.Context(), man.Layers[0], &got); fault.ClassOf(err) != fault.Unsafe || !strings.Contains(err.Error(), "not what its digest says") {
+		t.Errorf("another layer: got %v", err)
+	}
+}
+
+// full is a disk without space.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }
 
 // A registry that asks to wait is not asked again before, by nobody.
 func TestRateLimit(t *testing.T) {

@@ -1,6 +1,7 @@
 package ocitest
 
 import (
+	"bytes"
 	"net/http"
 	"slices"
 	"strings"
@@ -159,6 +160,10 @@ func TestLayers(t *testing.T) {
 	if b, err := r.Blob(t.Context(), layer); err != nil || string(b) != "x" {
 		t.Errorf("got %q, %v", b, err)
 	}
+	var copied bytes.Buffer
+	if err := r.Copy(t.Context(), layer, &copied); err != nil || copied.String() != "x" {
+		t.Errorf("got %q, %v", copied.String(), err)
+	}
 	if _, _, err := r.Tree(t.Context(), layer); fault.ClassOf(err) != fault.Unsafe || !strings.Contains(err.Error(), "failed to extract") {
 		t.Errorf("unpacked what is no archive: %v", err)
 	}
@@ -177,7 +182,7 @@ func TestCharts(t *testing.T) {
 	for ask, want := range map[string]string{
 		"1.0.0": "1.0.0", "": "1.1.0+build.7", "1.x": "1.1.0+build.7", "1.1.0+build.7": "1.1.0+build.7", ">=2.0.0-0": "2.0.0-rc.1",
 	} {
-		got, err := oci.PullChart(t.Context(), r, ask, time.Now())
+		got, err := oci.PullChart(t.Context(), r, oci.ChartWanted{Version: ask, Since: time.Now(), Max: 100})
 		if err != nil || got.Version != want || string(got.Content) != "chart "+oci.ChartTag(want) || !strings.HasPrefix(got.Revision.Digest, "sha256:") {
 			t.Errorf("%q: got %+v, %v", ask, got, err)
 		}
@@ -188,7 +193,7 @@ func TestCharts(t *testing.T) {
 		t.Errorf("got %v, %v", tags, err)
 	}
 	reg.Push("charts/app", "1.0.0", files("no chart"))
-	if _, err := oci.PullChart(t.Context(), open(t, reg.URL("charts/app"), oci.Access{}), "1.0.0", time.Now()); fault.ClassOf(err) != fault.NotFound {
+	if _, err := oci.PullChart(t.Context(), open(t, reg.URL("charts/app"), oci.Access{}), oci.ChartWanted{Version: "1.0.0", Since: time.Now(), Max: 100}); fault.ClassOf(err) != fault.NotFound {
 		t.Errorf("got %v", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/fluxcd/pkg/apis/meta"
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
@@ -98,6 +99,15 @@ func (p storePort) Put(key object.Key, revision, file string, t tree.Tree) (*met
 // PutFile implements engine.Artifacts.
 func (p storePort) PutFile(key object.Key, revision, file string, content []byte) (*meta.Artifact, error) {
 	a, err := p.store.PutFile(keyOf(key), revision, file, content)
+	if err != nil {
+		return nil, err
+	}
+	return fromStore(a), nil
+}
+
+// PutFrom implements engine.Artifacts.
+func (p storePort) PutFrom(key object.Key, revision, file string, fill func(io.Writer) error) (*meta.Artifact, error) {
+	a, err := p.store.PutFrom(keyOf(key), revision, file, fill)
 	if err != nil {
 		return nil, err
 	}

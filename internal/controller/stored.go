@@ -1,6 +1,8 @@
 package controller
 
 import (
+	"io"
+
 	"github.com/fluxcd/pkg/apis/meta"
 
 	"github.com/leat-dev/leat/internal/engine"
@@ -28,6 +30,15 @@ func (a announced) Put(key object.Key, revision, file string, t tree.Tree) (*met
 // PutFile implements engine.Artifacts.
 func (a announced) PutFile(key object.Key, revision, file string, content []byte) (*meta.Artifact, error) {
 	art, err := a.Artifacts.PutFile(key, revision, file, content)
+	if err == nil {
+		a.stored(key)
+	}
+	return art, err
+}
+
+// PutFrom implements engine.Artifacts.
+func (a announced) PutFrom(key object.Key, revision, file string, fill func(io.Writer) error) (*meta.Artifact, error) {
+	art, err := a.Artifacts.PutFrom(key, revision, file, fill)
 	if err == nil {
 		a.stored(key)
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,6 +49,9 @@ type ChartIndex struct {
 
 // chartLimits are those of the flags.
 func (e *Engine) chartLimits() chart.Limits { return e.Options.ChartLimits }
+
+// packed is how many bytes a packaged chart may have.
+func (e *Engine) packed() int64 { return cmp.Or(e.Options.ChartLimits.Packed, chart.MaxPacked) }
 
 // repositoryReader reads what a HelmRepository names, with its credentials.
 type repositoryReader struct {
@@ -204,7 +208,7 @@ func (s repositoryReader) pull(ctx context.Context, ask chartQuestion) (fetched,
 	}
 	var c oci.Chart
 	if err == nil {
-		c, err = oci.PullChart(ctx, repo, ask.versions, s.since)
+		c, err = oci.PullChart(ctx, repo, oci.ChartWanted{Version: ask.versions, Since: s.since, Max: s.packed()})
 	}
 	if fault.ClassOf(err) == fault.Invalid {
 		return fetched{}, report.Stall(report.ReasonChartReference, fmt.Errorf("invalid chart reference: '%s' from %s: %w", ask.name, s.r.Spec.URL, err))

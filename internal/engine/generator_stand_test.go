@@ -1,10 +1,12 @@
 package engine_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"path"
 	"strings"
 	"testing"
@@ -55,6 +57,14 @@ func (s *shelf) PutFile(key object.Key, revision, file string, content []byte) (
 	digest := hash.Of(content).String()
 	s.bytes[digest] = content
 	return s.put(key, revision, file, meta.Artifact{Digest: digest, Size: ptr.To(int64(len(content)))}), nil
+}
+
+func (s *shelf) PutFrom(key object.Key, revision, file string, fill func(io.Writer) error) (*meta.Artifact, error) {
+	var b bytes.Buffer
+	if err := fill(&b); err != nil {
+		return nil, err
+	}
+	return s.PutFile(key, revision, file, b.Bytes())
 }
 
 func (s *shelf) put(key object.Key, revision, file string, sum meta.Artifact) *meta.Artifact {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/fluxcd/pkg/apis/meta"
@@ -59,6 +60,8 @@ type Artifacts interface {
 	Put(key object.Key, revision, file string, t tree.Tree) (*meta.Artifact, error)
 	// PutFile stores bytes as they come as the artifact file of an object.
 	PutFile(key object.Key, revision, file string, content []byte) (*meta.Artifact, error)
+	// PutFrom stores what fill writes, unless that fails, without holding it in memory.
+	PutFrom(key object.Key, revision, file string, fill func(io.Writer) error) (*meta.Artifact, error)
 	// Link names the file of an artifact of the object a second time, such as
 	// latest.tar.gz or index.yaml, and returns the address of that name.
 	Link(key object.Key, name string, a *meta.Artifact) (url string, err error)

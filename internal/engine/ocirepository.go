@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path"
 	"time"
 
@@ -276,11 +277,15 @@ func (p *pulling) take(ctx context.Context, repo oci.Reader, what pulled) (*meta
 	var art *meta.Artifact
 	switch op := p.o.GetLayerOperation(); op {
 	case sourcev1.OCILayerCopy:
-		b, err := repo.Blob(ctx, what.Layer)
-		if err != nil {
-			return nil, registryProblem(report.ReasonLayerFailed, fmt.Errorf("failed to copy layer from artifact: %w", err))
-		}
-		if art, err = p.Store.PutFile(p.o.Key(), what.Revision.String(), file, b); err != nil {
+		var broken, err error
+		art, err = p.Store.PutFrom(p.o.Key(), what.Revision.String(), file, func(w io.Writer) error {
+			broken = repo.Copy(ctx, what.Layer, w)
+			return broken
+		})
+		switch {
+		case fault.ClassOf(broken) != "":
+			return nil, registryProblem(report.ReasonLayerFailed, fmt.Errorf("failed to copy layer from artifact: %w", broken))
+		case err != nil:
 			return nil, report.Retry(report.ReasonArchiveFailed, err)
 		}
 	case sourcev1.OCILayerExtract:

@@ -1,9 +1,11 @@
 package preview
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path"
 	"slices"
 	"strings"
@@ -77,6 +79,15 @@ func (s *Shelf) PutFile(key object.Key, revision, file string, b []byte) (*meta.
 	digest := "sha256:" + hash.Of(b).Hex()
 	s.put(key, digest, content{file: b, isFile: true})
 	return artifact(key, revision, file, digest, int64(len(b))), nil
+}
+
+// PutFrom implements engine.Artifacts.
+func (s *Shelf) PutFrom(key object.Key, revision, file string, fill func(io.Writer) error) (*meta.Artifact, error) {
+	var b bytes.Buffer
+	if err := fill(&b); err != nil {
+		return nil, err
+	}
+	return s.PutFile(key, revision, file, b.Bytes())
 }
 
 // put makes content the newest of a source.

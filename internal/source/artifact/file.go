@@ -1,9 +1,11 @@
 package artifact
 
 import (
-	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"hash"
 	"io"
 
 	"github.com/leat-dev/leat/internal/source/fault"
@@ -14,15 +16,40 @@ import (
 // index, a layer that is kept packed. It replaces an older file of that name.
 // Content larger than what Read takes back is an error.
 func (s *Store) PutFile(key Key, revision, file string, content []byte) (Artifact, error) {
-	if len(content) > untar.MaxPacked {
-		return Artifact{}, fmt.Errorf("store artifact %s of %s/%s: %d bytes are %w", file, key.Namespace, key.Name, len(content), errTooLarge)
-	}
-	art, err := s.copyFrom(key, revision, file, bytes.NewReader(content))
+	return s.PutFrom(key, revision, file, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+}
+
+// PutFrom is PutFile for what fill writes; nothing is stored when that fails.
+func (s *Store) PutFrom(key Key, revision, file string, fill func(io.Writer) error) (Artifact, error) {
+	art, err := s.write(key, revision, file, func(w io.Writer) (Sum, error) {
+		sum := &summing{w: w, h: sha256.New()}
+		err := fill(sum)
+		return Sum{"sha256:" + hex.EncodeToString(sum.h.Sum(nil)), sum.n}, err
+	})
 	if err != nil {
 		return Artifact{}, err
 	}
 	s.trees.drop(art.Path) // a tree that stood there before
 	return art, nil
+}
+
+// summing writes no more than Read takes back, and sums it up.
+type summing struct {
+	w io.Writer
+	h hash.Hash
+	n int64
+}
+
+// Write implements io.Writer.
+func (s *summing) Write(p []byte) (int, error) {
+	if s.n += int64(len(p)); s.n > untar.MaxPacked {
+		return 0, errTooLarge
+	}
+	s.h.Write(p)
+	return s.w.Write(p)
 }
 
 // Read returns the bytes of an artifact, whatever they are and whoever stored

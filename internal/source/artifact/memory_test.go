@@ -2,8 +2,10 @@ package artifact
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -190,5 +192,38 @@ func BenchmarkMemoryOfLargeSources(b *testing.B) {
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		b.ReportMetric(float64(m.Sys)/(1<<20), "MiB-peak")
+	}
+}
+
+// What comes piece by piece is stored whole or not at all, and never more than can be read.
+func TestPutFrom(t *testing.T) {
+	s := open(t, Options{})
+	piece := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
+	pieces := func(n int, err error) func(io.Writer) error {
+		return func(w io.Writer) error {
+			for range n {
+				if _, err := w.Write(piece); err != nil {
+					return err
+				}
+			}
+			return err
+		}
+	}
+	art, err := s.PutFrom(key, "r", "f.tar.gz", pieces(3, nil))
+	if err != nil || art.Size != 3<<20 || art.Digest != hash.Of(bytes.Repeat(piece, 3)).String() {
+		t.Fatalf("got %+v, %v", art, err)
+	}
+	if err := s.Verify(art); err != nil {
+		t.Error(err)
+	}
+	broken := errors.New("broken")
+	if _, err := s.PutFrom(key, "r", "f.tar.gz", pieces(1, broken)); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := (&summing{w: io.Discard, h: sha256.New(), n: untar.MaxPacked}).Write([]byte("x")); !errors.Is(err, errTooLarge) {
+		t.Errorf("got %v", err)
+	}
+	if err := s.Verify(art); err != nil {
+		t.Errorf("what was there before: %v", err)
 	}
 }

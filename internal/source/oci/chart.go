@@ -16,10 +16,16 @@ type Chart struct {
 	Annotations map[string]string
 }
 
-// PullChart pulls the chart of a version: an exact one, a range, or "" for the
-// newest that is no pre-release. See Repository.Resolve for since.
-func PullChart(ctx context.Context, r Reader, version string, since time.Time) (Chart, error) {
-	rev, err := r.Resolve(ctx, ChartRef(version), since)
+// ChartWanted says which chart of a repository is wanted.
+type ChartWanted struct {
+	Version string    // an exact one, a range, or "" for the newest that is no pre-release
+	Since   time.Time // see Repository.Resolve
+	Max     int64     // bytes it may have, packed
+}
+
+// PullChart pulls a chart into memory.
+func PullChart(ctx context.Context, r Reader, want ChartWanted) (Chart, error) {
+	rev, err := r.Resolve(ctx, ChartRef(want.Version), want.Since)
 	if err != nil {
 		return Chart{}, err
 	}
@@ -32,6 +38,9 @@ func PullChart(ctx context.Context, r Reader, version string, since time.Time) (
 		if layer, err = man.Layer(chartLayerLegacy); err != nil {
 			return Chart{}, fail(fault.NotFound, "%s is no Helm chart: it has no layer of type %s", rev, ChartLayer)
 		}
+	}
+	if layer.Size > want.Max {
+		return Chart{}, fail(fault.TooLarge, "the chart %s has %d bytes, more than the limit of %d; raise --helm-chart-max-size", rev, layer.Size, want.Max)
 	}
 	b, err := r.Blob(ctx, layer)
 	if err != nil {

@@ -7,14 +7,15 @@
 //	rev, err := repo.Resolve(ctx, oci.Ref{SemVer: "6.x"}, since) // "6.2.1@sha256:…"
 //	man, err := repo.Manifest(ctx, rev.Digest)                   // strictly by digest
 //	layer, err := man.Layer("")                                  // or by media type
-//	b, err := repo.Blob(ctx, layer)                              // as it is stored
+//	b, err := repo.Blob(ctx, layer)                              // as it is stored, in memory
+//	err = repo.Copy(ctx, layer, file)                            // the same, written
 //	t, notes, err := repo.Tree(ctx, layer)                       // unpacked
 //
 // Charts lie in repositories of their own, one for each name:
 //
 //	repo, err := pool.Repository("oci://ghcr.io/acme/charts/podinfo", access)
 //	tags, err := repo.Tags(ctx, since)                    // as they are written there
-//	chart, err := oci.PullChart(ctx, repo, "~6.2", since) // chart.Version, .Revision, .Content
+//	chart, err := oci.PullChart(ctx, repo, oci.ChartWanted{Version: "~6.2", Since: since, Max: 10 << 20}) // chart.Version, .Revision, .Content
 //
 // All who name the same registry with the same access share one connection
 // pool, one login, one answer to the same question (see since) and one copy of

@@ -227,6 +227,16 @@ func (f *Folder) Blob(_ context.Context, l Layer) ([]byte, error) {
 	return p.bytes, err
 }
 
+// Copy implements Reader.
+func (f *Folder) Copy(ctx context.Context, l Layer, w io.Writer) error {
+	b, err := f.Blob(ctx, l)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(b)
+	return err
+}
+
 // Tree implements Reader.
 func (f *Folder) Tree(ctx context.Context, l Layer) (tree.Tree, []string, error) {
 	p, err := f.piece(func(_ string, p piece) bool { return p.layer == l })

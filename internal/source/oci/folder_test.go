@@ -42,16 +42,16 @@ func folder(t *testing.T, files ...string) *oci.Folder {
 func TestFolderOfCharts(t *testing.T) {
 	f := folder(t, "podinfo-6.1.0.tgz", "podinfo-6.2.0+b1.tgz", "podinfo-extra-1.0.0.tgz", "other-9.0.0.tgz")
 	for ask, want := range map[string]string{"6.1.0": "6.1.0", "": "6.2.0+b1", "~6.1": "6.1.0"} {
-		got, err := oci.PullChart(t.Context(), f, ask, time.Time{})
+		got, err := oci.PullChart(t.Context(), f, oci.ChartWanted{Version: ask, Max: 100})
 		if err != nil || got.Version != want || string(got.Content) != "of podinfo-"+want+".tgz" {
 			t.Errorf("%q: got %+v, %v", ask, got, err)
 		}
 	}
-	_, err := oci.PullChart(t.Context(), f, "7.0.0", time.Time{})
+	_, err := oci.PullChart(t.Context(), f, oci.ChartWanted{Version: "7.0.0", Max: 100})
 	if fault.ClassOf(err) != fault.NotFound || !strings.Contains(err.Error(), `no tag "7.0.0"; it has 6.2.0_b1, 6.1.0`) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := oci.PullChart(t.Context(), folder(t, "other-9.0.0.tgz"), "", time.Time{}); fault.ClassOf(err) != fault.NotFound {
+	if _, err := oci.PullChart(t.Context(), folder(t, "other-9.0.0.tgz"), oci.ChartWanted{Max: 100}); fault.ClassOf(err) != fault.NotFound {
 		t.Errorf("got %v", err)
 	}
 }

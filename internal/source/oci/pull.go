@@ -2,6 +2,7 @@ package oci
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -123,6 +124,29 @@ func (r *Repository) fetchBlob(ctx context.Context, l Layer) ([]byte, error) {
 	b, _ := io.ReadAll(io.LimitReader(s, l.Size+1)) // finish has the error
 	return b, s.finish()
 }
+
+// Copy writes a layer as it is stored, once its size and digest are known to be those that
+// the manifest says; before that what is written may be anything. A large one is not in
+// memory, and not shared.
+func (r *Repository) Copy(ctx context.Context, l Layer, w io.Writer) error {
+	if l.Size <= maxShared {
+		b, err := r.Blob(ctx, l)
+		if err == nil {
+			_, err = w.Write(b)
+		}
+		return err
+	}
+	s, err := r.stream(ctx, l)
+	if err != nil {
+		return err
+	}
+	defer s.body.Close()
+	_, err = io.Copy(w, s)
+	return cmp.Or(s.finish(), err)
+}
+
+// maxShared is how large a layer may be, packed, to be in memory for others who want it.
+const maxShared = 16 << 20
 
 // stream begins to download a layer. What is read of it counts for something only once
 // finish has returned no error.

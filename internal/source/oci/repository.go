@@ -3,6 +3,7 @@ package oci
 import (
 	"context"
 	"errors"
+	"io"
 	"net/url"
 	"time"
 
@@ -24,6 +25,9 @@ type Reader interface {
 	Manifest(ctx context.Context, digest string) (Manifest, error)
 	// Blob returns a layer as it is stored, not to be changed.
 	Blob(ctx context.Context, l Layer) ([]byte, error)
+	// Copy writes a layer as it is stored. What was written is of use only where there
+	// is no error.
+	Copy(ctx context.Context, l Layer, w io.Writer) error
 	// Tree returns a layer unpacked; the notes name what was left out.
 	Tree(ctx context.Context, l Layer) (t tree.Tree, notes []string, err error)
 }
