@@ -35,7 +35,7 @@ func TestWaitEndsWithTheTimeout(t *testing.T) {
 		s.job.Object.Spec.WaitStrategy = &v2.WaitStrategy{Name: strategy}
 		_, err := s.driver.Install(s.ctx, s.job)
 		if s.wantError(err); strategy == v2.WaitStrategyPoller {
-			s.wantError(err, "timeout waiting for: [Deployment/"+s.ns+"/web status: 'InProgress']")
+			s.wantError(err, "timeout waiting for: [Deployment/"+s.ns+"/web status: 'InProgress': ")
 		}
 		s.wantStored("1:failed")
 	}

@@ -23,7 +23,8 @@ type Following struct {
 
 	mu    sync.Mutex
 	runs  map[object.Key]screen.Run
-	moved time.Time // last news of any unit
+	whys  map[object.Key]string // what keeps units, when it was last looked at
+	moved time.Time             // last news of any unit
 }
 
 // NewFollowing has heard of nothing.
@@ -72,7 +73,53 @@ func (f *Following) Runs() map[object.Key]screen.Run {
 // Board is how everything stands now.
 func (f *Following) Board() screen.Board {
 	board := screen.Make(f.up.Units(), f.Runs())
+	for i := range board.Rows {
+		if r := &board.Rows[i]; r.State == screen.Progressing && len(r.On) == 0 {
+			r.On = f.up.App.Controller.Awaits(r.Key)
+		}
+	}
 	board.Warnings = f.up.Simulated()
+	return board
+}
+
+// mostExplained bounds of how many units Look asks what keeps them.
+const mostExplained = 20
+
+// Look asks the cluster what keeps the workloads that units wait for: their pods know,
+// and the last warnings about them.
+func (f *Following) Look(ctx context.Context) error {
+	k, whys := newKeeping(f.up.App.World, nil), map[object.Key]string{}
+	for _, r := range f.Board().Rows {
+		if !r.State.Bad() || len(r.On) == 0 || len(whys) == mostExplained {
+			continue
+		}
+		if err := k.fetch(ctx, r.On); err != nil {
+			return err
+		}
+		why, err := k.all(ctx, r.On)
+		if err != nil {
+			return err
+		}
+		if why != "" {
+			whys[r.Key] = why
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.whys = whys
+	return nil
+}
+
+// Explained is the board with what the last Look found.
+func (f *Following) Explained() screen.Board {
+	board := f.Board()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range board.Rows {
+		if r := &board.Rows[i]; r.State.Bad() && len(r.On) > 0 {
+			r.Message = kept(r.Reason, r.Message, f.whys[r.Key])
+		}
+	}
 	return board
 }
 

@@ -42,26 +42,70 @@ func (k keeping) explain(ctx context.Context, r *fleet.Rendered) error {
 		if u.State == fleet.Ready || u.State == fleet.Suspended {
 			continue
 		}
-		var why []string
-		for _, on := range u.On {
-			obj := k.objects[on]
-			if obj == nil || len(why) == mostKept {
-				continue
-			}
-			text, err := k.why(ctx, obj)
-			if err != nil {
-				return err
-			}
-			if text != "" {
-				why = append(why, on+" is not ready ("+text+")")
-			}
+		why, err := k.all(ctx, u.On)
+		if err != nil {
+			return err
 		}
-		switch {
-		case len(why) == 0:
-		case u.Reason == report.ReasonProgressing:
-			u.Message = strings.Join(why, ", ")
-		default:
-			u.Message += ": " + strings.Join(why, ", ")
+		u.Message = kept(u.Reason, u.Message, why)
+	}
+	return nil
+}
+
+// kept is what a unit says, with what keeps the objects that it waits for.
+func kept(reason, message, why string) string {
+	switch {
+	case why == "":
+		return message
+	case reason == report.ReasonProgressing:
+		return why
+	default:
+		return message + ": " + why
+	}
+}
+
+// all is what keeps the objects of these names, as far as they are known and say so.
+func (k keeping) all(ctx context.Context, names []string) (string, error) {
+	var why []string
+	for _, on := range names {
+		obj := k.objects[on]
+		if obj == nil || len(why) == mostKept {
+			continue
+		}
+		text, err := k.why(ctx, obj)
+		if err != nil {
+			return "", err
+		}
+		if text != "" {
+			why = append(why, on+" is not ready ("+text+")")
+		}
+	}
+	return strings.Join(why, ", "), nil
+}
+
+// workloads are the kinds that have pods, which know why they are not ready.
+var workloads = map[string]schema.GroupVersionKind{
+	"Deployment": {Group: "apps", Version: "v1", Kind: "Deployment"}, "StatefulSet": {Group: "apps", Version: "v1", Kind: "StatefulSet"},
+	"DaemonSet": {Group: "apps", Version: "v1", Kind: "DaemonSet"}, "ReplicaSet": {Group: "apps", Version: "v1", Kind: "ReplicaSet"},
+	"Job": {Group: "batch", Version: "v1", Kind: "Job"}, "Pod": {Version: "v1", Kind: "Pod"},
+}
+
+// fetch makes those of the names known that are of a kind with pods.
+func (k keeping) fetch(ctx context.Context, names []string) error {
+	for _, on := range names[:min(len(names), mostKept)] {
+		kind, rest, _ := strings.Cut(on, "/")
+		namespace, name, whole := strings.Cut(rest, "/")
+		gvk, known := workloads[kind]
+		if !known || !whole {
+			continue
+		}
+		objects, err := k.list(ctx, gvk, namespace)
+		if err != nil {
+			return err
+		}
+		for _, obj := range objects {
+			if obj.GetName() == name {
+				k.objects[on] = obj
+			}
 		}
 	}
 	return nil

@@ -65,6 +65,7 @@ const redraw = 100 * time.Millisecond
 // begin shows the engine until ctx ends.
 func (s *show) begin(ctx context.Context, up *app.Up) {
 	s.news.Follow(up)
+	s.drawing.Go(func() { s.look(ctx) })
 	s.drawing.Add(1)
 	go func() {
 		defer s.drawing.Done()
@@ -81,11 +82,30 @@ func (s *show) begin(ctx context.Context, up *app.Up) {
 	}()
 }
 
+// looking is how often a terminal is told anew what keeps pods from being ready.
+const looking = 2 * time.Second
+
+func (s *show) look(ctx context.Context) {
+	if s.fd < 0 {
+		return
+	}
+	tick := time.NewTicker(looking)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			_ = s.news.Look(ctx) // the next one may know more
+		}
+	}
+}
+
 func (s *show) draw() {
 	if s.json {
 		return
 	}
-	board := s.news.Board()
+	board := s.news.Explained()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.fd < 0 {
@@ -93,29 +113,40 @@ func (s *show) draw() {
 		return
 	}
 	width, height, err := term.GetSize(s.fd)
-	if err != nil {
+	if err != nil || width == 0 || height == 0 { // a pseudo terminal that nobody gave a size
 		width, height = 100, 40
 	}
-	style := screen.Style{Width: width, Height: max(height-3, 5), Colour: colours()}
-	lines := board.Tree(style)
-	lines = append(lines, wrapped(board.CauseLines(screen.Style{}), width, height-3-len(lines))...)
-	lines = append(lines, wrapped(board.WarningLines(screen.Style{}), width, height-3-len(lines))...)
-	ready, all := board.Counts()
-	lines = append(lines, fmt.Sprintf("%d of %d ready · pods are simulated · Ctrl-C ends", ready, all))
+	lines := live(board, max(width, 20), height-2)
 	s.clear()
 	fmt.Fprint(s.out, strings.Join(lines, "\n")+"\n")
 	s.drawn = len(lines)
 }
 
-// wrapped are lines below the tree, wrapped to the width, as far as there is
-// room.
+// live are at most so many lines of the board: the tree, and in up to half of the room
+// the causes; warnings where there is room left.
+func live(board screen.Board, width, height int) []string {
+	room := max(height-1, 5)
+	style := screen.Style{Width: width, Height: room, Colour: colours()}
+	lines := board.Tree(style)
+	causes := wrapped(board.CauseLines(screen.Style{}), width, max(room-len(lines), room/2))
+	if style.Height = room - len(causes); style.Height < len(lines) {
+		lines = board.Tree(style)
+	}
+	lines = append(lines, causes...)
+	lines = append(lines, wrapped(board.WarningLines(screen.Style{}), width, room-len(lines))...)
+	ready, all := board.Counts()
+	return append(lines, fmt.Sprintf("%d of %d ready · pods are simulated · Ctrl-C ends", ready, all))
+}
+
+// wrapped are lines below the tree, wrapped between words, as far as there is room.
 func wrapped(lines []string, width, room int) []string {
 	var out []string
 	for _, line := range lines {
 		runes := []rune(line)
 		for len(runes) > width {
-			out = append(out, string(runes[:width]))
-			runes = append([]rune("    "), runes[width:]...)
+			at := breakOf(runes[:width])
+			out = append(out, strings.TrimRight(string(runes[:at]), " "))
+			runes = append([]rune("    "), runes[at:]...)
 		}
 		out = append(out, string(runes))
 	}
@@ -126,6 +157,17 @@ func wrapped(lines []string, width, room int) []string {
 		out = append(out[:room-1], "…")
 	}
 	return out
+}
+
+// breakOf is where a line ends that must not be longer: behind its last blank, unless
+// that would leave much of it empty.
+func breakOf(line []rune) int {
+	for at := len(line); at > len(line)/2; at-- {
+		if line[at-1] == ' ' {
+			return at
+		}
+	}
+	return len(line)
 }
 
 // clear takes the live tree off the screen.

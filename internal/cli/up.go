@@ -196,7 +196,8 @@ func (f *upFlags) watch(ctx context.Context, up *app.Up, cp ControlPlane, show *
 		<-done
 		return fmt.Errorf("the control plane ended: %w", cp.Err())
 	case <-settled:
-		board := show.news.Board()
+		_ = show.news.Look(ctx) // what it cannot tell is left out
+		board := show.news.Explained()
 		cancel()
 		err = errors.Join(<-done, show.final(board))
 	}

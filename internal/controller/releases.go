@@ -225,3 +225,7 @@ func readStorage(o any) (m *metav1.PartialObjectMetadata, place, version string,
 	}
 	return m, m.Namespace + "/" + m.Labels["name"], engine.StoredVersion(number, m.Labels["status"]), true
 }
+
+// Awaits names what the action on a release that is under way waits for, which its
+// status does not tell.
+func (c *Controller) Awaits(key object.Key) []string { return c.cfg.Engine.Awaits(key) }

@@ -117,16 +117,25 @@ func (a *awaiting) Health(ctx context.Context, ask helm.Ask) (helm.Verdict, <-ch
 	return v, a.changed, nil
 }
 
+// Awaits names the objects that an action on a release waits for to become ready; nil
+// where none is under way, or it works.
+func (e *Engine) Awaits(unit object.Key) []string {
+	if op := e.ops.of(unit); op != nil {
+		return op.waiting()
+	}
+	return nil
+}
+
 // verdict folds the health of all objects.
 func (f *Feed) verdict(ask helm.Ask) (helm.Verdict, []string) {
 	var pending, failed, keys []string
 	for _, ref := range ask.Objects {
-		status := health.NotFound
+		stands := health.Result{Status: health.NotFound}
 		if seen, exists, _ := f.table.Seen(ref.Key); exists {
-			status = seen.Health.Status
+			stands = seen.Health
 		}
-		text := fmt.Sprintf("%s status: '%s'", ref, status)
-		switch status {
+		text := stands.Said(ref.String())
+		switch stands.Status {
 		case health.Current:
 		case health.Failed:
 			failed = append(failed, text)

@@ -110,12 +110,38 @@ func passed(took time.Duration, simulated bool) string {
 	return message
 }
 
+// Bounds of what objects say in a message: of how many, and how much of each, in
+// characters.
+const (
+	mostSaid = 8
+	maxSaid  = 200
+)
+
+// Said tells how an object stands: its status in the words of Flux, then what the
+// object itself says of it, in a line.
+//
+//	Job/apps/migrate status: 'Failed': Job has failed: 1 of 1 failed
+func (r Result) Said(name string) string {
+	text := fmt.Sprintf("%s status: '%s'", name, r.Status)
+	says := r.Message
+	if r.Err != nil {
+		says = r.Err.Error()
+	}
+	if r.Status == NotFound || r.Status == Current || says == "" {
+		return text
+	}
+	line := []rune(strings.Join(strings.Fields(says), " "))
+	if len(line) > maxSaid {
+		line = append(line[:maxSaid-1], '…')
+	}
+	return text + ": " + string(line)
+}
+
 func list(what string, results map[object.Key]Result, keys []object.Key) string {
 	items := make([]string, len(keys))
 	for i, key := range keys {
-		items[i] = fmt.Sprintf("%s status: '%s'", key, results[key].Status)
-		if err := results[key].Err; err != nil {
-			items[i] += ": " + err.Error()
+		if items[i] = fmt.Sprintf("%s status: '%s'", key, results[key].Status); i < mostSaid {
+			items[i] = results[key].Said(key.String())
 		}
 	}
 	return fmt.Sprintf("%s: [%s]", what, strings.Join(items, ", "))

@@ -3,6 +3,7 @@ package health
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,6 +42,10 @@ func TestFold(t *testing.T) {
 		{"terminating", map[object.Key]Result{web: {Status: Terminating}}, after(time.Second), Waiting, ""},
 		{"fail fast", map[object.Key]Result{web: {Status: Failed}, api: {Status: InProgress}}, after(time.Second), Unwell,
 			"failed early due to stalled resources: [Deployment/apps/web status: 'Failed']"},
+		{"what the object says", map[object.Key]Result{web: {Status: Failed, Message: "Progress deadline\nexceeded"}, job: {Status: NotFound, Message: "Resource not found"}}, after(time.Minute), Unwell,
+			"failed early due to stalled resources: [Deployment/apps/web status: 'Failed': Progress deadline exceeded]"},
+		{"which is long", map[object.Key]Result{web: {Status: InProgress, Message: strings.Repeat("ü", 300)}}, after(time.Minute), TimedOut,
+			"timeout waiting for: [Deployment/apps/web status: 'InProgress': " + strings.Repeat("ü", 199) + "…]"},
 		{"fail slowly", map[object.Key]Result{web: {Status: Failed}, api: {Status: InProgress}}, slow(after(time.Second)), Waiting, ""},
 		{"fail slowly, nothing else open", map[object.Key]Result{web: {Status: Failed}, api: {Status: Current}}, slow(after(time.Second)), Unwell,
 			"failed early due to stalled resources: [Deployment/apps/web status: 'Failed']"},

@@ -2,7 +2,6 @@ package helm
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -125,7 +124,7 @@ func (f *follower) Health(_ context.Context, ask Ask) (Verdict, <-chan struct{},
 	var waiting, failed []string
 	for _, ref := range ask.Objects {
 		result := f.of(ref.Key, ask)
-		text := fmt.Sprintf("%s status: '%s'", ref, result.Status)
+		text := result.Said(ref.String())
 		switch result.Status {
 		case health.Current:
 		case health.Failed:

@@ -102,12 +102,13 @@ func (g *guard) replaceEach(c *chart.Chart) {
 	}
 }
 
-// cause returns the child's own error in place of what Helm made of it.
+// cause returns the child's own error in place of what Helm made of it, and what a
+// schema refused always in one order.
 func (g *guard) cause(err error) error {
 	if err != nil && g.remote != nil && g.remote.err != nil {
 		return g.remote.err
 	}
-	return err
+	return steady(err)
 }
 
 // back returns the rendered text of a template.

@@ -109,6 +109,9 @@ func (t *treeText) line(r Row, indent string) string {
 	}
 	pad := max(t.name-utf8.RuneCountInString(label), 0)
 	rest := fmt.Sprintf("  %-11s %-18s %7s  %s", r.State, words.Plain(ShortRevision(r.Revision)), took(r.Took), t.detail(r))
+	if w := t.style.Width; r.State.Bad() && w > 0 && w < narrow {
+		rest = fmt.Sprintf("  %-11s %s", r.State, t.detail(r))
+	}
 	room := cmp.Or(t.style.Width, max(maxLine, t.name+minDetail)) - utf8.RuneCountInString(label) - pad
 	if room < 2 {
 		return t.style.paint(colours[r.State], label)
@@ -116,6 +119,10 @@ func (t *treeText) line(r Row, indent string) string {
 	text := strings.Repeat(" ", pad) + strings.TrimRight(cut(rest, room), " ")
 	return t.style.paint(colours[r.State], label) + text
 }
+
+// narrow is a screen on which a unit that is not as it should be says why in the place
+// of its revision and time.
+const narrow = 120
 
 // maxLine is how long a line of a tree may be where there is no terminal, and
 // minDetail what is left of it beside a long name; the causes below the tree say
