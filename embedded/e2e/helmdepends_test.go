@@ -20,6 +20,7 @@ func TestReleasesDependOnEachOther(t *testing.T) {
 	s.fails("app", "DependencyNotReady", "dependency 'HelmRelease/$ns/second' is not ready")
 	s.refuses("last", "DependencyNotReady", "dependency 'Kustomization/$ns/app' is not ready")
 	s.absent("ConfigMap/a")
+	s.says("HelmChart/"+s.ns+"-second", "True", "ChartPackageSucceeded", "0.1.0") // it is fetched meanwhile
 	s.apply(helmRelease("first", fixed, "releaseName: first", "values: {color: first}"))
 	s.release("first", current)
 	s.release("second", current)

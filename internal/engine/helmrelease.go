@@ -112,10 +112,14 @@ func (r *releasing) converge(ctx context.Context) error {
 		return err
 	}
 	r.ended()
+	made, err := r.template(ctx) // before all waiting, as in Flux: the chart is fetched meanwhile
+	if err != nil {
+		return err
+	}
 	if err := (depending{r.h, r.raw, r.own, r.view, "", r.Options.AdditiveReadyExpr, r.assumed}).ready(ctx); err != nil {
 		return err
 	}
-	art, err := r.artifact(ctx)
+	art, err := r.artifact(ctx, made)
 	if err != nil {
 		return err
 	}

@@ -25,12 +25,8 @@ import (
 )
 
 // artifact returns the artifact that holds the chart: of the HelmChart made for
-// spec.chart, which is brought up to date first, or of what spec.chartRef names.
-func (r *releasing) artifact(ctx context.Context) (*meta.Artifact, error) {
-	made, err := r.template(ctx)
-	if err != nil {
-		return nil, err
-	}
+// spec.chart, or of what spec.chartRef names. Made is what template has just written.
+func (r *releasing) artifact(ctx context.Context, made *unstructured.Unstructured) (*meta.Artifact, error) {
 	key := r.h.ChartSource()
 	obj, err := r.view.get(ctx, unit.Ref(key))
 	if made != nil && err == nil {

@@ -158,7 +158,11 @@ func (r *releasing) gather(ctx context.Context) error {
 	if err := r.check(); err != nil {
 		return err
 	}
-	art, err := r.artifact(ctx)
+	made, err := r.template(ctx)
+	if err != nil {
+		return err
+	}
+	art, err := r.artifact(ctx, made)
 	if err != nil {
 		return err
 	}
