@@ -227,3 +227,54 @@ func TestPutFrom(t *testing.T) {
 		t.Errorf("what was there before: %v", err)
 	}
 }
+
+// An archive that came as it is stands for its tree, and never for the archive of another
+// source: it may hold what ours do not.
+func TestOpenedArchivesAreNotCopied(t *testing.T) {
+	s := open(t, Options{})
+	var raw bytes.Buffer
+	sum, err := Archive(&raw, sample(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.WriteString("something behind it")
+	theirs, err := s.PutFile(key, "r", "f.tar.gz", raw.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Open(t.Context(), theirs); err != nil || got.Hash() != sample(t).Hash() {
+		t.Fatal(err)
+	}
+	ours, err := s.Put(Key{"GitRepository", "apps", "other"}, "r", "f.tar.gz", sample(t))
+	if err != nil || ours.Digest != sum.Digest || ours.Digest == theirs.Digest {
+		t.Errorf("got %+v, %v", ours, err)
+	}
+}
+
+// Files without names go with those who hold them.
+func TestSpooledFilesGo(t *testing.T) {
+	fds := func() int {
+		list, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Skip("there is no /proc")
+		}
+		return len(list)
+	}
+	s := open(t, Options{})
+	before := fds()
+	for range 50 {
+		c := s.Contents()
+		for range 3 {
+			if _, err := c.Keep(make([]byte, 1<<20)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for range 100 { // finalizers run beside
+		if runtime.GC(); fds() <= before+2 {
+			return
+		}
+		runtime.Gosched()
+	}
+	t.Errorf("%d files are open, %d before", fds(), before)
+}

@@ -73,9 +73,9 @@ func (s *Store) Open(ctx context.Context, a Artifact) (tree.Tree, error) {
 	return t, nil
 }
 
-// remember keeps the tree of a file of ours, as Put does, unless the file went meanwhile.
+// remember keeps the tree of a file of ours, unless the file went meanwhile.
 func (s *Store) remember(a Artifact, t tree.Tree) {
-	s.trees.add(a.Digest, t, a.Path)
+	s.trees.addOpened(a.Digest, t, a.Path)
 	if _, err := s.root.Stat(a.Path); err != nil {
 		s.trees.drop(a.Path)
 	}

@@ -36,14 +36,25 @@ func newTrees() *trees {
 	return &trees{byDigest: map[string]known{}, byPath: map[string]string{}, byTree: map[hash.ID]string{}}
 }
 
+// add remembers the tree that was written to a path: the file is the archive of it.
 func (x *trees) add(digest string, t tree.Tree, p string) {
+	x.addOpened(digest, t, p)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.byPath[p] == digest {
+		x.byTree[t.Hash()] = p
+	}
+}
+
+// addOpened remembers the tree that was read at a path, from whatever archive: it is none
+// to copy for others.
+func (x *trees) addOpened(digest string, t tree.Tree, p string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.forget(p)
 	k := x.byDigest[digest]
 	x.byDigest[digest] = known{t, k.paths + 1}
 	x.byPath[p] = digest
-	x.byTree[t.Hash()] = p
 }
 
 // addFetched remembers a tree that no path of ours holds.
