@@ -247,8 +247,15 @@ func (c *kustomizing) prune(ctx context.Context) error {
 		c.track(c.recorded.With(c.inventory...))
 		return report.Retry(report.ReasonPruneFailed, err)
 	}
+	old := c.recorded.With(lost...)
+	if len(old.Without(c.inventory)) > 0 {
+		if err := c.awaitNewcomers(ctx, c.inventory); err != nil {
+			c.track(old.With(c.inventory...))
+			return err
+		}
+	}
 	res, err := apply.Prune(ctx, apply.PruneInput{
-		World: c.direct, Live: c.site.Live, Old: c.recorded.With(lost...), New: c.inventory, Owner: c.owner(), HeldBy: c.heldBy(ctx), Mask: c.Options.Mask,
+		World: c.direct, Live: c.site.Live, Old: old, New: c.inventory, Owner: c.owner(), HeldBy: c.heldBy(ctx), Mask: c.Options.Mask,
 	})
 	c.run.Changed = append(c.run.Changed, res.Changed()...)
 	c.track(c.inventory.With(res.Survivors...))

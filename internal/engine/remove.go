@@ -47,6 +47,9 @@ func (c *kustomizing) remove(ctx context.Context) report.Report {
 			c.k.ServiceAccount(c.Options.DefaultServiceAccount), list(held))))
 		return rep
 	}
+	if err := c.awaitNewcomers(ctx, held); err != nil {
+		return c.notYet(rep, err)
+	}
 	res, err := apply.Prune(ctx, apply.PruneInput{
 		World: c.direct, Live: c.site.Live, Old: held, Owner: c.owner(), HeldBy: c.heldBy(ctx), Mask: c.Options.Mask,
 	})
@@ -91,12 +94,17 @@ func (c *kustomizing) canAct(ctx context.Context) (bool, error) {
 // cannotEnter keeps a unit whose objects are in a cluster that cannot be reached,
 // as Flux does.
 func (c *kustomizing) cannotEnter(rep report.Report, err error) report.Report {
-	if p := report.AsProblem(err, ""); p.Class == report.Progressing {
-		rep.Finalize, rep.Reads, rep.On = false, c.view.rec.Set(), p.On
-		rep.Summary = report.Summary{Ready: "Unknown", Reason: report.ReasonProgressing, Message: p.Error()}
-		return rep
+	if report.AsProblem(err, "").Class == report.Progressing {
+		return c.notYet(rep, err)
 	}
 	return c.retryRemoval(rep, fmt.Errorf("%w; to let it go and leave its objects there, set spec.deletionPolicy: Orphan", err))
+}
+
+// notYet keeps a unit until what its removal waits for has come.
+func (c *kustomizing) notYet(rep report.Report, err error) report.Report {
+	rep.Finalize, rep.Reads, rep.On, rep.Next = false, c.view.rec.Set(), report.AsProblem(err, "").On, c.run.Again
+	rep.Summary = report.Summary{Ready: "Unknown", Reason: report.ReasonProgressing, Message: err.Error()}
+	return rep
 }
 
 func (c *kustomizing) retryRemoval(rep report.Report, err error) report.Report {
