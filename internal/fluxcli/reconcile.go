@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -145,11 +146,23 @@ func (p *program) settled(ctx context.Context, a flux.Asked, done func(*unstruct
 		last = obj
 		return done(obj)
 	})
-	if last != nil && p.Own && errors.Is(err, context.DeadlineExceeded) {
-		_, message := a.Kind.Ready(last)
-		return last, fmt.Errorf("%w (--timeout %s); %s/%s says: %s", err, p.global.timeout, a.Kind.Kind, a.Name, message)
+	if last == nil || !p.Own || err == nil {
+		return last, err
 	}
-	return last, err
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("%w (--timeout %s)", err, p.global.timeout)
+	}
+	_, message := a.Kind.Ready(last)
+	return last, withReady(err, a.Kind.Kind+"/"+a.Name, message)
+}
+
+// withReady adds what the condition Ready of an object says to an error that does not tell
+// it: that of one that is stalled says that no attempt is left.
+func withReady(err error, name, ready string) error {
+	if ready == "" || strings.Contains(err.Error(), ready) {
+		return err
+	}
+	return fmt.Errorf("%w; %s says: %s", err, name, ready)
 }
 
 // advised adds what to do below leat; flux says what upstream says.

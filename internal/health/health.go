@@ -11,6 +11,7 @@
 package health
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -120,7 +121,21 @@ func compute(obj *unstructured.Unstructured) (result Result) {
 	if err != nil {
 		return Result{Status: Unknown, Message: err.Error(), Err: err}
 	}
-	return Result{Status: Status(computed.Status), Message: computed.Message}
+	return Result{Status: Status(computed.Status), Message: cmp.Or(whyStalled(obj, computed.Status), computed.Message)}
+}
+
+// whyStalled is what Ready says of an object that is stalled: the condition Stalled,
+// which kstatus reads, says that no attempt is left, and not what failed.
+func whyStalled(obj *unstructured.Unstructured, s status.Status) string {
+	if s != status.FailedStatus {
+		return ""
+	}
+	for _, c := range itemsOf(obj, "status", "conditions") {
+		if text(c, "type") == "Ready" && text(c, "status") == "False" {
+			return text(c, "message")
+		}
+	}
+	return ""
 }
 
 // Trivial tells whether an object of the kind is Current as soon as it exists,

@@ -69,6 +69,11 @@ func TestOf(t *testing.T) {
 			t.Errorf("%s: got %+v, want %s", tc.name, got, tc.want)
 		}
 	}
+	stalled := Of(parse(t, `{apiVersion: helm.toolkit.fluxcd.io/v2, kind: HelmRelease, metadata: {name: x, generation: 1}, status: {observedGeneration: 1, conditions: [
+		{type: Stalled, status: "True", message: no attempt is left}, {type: Ready, status: "False", message: no such template}]}}`), Rules{Now: noon})
+	if stalled.Status != Failed || stalled.Message != "no such template" {
+		t.Errorf("stalled: got %+v, want what failed", stalled)
+	}
 	if got := Of(nil, Rules{}); got.Status != NotFound {
 		t.Errorf("nil: got %+v", got)
 	}

@@ -1,6 +1,9 @@
 package screen
 
 import (
+	"regexp"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/leat-dev/leat/internal/object"
@@ -39,10 +42,33 @@ func Infer(objects []*unstructured.Unstructured) map[object.Key]Run {
 		}
 		if len(run.On) > 0 {
 			run.Class = report.Waiting
+		}
+		for _, on := range unwell(ready, known) { // it has failed by them, and waits no more
+			run.On = append(run.On, on.String())
+		}
+		if len(run.On) > 0 {
 			runs[object.KeyOf(obj)] = run
 		}
 	}
 	return runs
+}
+
+// named finds objects in a message about health: "Kind/namespace/name status: 'Failed'".
+var named = regexp.MustCompile(`(\w+/[^\s/\[]+/[^\s/]+) status: '`)
+
+// unwell are the units that a message about health names, and that are not ready.
+func unwell(ready *metav1.Condition, known map[object.Key]*unstructured.Unstructured) (on []object.Key) {
+	if ready.Reason != report.ReasonHealthFailed {
+		return nil
+	}
+	for _, m := range named.FindAllStringSubmatch(ready.Message, -1) {
+		for key := range known {
+			if key.String() == m[1] {
+				on = append(on, key)
+			}
+		}
+	}
+	return on
 }
 
 // fine tells whether nobody has to wait for an object: it is ready, or it has an

@@ -76,3 +76,20 @@ func read(t *testing.T, text string) *unstructured.Unstructured {
 	}
 	return obj
 }
+
+// A Kustomization that waited for a release that failed is no cause beside it.
+func TestInferFoldsHealth(t *testing.T) {
+	objs := []*unstructured.Unstructured{read(t, `
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: web, namespace: apps}
+status: {conditions: [{type: Ready, status: "False", reason: InstallFailed, message: no such value}]}`), read(t, `
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: apps, namespace: a}
+status: {conditions: [{type: Ready, status: "False", reason: HealthCheckFailed, message: "health check failed after 2s: failed early due to stalled resources: [Deployment/apps/x status: 'InProgress', HelmRelease/apps/web status: 'Failed': no such value]"}]}`)}
+	causes := Make(objs, Infer(objs)).Causes()
+	if len(causes) != 1 || causes[0].Unit != "HelmRelease/apps/web" || len(causes[0].Blocking) != 1 {
+		t.Errorf("got %+v", causes)
+	}
+}
