@@ -117,7 +117,7 @@ func (f *Following) Explained() screen.Board {
 	defer f.mu.Unlock()
 	for i := range board.Rows {
 		if r := &board.Rows[i]; r.State.Bad() && len(r.On) > 0 {
-			r.Message = kept(r.Reason, r.Message, f.whys[r.Key])
+			r.Message = reasoned(r.Reason, r.Message, f.whys[r.Key])
 		}
 	}
 	return board

@@ -46,13 +46,13 @@ func (k keeping) explain(ctx context.Context, r *fleet.Rendered) error {
 		if err != nil {
 			return err
 		}
-		u.Message = kept(u.Reason, u.Message, why)
+		u.Message = reasoned(u.Reason, u.Message, why)
 	}
 	return nil
 }
 
-// kept is what a unit says, with what keeps the objects that it waits for.
-func kept(reason, message, why string) string {
+// reasoned is what a unit says, with what keeps the objects that it waits for.
+func reasoned(reason, message, why string) string {
 	switch {
 	case why == "":
 		return message
