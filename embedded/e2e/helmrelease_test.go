@@ -201,7 +201,9 @@ func TestHelmReleaseSuspendedRequestedForced(t *testing.T) {
 		s.apply(helmRelease("after", fixed, "releaseName: after", "values: {color: blue}", "dependsOn: [{name: web}]"))
 		s.released("after", 1)
 		s.patch("HelmRelease/web", "spec: {suspend: true}")
-		s.release("web", func(h *v2.HelmRelease) bool { return h.Status.ObservedGeneration == h.Generation && cond(h, "Ready").Status == "True" })
+		s.release("web", func(h *v2.HelmRelease) bool {
+			return h.Status.ObservedGeneration == h.Generation && cond(h, "Ready").Status == "True"
+		})
 		s.patch("HelmRelease/after", "spec: {values: {color: green}}")
 		s.released("after", 2)
 		s.delete("HelmRelease/after")

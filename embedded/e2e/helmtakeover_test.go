@@ -6,9 +6,11 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	v2 "github.com/fluxcd/helm-controller/api/v2"
 	"helm.sh/helm/v4/pkg/action"
+	rcommon "helm.sh/helm/v4/pkg/release/common"
 	relv1 "helm.sh/helm/v4/pkg/release/v1"
 	"helm.sh/helm/v4/pkg/storage"
 	"helm.sh/helm/v4/pkg/storage/driver"
@@ -294,4 +296,52 @@ func TestReleaseMoves(t *testing.T) {
 			t.Error("it was uninstalled")
 		}
 	})
+}
+
+// What somebody does with helm at the same time is let end: a release that is pending is
+// unlocked where whoever began is gone, not under a command that goes on.
+func TestHelmByHandIsLetEnd(t *testing.T) {
+	t.Run("an upgrade", func(t *testing.T) {
+		s := releasing(t, fixed)
+		s.released("web", 1)
+		kept := storage.Init(driver.NewSecrets(s.kube().CoreV1().Secrets(s.ns)))
+		have, err := kept.Get("web", 1)
+		s.must(err)
+		next := *have.(*relv1.Release)
+		info := *next.Info
+		next.Version, next.Info = 2, &info
+		info.Status, info.LastDeployed = rcommon.StatusPendingUpgrade, time.Now()
+		s.must(kept.Create(&next))
+		s.release("web", func(h *v2.HelmRelease) bool {
+			return strings.Contains(cond(h, "Reconciling").Message, "is in state 'pending-upgrade', by somebody else") && cond(h, "Ready").Status == "True"
+		})
+		s.wantKept("web", "1:deployed 2:pending-upgrade")
+		info.Status = rcommon.StatusDeployed
+		s.must(kept.Update(&next))
+		s.released("web", 3) // now it is put right
+	})
+	for name, keep := range map[string]bool{"an uninstallation": false, "an uninstallation that keeps the history": true} {
+		t.Run(name, func(t *testing.T) {
+			s := releasing(t, fixed)
+			s.released("web", 1)
+			uid := s.get("ConfigMap/a").GetUID()
+			run := action.NewUninstall(s.helm())
+			run.KeepHistory, run.WaitStrategy = keep, "hookOnly"
+			_, err := run.Run("web")
+			s.must(err)
+			want := map[bool]int{false: 1, true: 2}[keep]
+			s.release("web", func(h *v2.HelmRelease) bool {
+				latest := h.Status.History.Latest()
+				return current(h) && latest.Version == want && latest.Action == "install" && latest.Status == "deployed"
+			})
+			if s.get("ConfigMap/a").GetUID() == uid {
+				t.Error("it was not uninstalled")
+			}
+			for _, e := range s.told("web") {
+				if e.Type == "Warning" || e.Reason == "PendingRelease" {
+					t.Errorf("told %s: %s", e.Reason, e.Message)
+				}
+			}
+		})
+	}
 }

@@ -158,6 +158,7 @@ type memo struct {
 	// when they were compared.
 	attempt           attempt
 	rounds            rounds
+	undone            int // the version of it that an action left pending; 0 is none
 	settled, compared string
 	drift             []string // that was found then
 }

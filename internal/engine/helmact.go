@@ -159,6 +159,11 @@ func historyOf(s v2.HelmReleaseStatus) string {
 // That holds what earlier operations did, and the books that release.Begin kept,
 // which the cluster may not show yet.
 func (r *releasing) takeUp(f finished) {
+	if newest := f.out.Written; len(newest) > 0 {
+		if r.memo.undone = 0; release.Interrupted(newest[0].Info.Status) {
+			r.memo.undone = newest[0].Version
+		}
+	}
 	now := r.h.Status
 	req := f.op.req
 	req.Object = r.h.DeepCopy()

@@ -187,7 +187,7 @@ func (r *releasing) check() error {
 func (r *releasing) begin(ctx context.Context) (bool, error) {
 	r.req = release.Request{
 		Object: r.h.DeepCopy(), Chart: r.req.Chart, Config: release.ConfigDigest(r.values),
-		Rendering: release.RenderingOf(&r.h.HelmRelease, r.oldRenderers()), RetryByDefault: r.Options.DefaultToRetryOnFailure,
+		Rendering: release.RenderingOf(&r.h.HelmRelease, r.oldRenderers()), Now: r.now, Began: r.ops.began(), Own: r.memo.undone, RetryByDefault: r.Options.DefaultToRetryOnFailure,
 	}
 	r.req.Object.Status = r.run.Status
 	r.run.Revision, r.run.Config, r.run.Chart = r.req.Chart.Version, r.req.Config, r.req.Chart
@@ -278,7 +278,7 @@ func (r *releasing) end(d release.Decision) error {
 		return nil
 	case release.Later:
 		r.memo.attempt = attempt{}
-		r.run.After = d.After
+		r.run.After, r.run.Awaits = d.After, d.Message
 		return nil
 	}
 	r.memo.attempt = attempt{}

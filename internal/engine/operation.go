@@ -80,6 +80,7 @@ type finished struct {
 type operations struct {
 	mu     sync.Mutex
 	ctx    context.Context
+	since  time.Time // when they could first begin
 	slots  chan struct{}
 	shares map[string]chan struct{} // of the slots, by namespace: nobody has all
 	active map[object.Key]*operation
@@ -97,9 +98,17 @@ var errObsolete = fmt.Errorf("a newer revision came while it waited: %w", contex
 func (o *operations) start(ctx context.Context, atOnce int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.since = time.Now()
 	o.ctx, o.slots, o.shares = ctx, make(chan struct{}, max(atOnce, 1)), map[string]chan struct{}{}
 	o.closed = make(chan struct{})
 	o.active, o.ends = map[object.Key]*operation{}, map[object.Key][]finished{}
+}
+
+// began returns when operations could first begin.
+func (o *operations) began() time.Time {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.since
 }
 
 // drain lets nothing more begin; what has a slot goes on.

@@ -4,8 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	v2 "github.com/fluxcd/helm-controller/api/v2"
+	"github.com/fluxcd/pkg/apis/meta"
+	rcommon "helm.sh/helm/v4/pkg/release/common"
+	relv1 "helm.sh/helm/v4/pkg/release/v1"
 )
 
 // Stall reasons, as conditions name them.
@@ -52,7 +56,7 @@ type next struct {
 // rules holds what each state leads to.
 var rules = map[State]func(*next){
 	StateInSync:    (*next).inSync,
-	StateLocked:    func(n *next) { n.d.Action = Unlock },
+	StateLocked:    (*next).locked,
 	StateAbsent:    (*next).absent,
 	StateUnmanaged: (*next).unmanaged,
 	StateOutOfSync: (*next).outOfSync,
@@ -81,6 +85,42 @@ func (n *next) inSync() {
 	if n.forced {
 		n.force(Upgrade)
 	}
+}
+
+// locked unlocks a release, unless somebody may still be working on it: helm by hand, or
+// in a pipeline. Flux sees such a release once an interval, by chance while that goes on.
+// Here the watch of Helm's storage tells of it at once, and it gets the time of an action
+// to end, unless a person asks for a run.
+func (n *next) locked() {
+	rel := latest(n.req.Stored)
+	left := time.Duration(0)
+	if asked := n.hr.Annotations[meta.ReconcileRequestAnnotation]; asked == "" || asked == n.hr.Status.LastHandledReconcileAt {
+		left = others(n.req, rel)
+	}
+	if left <= 0 {
+		n.d.Action = Unlock
+		return
+	}
+	n.d.End, n.d.After = Later, left
+	n.d.Message = fmt.Sprintf("Release %s/%s.v%d is in state '%s', by somebody else: what that is to become is awaited until %s",
+		rel.Namespace, rel.Name, rel.Version, rel.Info.Status, n.req.Now.Add(left).UTC().Format(time.RFC3339))
+}
+
+// others returns how long somebody else's action on a release may still take; zero where
+// nobody's is known of.
+func others(req Request, rel *relv1.Release) time.Duration {
+	since := rel.Info.LastDeployed
+	switch status := rel.Info.Status; {
+	case status == rcommon.StatusUninstalling:
+		since = rel.Info.Deleted
+	case !status.IsPending():
+		return 0
+	}
+	if req.Now.IsZero() || rel.Version == req.Own || since.Before(req.Began) {
+		return 0
+	}
+	most := req.Object.GetTimeout().Duration
+	return min(most, since.Add(most).Sub(req.Now))
 }
 
 func (n *next) absent() {

@@ -74,6 +74,14 @@ func (w *world) failedUpgrade(n int64, remediation *v2.UpgradeRemediation) {
 	w.known()
 }
 
+// pending makes the newest version one that is pending for a while, in the sight of an
+// engine that began an hour ago.
+func (w *world) pending(since time.Duration) {
+	w.req.Now = time.Unix(100000, 0)
+	w.req.Began = w.req.Now.Add(-time.Hour)
+	w.stored[1].Info.Status, w.stored[1].Info.LastDeployed = rcommon.StatusPendingUpgrade, w.req.Now.Add(-since)
+}
+
 // sha512 makes the newest snapshot one of Flux with --snapshot-digest-algo=sha512.
 func (w *world) sha512() {
 	snap := w.hr.Status.History[0]
@@ -119,6 +127,16 @@ var transitions = []struct {
 		w.hr.Status.History = nil
 	}, StateLocked, Unlock, Settled, ""},
 	{"pending-rollback", func(w *world) { w.stored[1].Info.Status = rcommon.StatusPendingRollback }, StateLocked, Unlock, Settled, ""},
+	{"pending by somebody else", func(w *world) { w.pending(time.Minute) }, StateLocked, None, Later, ""},
+	{"being uninstalled by somebody else", func(w *world) {
+		w.pending(time.Minute)
+		w.stored[1].Info.Status, w.stored[1].Info.Deleted = rcommon.StatusUninstalling, w.stored[1].Info.LastDeployed
+	}, StateLocked, None, Later, ""},
+	{"pending by somebody else, for too long", func(w *world) { w.pending(6 * time.Minute) }, StateLocked, Unlock, Settled, ""},
+	{"pending by somebody else, and asked for", func(w *world) { w.pending(time.Minute); w.annotate(false, false) }, StateLocked, Unlock, Settled, ""},
+	{"pending by ourselves", func(w *world) { w.pending(time.Minute); w.req.Own = 2 }, StateLocked, Unlock, Settled, ""},
+	{"pending since before we began", func(w *world) { w.pending(time.Minute); w.req.Began = w.req.Now }, StateLocked, Unlock, Settled, ""},
+	{"uninstalled by somebody, history kept", func(w *world) { w.stored[1].Info.Status = rcommon.StatusUninstalled }, StateAbsent, Install, Settled, ""},
 	{"killed while uninstalling", func(w *world) { w.stored[1].Info.Status = rcommon.StatusUninstalling }, StateLocked, Unlock, Settled, ""},
 	{"killed between two writes", func(w *world) { w.stored[1].Info.Status = rcommon.StatusSuperseded }, StateLocked, Unlock, Settled, ""},
 

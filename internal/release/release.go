@@ -37,6 +37,11 @@ type Request struct {
 	Stored []*relv1.Release
 	// Drift is what Diff found, once it was asked.
 	Drift Drift
+	// Now is the time, Began when this engine began to work, and Own the version that it
+	// has left pending itself, if any. What is pending since then, and not its own,
+	// somebody else may be working on: see Next. Without times nobody is.
+	Now, Began time.Time
+	Own        int
 	// Done is what this run did already, in order.
 	Done []Action
 	// RetryByDefault is Flux's feature gate DefaultToRetryOnFailure.
@@ -133,7 +138,8 @@ type Decision struct {
 	// End is how the run ends; it matters with Action None.
 	End End
 	// Stall is the reason of condition Stalled (RetriesExceeded,
-	// MissingRollbackTarget), and Message its text.
+	// MissingRollbackTarget), and Message its text; or, with End Later, what is
+	// awaited if that is not the retry interval.
 	Stall, Message string
 	// After is the retry interval, with End Later.
 	After time.Duration

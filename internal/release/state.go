@@ -26,14 +26,15 @@ func stateOf(req Request) (State, string) {
 		}
 		return StateUnmanaged, "found existing release in storage"
 	}
+	if status == rcommon.StatusUninstalled {
+		// By whomever: Flux tries to upgrade what somebody else has uninstalled, in vain.
+		return StateAbsent, "found uninstalled release in storage"
+	}
 	if err := verify(cur, rel); err != nil {
 		return StateUnmanaged, err.Error()
 	}
-	switch status {
-	case rcommon.StatusFailed:
+	if status == rcommon.StatusFailed {
 		return StateFailed, ""
-	case rcommon.StatusUninstalled:
-		return StateAbsent, "found uninstalled release in storage"
 	}
 	return deployed(req, cur, rel)
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"strings"
@@ -40,6 +41,8 @@ type HelmReleaseRun struct {
 	Settled, Again, Suspended bool
 	// After is when the next attempt follows, where it does not do so at once.
 	After time.Duration
+	// Awaits says what is awaited until then, if that is not the retry interval.
+	Awaits string
 	// Rounds is how many attempts were made in a row with the same inputs, where
 	// another follows.
 	Rounds int
@@ -157,7 +160,7 @@ func releaseSettled(h *unit.HelmRelease, run HelmReleaseRun, rep *Report, next *
 	}
 	rep.Next = now.Add(Backoff(max(run.Rounds, int(min(next.Failures, 32)))))
 	if run.After > 0 {
-		text = "retrying after " + run.After.String()
+		text = cmp.Or(run.Awaits, "retrying after "+run.After.String())
 		rep.Next = now.Add(run.After)
 	}
 	conds.yes(Reconciling, ReasonRetrying, text)
