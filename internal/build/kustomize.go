@@ -38,7 +38,9 @@ func (p *port) attempt(dir string, r Recipe) (docs []document, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("kustomize build failed: %w", err)
 	}
-	docs, p.undefined, err = render(all, r)
+	if docs, p.undefined, err = render(all, r); err != nil && r.Strict {
+		err = p.unset(err)
+	}
 	return docs, err
 }
 
@@ -104,7 +106,7 @@ func render(all []*resource.Resource, r Recipe) ([]document, []Undefined, error)
 			err = ids.changed(all, i)
 		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("post build failed for '%s/%s': %w", res.GetGvk(), res.GetName(), err)
+			return nil, vars.missing.found, fmt.Errorf("post build failed for '%s/%s': %w", res.GetGvk(), res.GetName(), err)
 		}
 	}
 	for i, res := range all {

@@ -76,6 +76,9 @@ func (v variables) apply(res *resource.Resource) (bool, error) {
 	v.missing.any = false
 	out, err := envsubst.Eval(string(text), v.lookup)
 	if err != nil {
+		if v.missing.any && v.strict {
+			v.noteMissing(res, string(text))
+		}
 		return false, fmt.Errorf("envsubst error: variable substitution failed: %w", err)
 	}
 	if err := guard("the resource after substitution", []byte(out)); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/tree"
+	"github.com/leat-dev/leat/internal/words"
 )
 
 // Undefined is a variable that has no value and no default where it is used, so
@@ -151,6 +152,26 @@ func (p *port) placed(found []Undefined) []Undefined {
 		}
 	}
 	return out
+}
+
+// unset adds to the error of a strict substitution all variables that the resource
+// lacks, where each is used, and what to do. It begins as Flux words it.
+func (p *port) unset(err error) error {
+	var where []string
+	for _, u := range p.placed(p.undefined) {
+		text := u.Name
+		if u.At != "" {
+			text += " at " + u.At
+		}
+		if !slices.Contains(where, text) {
+			where = append(where, text)
+		}
+	}
+	p.undefined = nil
+	if len(where) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w; define in spec.postBuild, or with a default (${name:=value}): %s", err, words.Some(where))
 }
 
 // texts returns the files that the last attempt read and that have variables.
