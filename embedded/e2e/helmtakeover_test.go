@@ -323,7 +323,7 @@ func TestHelmByHandIsLetEnd(t *testing.T) {
 	for name, keep := range map[string]bool{"an uninstallation": false, "an uninstallation that keeps the history": true} {
 		t.Run(name, func(t *testing.T) {
 			s := releasing(t, fixed)
-			s.released("web", 1)
+			before := s.released("web", 1).Status.History.Latest().Digest
 			uid := s.get("ConfigMap/a").GetUID()
 			run := action.NewUninstall(s.helm())
 			run.KeepHistory, run.WaitStrategy = keep, "hookOnly"
@@ -332,7 +332,7 @@ func TestHelmByHandIsLetEnd(t *testing.T) {
 			want := map[bool]int{false: 1, true: 2}[keep]
 			s.release("web", func(h *v2.HelmRelease) bool {
 				latest := h.Status.History.Latest()
-				return current(h) && latest.Version == want && latest.Action == "install" && latest.Status == "deployed"
+				return current(h) && latest.Version == want && latest.Action == "install" && latest.Status == "deployed" && latest.Digest != before
 			})
 			if s.get("ConfigMap/a").GetUID() == uid {
 				t.Error("it was not uninstalled")
