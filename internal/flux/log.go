@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/leat-dev/leat/internal/words"
 )
 
 // Levels are the levels of logs.
@@ -39,7 +41,7 @@ type logLine struct {
 	Namespace      string `json:"namespace"`
 }
 
-// LogText is what is shown of a line of a log: nothing of lines that are no JSON
+// LogText is what is shown of a line of a log, which steers no terminal: nothing of lines that are no JSON
 // or not asked for.
 func (f LogFilter) LogText(line []byte) (string, error) {
 	if len(line) == 0 || line[0] != '{' {
@@ -60,7 +62,7 @@ func (f LogFilter) LogText(line []byte) (string, error) {
 	if l.Name != "" {
 		about += "/" + l.Name + "." + l.Namespace
 	}
-	return fmt.Sprintf("%s %s %s - %s %s\n", l.Timestamp, l.Level, about, l.Message, l.Error), nil
+	return words.Plain(fmt.Sprintf("%s %s %s - %s %s\n", l.Timestamp, l.Level, about, l.Message, l.Error)), nil
 }
 
 func (f LogFilter) shows(l logLine) bool {

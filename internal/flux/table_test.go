@@ -63,6 +63,7 @@ func TestLogText(t *testing.T) {
 		{LogFilter{Kind: "HelmRelease"}, line, ""},
 		{LogFilter{Namespace: "other"}, line, ""},
 		{LogFilter{}, `{"ts":"T","level":"info","msg":"starting"}`, "T info  - starting \n"},
+		{LogFilter{}, `{"ts":"T","level":"info","msg":"a\u001b[2Jb"}`, "T info  - a\ufffd[2Jb \n"},
 		{LogFilter{}, "panic: no JSON", ""},
 		{LogFilter{}, "", ""},
 	} {
