@@ -120,6 +120,9 @@ func others(req Request, rel *relv1.Release) time.Duration {
 		return 0
 	}
 	most := req.Object.GetTimeout().Duration
+	if since.Sub(req.Now) > most {
+		return 0 // no clock is that wrong
+	}
 	return min(most, since.Add(most).Sub(req.Now))
 }
 

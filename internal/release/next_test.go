@@ -133,6 +133,8 @@ var transitions = []struct {
 		w.stored[1].Info.Status, w.stored[1].Info.Deleted = rcommon.StatusUninstalling, w.stored[1].Info.LastDeployed
 	}, StateLocked, None, Later, ""},
 	{"pending by somebody else, for too long", func(w *world) { w.pending(6 * time.Minute) }, StateLocked, Unlock, Settled, ""},
+	{"pending by somebody whose clock is ahead", func(w *world) { w.pending(-time.Minute) }, StateLocked, None, Later, ""},
+	{"pending from a time that is far ahead", func(w *world) { w.pending(-time.Hour) }, StateLocked, Unlock, Settled, ""},
 	{"pending by somebody else, and asked for", func(w *world) { w.pending(time.Minute); w.annotate(false, false) }, StateLocked, Unlock, Settled, ""},
 	{"pending by ourselves", func(w *world) { w.pending(time.Minute); w.req.Own = 2 }, StateLocked, Unlock, Settled, ""},
 	{"pending since before we began", func(w *world) { w.pending(time.Minute); w.req.Began = w.req.Now }, StateLocked, Unlock, Settled, ""},
