@@ -93,6 +93,7 @@ type App struct {
 	images   *oci.Pool
 	helm     *helm.Cluster
 	children *isolate.Pool
+	heavy    *heavy // builds that are too much for this process; nil does them here
 	charts   *charts.Pool
 	files    artifacts
 	log      *slog.Logger
@@ -212,7 +213,7 @@ func (a *App) engine(cfg Config) *engine.Engine {
 	}
 	return &engine.Engine{
 		Remote: remote, Expect: expectation(), Options: cfg.Options, Trees: port, Store: port,
-		Builds: build.NewCache(build.Limits{Bytes: buildMemory}),
+		Builds: build.NewCache(build.Limits{Bytes: buildMemory}).Elsewhere(a.heavy.apart()),
 		Git:    router{local: cfg.Local, remote: &gitPort{a.pool, &checkouts{}}, offline: cfg.Offline},
 		OCI:    registries{local: cfg.Local, pool: a.images, offline: cfg.Offline},
 		Helm:   engine.Driving(a.helm),
@@ -258,6 +259,7 @@ func (a *App) close() {
 	if a.children != nil {
 		a.children.Close()
 	}
+	a.heavy.close()
 	if a.pool != nil {
 		_ = a.pool.Close()
 	}

@@ -60,6 +60,7 @@ type Previews struct {
 	images   *oci.Pool
 	charts   *charts.Pool
 	children *isolate.Pool
+	heavy    *heavy
 	builds   *build.Cache
 	store    *preview.Store
 	renders  *helm.Renders
@@ -89,7 +90,8 @@ func NewPreviews(cfg PreviewConfig) (*Previews, error) {
 		return nil, err
 	}
 	if cfg.Isolate != nil && isolate.Possible {
-		p.children = isolate.NewPool(*cfg.Isolate)
+		p.children, p.heavy = isolate.NewPool(*cfg.Isolate), newHeavy(*cfg.Isolate)
+		p.builds.Elsewhere(p.heavy.apart())
 	}
 	p.saves.Go(func() { _, _ = p.empty() }) // while sources are read
 	return p, nil
@@ -116,6 +118,7 @@ func (p *Previews) Close() error {
 	if p.children != nil {
 		p.children.Close()
 	}
+	p.heavy.close()
 	p.charts.Close()
 	return errors.Join(p.images.Close(), p.pool.Close())
 }

@@ -107,7 +107,7 @@ func (u *Up) Install(ctx context.Context, rc *rest.Config) error {
 func (u *Up) ground() ground {
 	return ground{
 		world: u.App.World, entry: u.Entry, tree: u.tree, bases: u.bases(), inputs: u.cfg.Inputs,
-		builds: build.NewCache(build.Limits{}), options: u.cfg.Options, createNamespaces: u.cfg.CreateNamespaces, say: u.cfg.Say,
+		builds: build.NewCache(build.Limits{}).Elsewhere(u.App.heavy.apart()), options: u.cfg.Options, createNamespaces: u.cfg.CreateNamespaces, say: u.cfg.Say,
 	}
 }
 

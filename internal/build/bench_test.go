@@ -2,6 +2,7 @@ package build
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"github.com/leat-dev/leat/internal/tree"
@@ -20,6 +21,17 @@ func BenchmarkBuild(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, _, err := Run(context.Background(), tr, recipe, Options{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkBuildBound is the same where heavy builds are done elsewhere: with the estimate.
+func BenchmarkBuildBound(b *testing.B) {
+	tr, recipe := benchmarkCase(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := Run(context.Background(), tr, recipe, Options{Apart: &elsewhere{refuse: errors.New("handed over")}}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -16,6 +16,7 @@ package build
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
 
@@ -78,6 +79,8 @@ type Recipe struct {
 type Options struct {
 	// Remote brings remote bases; nil refuses them.
 	Remote RemoteFetcher
+	// Apart does what would take this process too long; nil does it here.
+	Apart Apart
 	// Features names what else decides the result, such as feature gates. It is
 	// part of the cache's key.
 	Features string
@@ -130,11 +133,16 @@ type Result struct {
 func Run(ctx context.Context, t tree.Tree, r Recipe, o Options) (Result, record.Set, error) {
 	rec := &record.Recorder{}
 	result, err := run(ctx, t, r, o, rec)
+	var much *tooHeavy
+	if errors.As(err, &much) {
+		return apart(ctx, t, r, o, much.why)
+	}
 	return result, rec.Set(), err
 }
 
 func run(ctx context.Context, t tree.Tree, r Recipe, o Options, rec *record.Recorder) (Result, error) {
 	p := newPort(ctx, t, rec)
+	p.within(r, o)
 	docs, err := p.build(ctx, r, o)
 	if err != nil {
 		return Result{}, p.outward(err)
@@ -152,6 +160,7 @@ func (p *port) build(ctx context.Context, r Recipe, o Options) ([]document, erro
 	if err != nil {
 		return nil, err
 	}
+	p.root = dir
 	if err := generate(p, dir, r); err != nil {
 		return nil, readable(err)
 	}

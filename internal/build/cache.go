@@ -29,6 +29,7 @@ const (
 // same build share one run.
 type Cache struct {
 	limits Limits
+	apart  Apart
 
 	mu      sync.Mutex
 	entries map[hash.ID]*list.Element // of *entryOf, by recipe
@@ -95,6 +96,13 @@ func NewCache(l Limits) *Cache {
 	}
 }
 
+// Elsewhere has builds that would take this process too long be done by a, where their
+// Options name nobody else. To be called before the first Run.
+func (c *Cache) Elsewhere(a Apart) *Cache {
+	c.apart = a
+	return c
+}
+
 // Run returns the build of r over t, from memory where that is the same. A
 // failed build is not kept; its Outcome still carries what was read.
 func (c *Cache) Run(ctx context.Context, t tree.Tree, r Recipe, o Options) (Outcome, error) {
@@ -157,6 +165,9 @@ func (c *Cache) lead(ctx context.Context, f *flight, key hash.ID, t tree.Tree, r
 		close(f.done)
 	}()
 	f.err = errors.New("the build that others waited for did not end")
+	if o.Apart == nil {
+		o.Apart = c.apart
+	}
 	result, reads, err := Run(ctx, t, r, o)
 	f.outcome, f.err = Outcome{Result: result, Reads: reads, Why: why}, err
 	if err == nil {

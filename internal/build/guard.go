@@ -20,6 +20,28 @@ const (
 	maxYAMLNodes = 1_000_000 // with every alias replaced by what it stands for
 )
 
+// The bounds of what one build reads. A base that is included along many ways
+// is read and built once for each, so a few files can make very many objects.
+const (
+	maxReads     = 30_000    // files
+	maxSameReads = 1_000     // of one file
+	maxReadBytes = 512 << 20 // with every read counted
+)
+
+func (p *port) count(name string, data []byte) error {
+	p.reads[name]++
+	p.readBytes += int64(len(data))
+	switch {
+	case p.reads[name] > maxSameReads:
+		return fmt.Errorf("read %s: it is included more than %d times in one build", display(name), maxSameReads)
+	case len(p.reads) > maxReads:
+		return fmt.Errorf("read %s: more than %d files in one build", display(name), maxReads)
+	case p.readBytes > maxReadBytes:
+		return fmt.Errorf("read %s: more than %d bytes in one build", display(name), maxReadBytes)
+	}
+	return nil
+}
+
 // guard refuses a file that would cost kustomize too much. Syntax errors are
 // not its business: kustomize reports them and explain finds the line.
 func guard(name string, data []byte) error {

@@ -61,8 +61,15 @@ func (p *port) inspect(name string, data []byte) ([]byte, error) {
 		p.invalid[name] = err
 		return data, nil
 	}
+	if p.bound {
+		p.load.begin(name, data, &k)
+	}
 	if len(k.OpenAPI) > 0 {
-		if p.ownSchema = true; !p.exclusive {
+		p.ownSchema = true
+		if err := p.here(); err != nil {
+			return nil, err
+		}
+		if !p.exclusive {
 			return nil, errAgain
 		}
 	}
@@ -159,6 +166,9 @@ func climbs(root, dir, target string) bool {
 
 // note remembers what the file or directory at name is used for.
 func (p *port) note(dir, name string, t takes) {
+	if p.bound {
+		p.load.names(dir, name, t)
+	}
 	if t != content {
 		p.roles[name] |= parsed
 	}

@@ -72,6 +72,7 @@ func (p *port) resources(dir string) ([]*resource.Resource, error) {
 // forgetReads begins to count anew what is read.
 func (p *port) forgetReads() {
 	p.reads, p.readBytes, p.items, p.growth = make(map[string]int), 0, 0, growth{}
+	p.load = newLoad()
 }
 
 // keepOrigins notes where each resource comes from, where that is wanted.

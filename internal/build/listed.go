@@ -32,6 +32,7 @@ func (p *port) asListed(dir string) (out []*resource.Resource, ok bool) {
 	if !p.listing || p.origins != nil {
 		return nil, false
 	}
+	p.load.listed = true
 	files, ok := p.listedIn(dir)
 	if !ok {
 		return nil, false

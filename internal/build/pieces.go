@@ -99,6 +99,7 @@ func (p *port) asPieces(dir string, r Recipe) (docs []document, ok bool) {
 	if !p.listing || p.origins != nil {
 		return nil, false
 	}
+	p.load.listed = true
 	files, ok := p.listedIn(dir)
 	finishing, err := r.finishing()
 	if !ok || err != nil {

@@ -48,6 +48,11 @@ type port struct {
 	items     int            // lines and commas of what was parsed of them
 	growth    growth         // what replacements may make of them
 
+	bound   bool   // what is too much for this process is refused
+	load    load   // what it has been given
+	root    string // the directory that is built
+	longest int    // value of a variable, in bytes
+
 	roles   map[string]role     // of files that a kustomization names
 	edges   map[string][]string // directory → directories that its kustomization names
 	named   map[string]string   // file or directory → where it is named, for errors
@@ -244,6 +249,9 @@ func (p *port) ReadFile(name string) ([]byte, error) {
 	if err := p.ctx.Err(); err != nil {
 		return nil, p.refuse(err)
 	}
+	if much := (*tooHeavy)(nil); errors.As(p.fault, &much) {
+		return nil, much
+	}
 	name = path.Clean("/" + name)
 	data, generated := p.over[name]
 	if !generated {
@@ -275,32 +283,20 @@ func (p *port) ReadFile(name string) ([]byte, error) {
 			return nil, p.refuse(err)
 		}
 	}
+	if p.bound {
+		as := p.roles[name] & parsed
+		if kustomization {
+			as = parsed
+		}
+		p.load.read(name, data, as)
+	}
 	if kustomization {
-		return p.inspect(name, data)
+		var err error
+		if data, err = p.inspect(name, data); err != nil {
+			return nil, err
+		}
 	}
-	return data, nil
-}
-
-// The bounds of what one build reads. A base that is included along many ways
-// is read and built once for each, so a few files can make very many objects.
-const (
-	maxReads     = 30_000    // files
-	maxSameReads = 1_000     // of one file
-	maxReadBytes = 512 << 20 // with every read counted
-)
-
-func (p *port) count(name string, data []byte) error {
-	p.reads[name]++
-	p.readBytes += int64(len(data))
-	switch {
-	case p.reads[name] > maxSameReads:
-		return fmt.Errorf("read %s: it is included more than %d times in one build", display(name), maxSameReads)
-	case len(p.reads) > maxReads:
-		return fmt.Errorf("read %s: more than %d files in one build", display(name), maxReads)
-	case p.readBytes > maxReadBytes:
-		return fmt.Errorf("read %s: more than %d bytes in one build", display(name), maxReadBytes)
-	}
-	return nil
+	return data, p.here()
 }
 
 // Exists implements filesys.FileSystem.

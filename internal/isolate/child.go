@@ -2,6 +2,7 @@ package isolate
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -94,8 +95,8 @@ func (c *child) do(ctx context.Context, job Job) ([]byte, error) {
 		case kindRefused:
 			return nil, &Refused{string(f.body)}
 		case kindQuestion:
-			if questions++; questions > maxQuestions {
-				return nil, fmt.Errorf("%w: more than %d questions", errProtocol, maxQuestions)
+			if questions++; questions > cmp.Or(job.Questions, maxQuestions) {
+				return nil, fmt.Errorf("%w: more than %d questions", errProtocol, cmp.Or(job.Questions, maxQuestions))
 			}
 			if err := c.answer(ctx, job, f.body); err != nil {
 				return nil, err

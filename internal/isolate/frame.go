@@ -34,7 +34,7 @@ const (
 	maxAnswer   = 32 << 20
 	maxOutput   = 128 << 20
 	maxRefusal  = 64 << 10
-	// maxQuestions bounds their number in one job.
+	// maxQuestions bounds their number in one job that names no other bound.
 	maxQuestions = 10_000
 )
 

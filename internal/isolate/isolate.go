@@ -59,8 +59,13 @@ type Job struct {
 	// Timeout bounds the work, from when a child takes it; zero is no bound but
 	// that of the context.
 	Timeout time.Duration
-	// Answer answers the child's questions; nil refuses them.
-	Answer func(ctx context.Context, question []byte) ([]byte, error)
+	// Answer answers the child's questions; nil refuses them. Questions bounds how many
+	// there may be; zero stands for a default.
+	Answer    func(ctx context.Context, question []byte) ([]byte, error)
+	Questions int
+	// Share names whose job it is: where there are several children, jobs of one name
+	// never have all of them. Empty is nobody's.
+	Share string
 }
 
 // Bound names what ended a child.
@@ -101,6 +106,7 @@ type Pool struct {
 	slots chan struct{}
 
 	mu     sync.Mutex
+	shares map[string]*share
 	idle   []*child
 	closed bool
 	alone  bool
@@ -121,7 +127,7 @@ func NewPool(cfg Config) *Pool {
 	if cfg.Memory == 0 {
 		cfg.Memory = DefaultMemory
 	}
-	return &Pool{cfg: cfg, slots: make(chan struct{}, cfg.Children)}
+	return &Pool{cfg: cfg, slots: make(chan struct{}, cfg.Children), shares: map[string]*share{}}
 }
 
 // Do does the job in a child and returns what it answered. The error is the
@@ -129,6 +135,13 @@ func NewPool(cfg Config) *Pool {
 // child did. A child that was killed from outside is replaced once. When Do
 // returns, either the child awaits its next job or its process is gone.
 func (p *Pool) Do(ctx context.Context, job Job) ([]byte, error) {
+	if job.Share != "" {
+		leave, err := p.enter(ctx, job.Share)
+		if err != nil {
+			return nil, err
+		}
+		defer leave()
+	}
 	select {
 	case p.slots <- struct{}{}:
 		defer func() { <-p.slots }()

@@ -26,8 +26,17 @@ func TestMain(m *testing.M) {
 
 // works are what the test binary does as a child.
 var works = map[string]Work{
-	"echo":  func(in []byte, _ Ask) ([]byte, error) { return in, nil },
-	"pid":   func([]byte, Ask) ([]byte, error) { return []byte(strconv.Itoa(os.Getpid())), nil },
+	"echo": func(in []byte, _ Ask) ([]byte, error) { return in, nil },
+	"pid":  func([]byte, Ask) ([]byte, error) { return []byte(strconv.Itoa(os.Getpid())), nil },
+	"asks": func(in []byte, ask Ask) ([]byte, error) {
+		n, err := strconv.Atoi(string(in))
+		for range n {
+			if _, failed := ask(nil); failed != nil {
+				return nil, failed
+			}
+		}
+		return nil, err
+	},
 	"ask":   func(in []byte, ask Ask) ([]byte, error) { return ask(in) },
 	"fail":  func(in []byte, _ Ask) ([]byte, error) { return nil, errors.New(string(in)) },
 	"panic": func(in []byte, _ Ask) ([]byte, error) { panic(string(in)) },
@@ -273,5 +282,51 @@ func BenchmarkDo(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// Jobs of one name never have all children.
+func TestShares(t *testing.T) {
+	p := pool(t, 2)
+	ctx, cancel := context.WithCancel(t.Context())
+	spins, ended := make(chan struct{}, 3), make(chan error, 3)
+	for range 3 {
+		go func() {
+			_, err := p.Do(ctx, Job{Work: "spin", Share: "greedy", Answer: func(context.Context, []byte) ([]byte, error) {
+				spins <- struct{}{}
+				return nil, nil
+			}})
+			ended <- err
+		}()
+	}
+	<-spins
+	for range 3 {
+		if _, err := p.Do(t.Context(), Job{Work: "echo", Share: "modest"}); err != nil {
+			t.Errorf("another's job: %v", err)
+		}
+	}
+	if n := len(spins); n != 0 {
+		t.Errorf("%d more jobs of one name run", n)
+	}
+	cancel()
+	for range 3 {
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if len(p.shares) != 0 {
+		t.Errorf("%d names are remembered", len(p.shares))
+	}
+}
+
+// A job says how many questions it may ask.
+func TestQuestionsAreBounded(t *testing.T) {
+	p := pool(t, 1)
+	answer := func(context.Context, []byte) ([]byte, error) { return nil, nil }
+	if _, err := p.Do(t.Context(), Job{Work: "asks", Input: []byte("3"), Questions: 3, Answer: answer}); err != nil {
+		t.Errorf("as many as it may: %v", err)
+	}
+	if _, err := p.Do(t.Context(), Job{Work: "asks", Input: []byte("4"), Questions: 3, Answer: answer}); err == nil || !strings.Contains(err.Error(), "more than 3 questions") {
+		t.Errorf("one more: %v", err)
 	}
 }
