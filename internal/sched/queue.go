@@ -67,14 +67,14 @@ func (q *queue) remove(u *entry) {
 	q.size--
 }
 
-// take removes and returns the next unit whose class and tenant may run, or nil.
-func (q *queue) take(free func(class, tenant string) bool) *entry {
+// next returns the next unit whose class and tenant may run, or nil.
+func (q *queue) next(free func(class, tenant string) bool) *entry {
 	for level := Conclude; level >= Interval; level-- {
 		for _, class := range sortedKeys(q.levels[level]) {
 			r := q.levels[level][class]
-			for i, tenant := range r.order {
+			for _, tenant := range r.order {
 				if free(class, tenant) {
-					return q.takeFrom(r, i)
+					return r.units[tenant][0]
 				}
 			}
 		}
@@ -82,10 +82,32 @@ func (q *queue) take(free func(class, tenant string) bool) *entry {
 	return nil
 }
 
-// takeFrom takes the first unit of the tenant at a place of the ring.
-func (q *queue) takeFrom(r *ring, at int) *entry {
-	tenant := r.order[at]
-	u := r.units[tenant][0]
+// passed returns the unit that has waited longest of those of less priority than u, in
+// its class, that came before it and may run; nil where there is none.
+func (q *queue) passed(u *entry, free func(class, tenant string) bool) *entry {
+	var out *entry
+	for level := Interval; level < u.priority; level++ {
+		r := q.levels[level][u.class]
+		if r == nil {
+			continue
+		}
+		for _, tenant := range r.order {
+			first := r.units[tenant][0]
+			if before(first, u) && (out == nil || before(first, out)) && free(u.class, tenant) {
+				out = first
+			}
+		}
+	}
+	return out
+}
+
+func before(a, b *entry) bool { return a.asked < b.asked }
+
+// take removes a unit that waits, the first of its tenant, whose turn it then was.
+func (q *queue) take(u *entry) *entry {
+	where := q.where[u]
+	r, tenant := q.levels[where.level][where.class], where.tenant
+	at := slices.Index(r.order, tenant)
 	r.units[tenant] = r.units[tenant][1:]
 	r.order = slices.Delete(r.order, at, at+1)
 	if len(r.units[tenant]) > 0 {

@@ -13,11 +13,11 @@ import (
 func TestEveryFieldOfStateIsSavedOrNot(t *testing.T) {
 	const rest = "empty at rest"
 	testkit.Fields(t, reflect.TypeFor[State](), map[string]string{
-		"units": "", "subs": "", "limits": "New has them", "moved": rest, "queue": rest, "due": rest, "runs": rest, "held": rest, "inRun": rest,
+		"units": "", "subs": "", "limits": "New has them", "moved": rest, "queue": rest, "due": rest, "runs": rest, "held": rest, "passed": rest, "inRun": rest,
 		"seq": "counts events", "drains": "a state that drains starts nothing",
 	})
 	testkit.Fields(t, reflect.TypeFor[entry](), map[string]string{
-		"key": "", "class": "", "subjects": "", "pending": rest, "priority": rest, "why": rest, "since": rest, "running": rest, "started": rest,
+		"key": "", "class": "", "subjects": "", "pending": rest, "priority": rest, "why": rest, "since": rest, "asked": rest, "running": rest, "started": rest,
 		"next": rest, "removed": rest,
 	})
 }

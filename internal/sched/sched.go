@@ -11,7 +11,8 @@
 // What it promises, whatever the order of events: one run per unit at a time;
 // no lost wake (what moves during a run, or before its reads are known, runs the
 // unit again); among units of equal priority the tenants take turns, and no tenant has all
-// the places of a class.
+// the places of a class; who waits longest in its class runs after at most maxPassed
+// others, however urgent they are.
 package sched
 
 import (
@@ -115,6 +116,7 @@ type State struct {
 	due    dueHeap
 	runs   map[string]int // by class
 	held   map[share]int  // of them
+	passed map[string]int // by class: how often one that waited longer was passed
 	inRun  int
 	seq    uint64
 	drains bool
@@ -129,6 +131,7 @@ type entry struct {
 	priority Priority
 	why      []string
 	since    time.Time
+	asked    uint64 // event number at which it began to wait
 
 	running bool
 	started uint64 // event number at which the run started
@@ -145,6 +148,7 @@ func New(l Limits) *State {
 		moved:  make(map[string]uint64),
 		runs:   make(map[string]int),
 		held:   make(map[share]int),
+		passed: make(map[string]int),
 		queue:  newQueue(),
 	}
 }
@@ -203,7 +207,7 @@ func (s *State) enqueue(u *entry, p Priority, why string, now time.Time) {
 		return
 	}
 	if !u.pending {
-		u.pending, u.priority, u.why, u.since = true, p, nil, now
+		u.pending, u.priority, u.why, u.since, u.asked = true, p, nil, now, s.seq
 	}
 	if why != "" && len(u.why) < maxWhy && !slices.Contains(u.why, why) {
 		u.why = append(u.why, why)
@@ -346,13 +350,41 @@ func (s *State) free(class, tenant string) bool {
 	return !limited || s.runs[class] < limit && s.held[share{class, tenant}] < limit-limit/spared
 }
 
+// maxPassed is how many runs of a class may begin one after the other before units that
+// have waited longer, for something less urgent.
+const maxPassed = 8
+
+// turn returns the unit that is to run next: the most urgent one, but now and then the
+// one that has waited longest, so that nobody who is always urgent keeps others waiting
+// for ever.
+func (s *State) turn() *entry {
+	u := s.queue.next(s.free)
+	if s.queue.len() == 0 {
+		clear(s.passed)
+	}
+	if u == nil || u.priority == Conclude {
+		return u
+	}
+	late := s.queue.passed(u, s.free)
+	switch {
+	case late == nil:
+		return u
+	case s.passed[u.class] < maxPassed:
+		s.passed[u.class]++
+		return u
+	}
+	s.passed[u.class] = 0
+	return late
+}
+
 func (s *State) start(now time.Time) []Run {
 	var out []Run
 	for {
-		u := s.queue.take(s.free)
+		u := s.turn()
 		if u == nil {
 			return out
 		}
+		s.queue.take(u)
 		u.pending, u.running, u.started = false, true, s.seq
 		u.next = time.Time{}
 		s.due.set(u)

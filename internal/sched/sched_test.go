@@ -339,6 +339,47 @@ func TestNoTenantStarves(t *testing.T) {
 }
 
 // A tenant whose runs do not end leaves places to others.
+// Who asks for runs in a loop, for units of several namespaces, does not keep others
+// waiting: each of those runs in its turn, and what is urgent still goes first.
+func TestTheUrgentDoNotStarveOthers(t *testing.T) {
+	for _, priority := range []Priority{Drift, Revision, Request} {
+		s, now := New(Limits{"c": 2}), epoch
+		asked := func(unit string) Wake {
+			return Wake{Unit: key(unit), Class: "c", Priority: priority}
+		}
+		greedy := []string{"one/a", "one/b", "two/a", "two/b", "three/a", "three/b"}
+		var running []Run
+		for _, unit := range greedy {
+			running = append(running, s.Step(asked(unit), now)...)
+		}
+		waiting := map[object.Key]int{}
+		for i := range 5 {
+			now = now.Add(time.Second)
+			unit := key(fmt.Sprintf("modest/%d", i))
+			waiting[unit] = 0
+			running = append(running, s.Step(Wake{Unit: unit, Class: "c", Priority: Interval}, now)...)
+		}
+		urgent, started := 0, 0
+		for ; len(waiting) > 0 && started < 1000; started++ {
+			now = now.Add(time.Second)
+			r := running[0]
+			running = append(running[1:], s.Step(Finished{Unit: r.Unit}, now)...)
+			if _, modest := waiting[r.Unit]; modest {
+				delete(waiting, r.Unit)
+				continue
+			}
+			urgent++
+			running = append(running, s.Step(Wake{Unit: r.Unit, Class: "c", Priority: priority}, now)...)
+		}
+		if limit := 5*(maxPassed+1) + 2*len(greedy); len(waiting) > 0 || started > limit {
+			t.Errorf("%s: after %d runs, of which %d urgent, %d units still wait; want none after %d", priority, started, urgent, len(waiting), limit)
+		}
+		if urgent < 5*maxPassed/2 {
+			t.Errorf("%s: only %d runs were urgent, before 5 others", priority, urgent)
+		}
+	}
+}
+
 func TestNoTenantHasAllPlaces(t *testing.T) {
 	const limit = 20
 	s := New(Limits{"c": limit})
