@@ -24,6 +24,10 @@ import (
 	"github.com/leat-dev/leat/internal/world/remote"
 )
 
+// answersWithin is how long one action on a release waits for answers of another cluster,
+// all requests together: as long as a run of a Kustomization may take there.
+const answersWithin = 10 * time.Minute
+
 // Remotes says whether units may work in other clusters, and what kubeconfigs may
 // ask for.
 type Remotes struct {
@@ -68,6 +72,7 @@ func (d dialer) dial(at engine.Address, answers func(error)) (controller.Connect
 	if err != nil {
 		return controller.Connection{}, err
 	}
+	charts.Patience(answersWithin)
 	if d.app.children != nil {
 		charts.Isolate(d.app.children)
 	}

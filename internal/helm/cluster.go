@@ -2,6 +2,7 @@ package helm
 
 import (
 	"net/http"
+	"time"
 
 	"helm.sh/helm/v4/pkg/chart/common"
 	helmkube "helm.sh/helm/v4/pkg/kube"
@@ -26,8 +27,9 @@ type Cluster struct {
 	renders  *Renders
 	// assumes tells that nobody makes objects ready or deletes what has
 	// finalizers: what would be awaited is taken as done.
-	assumes bool
-	pack    packer
+	assumes  bool
+	pack     packer
+	patience time.Duration // of one action; zero is without bound
 	// encoding is how records of releases are sent.
 	encoding string
 }

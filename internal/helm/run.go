@@ -112,6 +112,9 @@ func (d *Driver) secrets(r *run, namespace string) (*secrets, error) {
 
 // bound makes requests end with the run.
 func (r *run) bound(to http.RoundTripper) http.RoundTripper {
+	if r.cluster.patience > 0 {
+		to = &patient{to, &patience{whole: r.cluster.patience}}
+	}
 	return &bounded{to: &counting{to: to, count: &r.requests}, run: r.ctx}
 }
 
