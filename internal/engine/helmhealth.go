@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/leat-dev/leat/internal/health"
@@ -19,6 +20,7 @@ import (
 type Followed interface {
 	Follow(ctx context.Context, gvk schema.GroupVersionKind) error
 	Seen(key object.Key) (seen live.Seen, exists, followed bool)
+	Note(obj *unstructured.Unstructured)
 }
 
 // Feed tells those who wait for the objects of releases that they moved.
@@ -105,6 +107,9 @@ func (a *awaiting) Health(ctx context.Context, ask helm.Ask) (helm.Verdict, <-ch
 			return helm.Verdict{}, nil, helm.ErrUnwatched
 		}
 	}
+	if a.changed == nil {
+		a.note(ask.Applied)
+	}
 	a.forget()
 	a.refs, a.changed = ask.Objects, a.feed.changed(ask.Objects) // before the look, so that no move is lost
 	v, pending := a.feed.verdict(ask)
@@ -115,6 +120,16 @@ func (a *awaiting) Health(ctx context.Context, ask helm.Ask) (helm.Verdict, <-ch
 	a.op.waits = pending
 	a.op.mu.Unlock()
 	return v, a.changed, nil
+}
+
+// note tells the table what was applied: its watch may be behind, and an object that was
+// healthy before would count as healthy since. Others than ours are not followed.
+func (a *awaiting) note(applied []*unstructured.Unstructured) {
+	for _, obj := range applied {
+		if obj.GetResourceVersion() != "" && obj.GetLabels()[object.HelmOwnerName] != "" {
+			a.feed.table.Note(obj)
+		}
+	}
 }
 
 // Awaits names the objects that an action on a release waits for to become ready; nil

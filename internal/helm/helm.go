@@ -34,6 +34,7 @@ import (
 	chart "helm.sh/helm/v4/pkg/chart/v2"
 	relv1 "helm.sh/helm/v4/pkg/release/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/leat-dev/leat/internal/cel"
 	"github.com/leat-dev/leat/internal/object"
@@ -135,6 +136,9 @@ type Ask struct {
 	// Objects are what to look at: in the namespace and version in which they
 	// were applied. What needs no waiting is not among them.
 	Objects []object.Ref
+	// Applied are those of them that were just applied, as the server answered: what
+	// stood before, and may still be all that a watch has told, was another thing.
+	Applied []*unstructured.Unstructured
 	Custom  cel.Health
 	// Hooks asks as Helm does for hooks: a Pod is awaited until it succeeded,
 	// and the failure of one does not end the wait for the others.

@@ -113,6 +113,9 @@ func (w *waiter) await(resources helmkube.ResourceList, timeout time.Duration, a
 	}
 	for _, i := range resources {
 		ask.Objects = append(ask.Objects, refOf(i))
+		if obj, ok := i.Object.(*unstructured.Unstructured); ok {
+			ask.Applied = append(ask.Applied, obj)
+		}
 	}
 	for {
 		verdict, changed, err := from.Health(ctx, ask)
@@ -138,6 +141,12 @@ func (w *waiter) await(resources helmkube.ResourceList, timeout time.Duration, a
 		case <-ctx.Done():
 			if w.run.ctx.Err() != nil {
 				return w.run.ctx.Err()
+			}
+			if now, _, err := from.Health(w.run.ctx, ask); err == nil { // not every move is told
+				verdict = now
+			}
+			if verdict.Ready {
+				return nil
 			}
 			return fmt.Errorf("timeout waiting for: [%s]", verdict.Message)
 		}
