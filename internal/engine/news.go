@@ -73,12 +73,14 @@ func (n *News) source(key object.Key, was, is *meta.Artifact) {
 
 // NewsOfManaged wakes the unit whose object moved, and those that await it.
 func NewsOfManaged(m live.Move) []sched.Event {
-	// What became ready ends a run that was begun: it goes before runs not begun.
-	events := []sched.Event{sched.Moved{Subject: HealthSubject(m.Key), Priority: sched.Request, Why: m.Why}}
 	if m.Drift {
-		events = append(events, sched.Moved{Subject: ManagedSubject(m.Key), Priority: sched.Drift, Why: m.Why})
+		return []sched.Event{
+			sched.Moved{Subject: HealthSubject(m.Key), Priority: sched.Drift, Why: m.Why},
+			sched.Moved{Subject: ManagedSubject(m.Key), Priority: sched.Drift, Why: m.Why},
+		}
 	}
-	return events
+	// What became ready ends a run that was begun: it goes before runs not begun.
+	return []sched.Event{sched.Moved{Subject: HealthSubject(m.Key), Priority: sched.Request, Why: m.Why}}
 }
 
 // Concerned returns the Kustomizations among objects that build from a source.

@@ -28,7 +28,9 @@ type Loop struct {
 
 // NewLoop returns a Loop over a fresh State. Nothing runs before Start.
 func NewLoop(l Limits, do func(context.Context, Run) Finished) *Loop {
-	return &Loop{Do: do, Now: time.Now, state: New(l), changed: make(chan struct{})}
+	state := New(l)
+	state.damps = true
+	return &Loop{Do: do, Now: time.Now, state: state, changed: make(chan struct{})}
 }
 
 // Start lets runs begin; events sent before are kept. The loop works until ctx

@@ -14,11 +14,11 @@ func TestEveryFieldOfStateIsSavedOrNot(t *testing.T) {
 	const rest = "empty at rest"
 	testkit.Fields(t, reflect.TypeFor[State](), map[string]string{
 		"units": "", "subs": "", "limits": "New has them", "moved": rest, "queue": rest, "due": rest, "runs": rest, "held": rest, "passed": rest, "inRun": rest,
-		"seq": "counts events", "drains": "a state that drains starts nothing",
+		"seq": "counts events", "drains": "a state that drains starts nothing", "damps": "time stands still where states are saved",
 	})
 	testkit.Fields(t, reflect.TypeFor[entry](), map[string]string{
 		"key": "", "class": "", "subjects": "", "pending": rest, "priority": rest, "why": rest, "since": rest, "asked": rest, "running": rest, "started": rest,
-		"next": rest, "removed": rest,
+		"next": rest, "removed": rest, "fight": "there is none where time stands still",
 	})
 }
 

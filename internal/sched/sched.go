@@ -111,7 +111,7 @@ type State struct {
 	limits Limits
 	units  map[object.Key]*entry
 	subs   map[string]map[object.Key]struct{}
-	moved  map[string]uint64 // subject → number of the event that moved it, while runs are under way
+	moved  map[string]moves // by subject, while runs are under way
 	queue  queue
 	due    dueHeap
 	runs   map[string]int // by class
@@ -120,7 +120,12 @@ type State struct {
 	inRun  int
 	seq    uint64
 	drains bool
+	damps  bool // fights over drift; see calm.go
 }
+
+// moves are the numbers of the last events that moved a subject: whatever they were, and
+// those that were more than drift.
+type moves struct{ any, more uint64 }
 
 type entry struct {
 	key      object.Key
@@ -137,6 +142,7 @@ type entry struct {
 	started uint64 // event number at which the run started
 	next    time.Time
 	removed bool
+	fight   fight
 }
 
 // New returns a State without units.
@@ -145,7 +151,7 @@ func New(l Limits) *State {
 		limits: l,
 		units:  make(map[object.Key]*entry),
 		subs:   make(map[string]map[object.Key]struct{}),
-		moved:  make(map[string]uint64),
+		moved:  make(map[string]moves),
 		runs:   make(map[string]int),
 		held:   make(map[share]int),
 		passed: make(map[string]int),
@@ -224,10 +230,18 @@ func (s *State) enqueue(u *entry, p Priority, why string, now time.Time) {
 
 func (s *State) move(m Moved, now time.Time) {
 	if s.inRun > 0 {
-		s.moved[m.Subject] = s.seq
+		last := s.moved[m.Subject]
+		if last.any = s.seq; m.Priority != Drift {
+			last.more = s.seq
+		}
+		s.moved[m.Subject] = last
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(s.subs[m.Subject]), object.Compare) {
-		s.enqueue(s.units[key], m.Priority, m.Why, now)
+		if u := s.units[key]; m.Priority == Drift {
+			s.drift(u, m.Why, now)
+		} else {
+			s.enqueue(u, m.Priority, m.Why, now)
+		}
 	}
 }
 
@@ -257,8 +271,11 @@ func (s *State) finish(f Finished, now time.Time) {
 	u.next = due(f.Next, now)
 	s.due.set(u)
 	for _, subject := range u.subjects {
-		if s.moved[subject] > u.started {
+		switch m := s.moved[subject]; {
+		case m.more > u.started:
 			s.enqueue(u, Released, "moved during the run", now)
+		case m.any > u.started:
+			s.drift(u, "moved during the run", now)
 		}
 	}
 	if u.pending {
@@ -333,6 +350,10 @@ func (s *State) expire(now time.Time) {
 			return
 		}
 		u.next = time.Time{}
+		if u.fight.waits {
+			s.enqueue(u, Drift, "what it manages is written by others again and again", now)
+			continue
+		}
 		s.enqueue(u, Interval, "interval", now)
 	}
 }
@@ -388,6 +409,7 @@ func (s *State) start(now time.Time) []Run {
 		u.pending, u.running, u.started = false, true, s.seq
 		u.next = time.Time{}
 		s.due.set(u)
+		u.fight.round(u.priority, now)
 		s.inRun++
 		s.runs[u.class]++
 		s.held[share{u.class, u.key.Namespace}]++
