@@ -24,7 +24,7 @@ var various = files{
 	"templates/admin.yaml": "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: r}\nrules: [{apiGroups: [\"\"], resources: [pods], verbs: [get]}]\n",
 }
 
-// What others change of a release is put right within a second, although the
+// What others change of a release is put right at once, although the
 // interval is a day.
 func TestDriftOfAReleaseIsCorrected(t *testing.T) {
 	s := up(t)

@@ -4,8 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"path"
-	"sigs.k8s.io/kustomize/api/types"
 	"slices"
+
+	"sigs.k8s.io/kustomize/api/types"
 )
 
 // What kustomize does cannot be stopped, and takes time with the product of what is
