@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -34,11 +36,14 @@ type follower struct {
 	refuse  sync.Once
 	refused chan struct{} // closed when we may not watch the kind
 	refusal error         // why; set before refused is closed
+
+	unserved atomic.Bool // the last answer was that there is no such resource
 }
 
 // hear notes a first list that was refused for want of rights: whoever waits for
 // it hears of that at once. The watch goes on trying.
 func (f *follower) hear(err error) {
+	f.unserved.Store(apierrors.IsNotFound(err))
 	if apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) {
 		f.refuse.Do(func() {
 			f.refusal = err
@@ -60,24 +65,55 @@ func (f *follower) isSynced() bool {
 // first list is in.
 func (t *Table) Follow(ctx context.Context, gvk schema.GroupVersionKind) error {
 	f, err := t.follower(ctx, gvk)
-	if err != nil {
+	if err != nil || f.isSynced() {
 		return err
-	}
-	if f.isSynced() {
-		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
 	defer cancel()
-	select {
-	case <-f.synced:
-		return nil
-	case <-f.refused:
-		return fmt.Errorf("watch %s: %w", gvk.Kind, f.refusal)
-	case <-ctx.Done():
-		return fmt.Errorf("watch %s: no answer to the first list: %w", gvk.Kind, ctx.Err())
-	case <-t.ctx.Done():
-		return t.ctx.Err()
+	for {
+		ended, err := t.firstList(ctx, f)
+		if !ended {
+			return err
+		}
+		if f, err = t.follower(ctx, gvk); err != nil {
+			return err
+		}
 	}
+}
+
+// firstList waits for the first list of a kind. A kind may go just then, with its
+// definition: ended tells that its watch was ended meanwhile, and the error is a NoMatch
+// where nobody serves the kind any more.
+func (t *Table) firstList(ctx context.Context, f *follower) (ended bool, err error) {
+	look := time.NewTicker(lookAgain)
+	defer look.Stop()
+	for {
+		select {
+		case <-f.synced:
+			return false, nil
+		case <-f.refused:
+			return false, fmt.Errorf("watch %s: %w", f.gvk.Kind, f.refusal)
+		case <-look.C:
+			if t.followed(f.groupResource()) != f {
+				return true, nil
+			}
+			if !f.unserved.Load() {
+				continue
+			}
+			if _, err := t.cfg.Kind(ctx, f.gvk); meta.IsNoMatchError(err) {
+				t.Unfollow(f.groupResource())
+				return false, err
+			}
+		case <-ctx.Done():
+			return false, fmt.Errorf("watch %s: no answer to the first list: %w", f.gvk.Kind, ctx.Err())
+		case <-t.ctx.Done():
+			return false, t.ctx.Err()
+		}
+	}
+}
+
+func (f *follower) groupResource() schema.GroupResource {
+	return schema.GroupResource{Group: f.gvk.Group, Resource: f.resource}
 }
 
 // Unfollow ends the watch of a resource whose definition is gone, and drops its

@@ -312,3 +312,6 @@ func parseVersion(text string) uint64 {
 
 // syncTimeout bounds the wait for the first list of a kind.
 const syncTimeout = 30 * time.Second
+
+// lookAgain is how often who waits for it looks whether the kind is still there.
+const lookAgain = 250 * time.Millisecond
