@@ -14,9 +14,11 @@ import (
 // (kustomize-controller v1.9.5, finalizeStatus), a source that ran before
 // (source-controller v1.9.5 internal/reconcile/reconcile.go).
 func Suspended(obj *unstructured.Unstructured) map[string]any {
-	on, _, _ := unstructured.NestedBool(obj.Object, "spec", "suspend")
+	if on, _, _ := unstructured.NestedBool(obj.Object, "spec", "suspend"); !on {
+		return nil
+	}
 	status, err := unit.StatusOf(obj)
-	if !on || err != nil || obj.GetDeletionTimestamp() != nil || status.ObservedGeneration == obj.GetGeneration() {
+	if err != nil || obj.GetDeletionTimestamp() != nil || status.ObservedGeneration == obj.GetGeneration() {
 		return nil
 	}
 	switch obj.GetKind() {
