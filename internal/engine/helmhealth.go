@@ -123,9 +123,13 @@ func (a *awaiting) Health(ctx context.Context, ask helm.Ask) (helm.Verdict, <-ch
 }
 
 // note tells the table what was applied: its watch may be behind, and an object that was
-// healthy before would count as healthy since. Others than ours are not followed.
+// healthy before would count as healthy since. Others than ours are not followed, and
+// what is well because it is there needs no telling.
 func (a *awaiting) note(applied []*unstructured.Unstructured) {
 	for _, obj := range applied {
+		if health.Trivial(obj.GroupVersionKind().GroupKind()) {
+			continue
+		}
 		if obj.GetResourceVersion() != "" && obj.GetLabels()[object.HelmOwnerName] != "" {
 			a.feed.table.Note(obj)
 		}
