@@ -237,7 +237,7 @@ func (o *operations) begin(key object.Key, op *operation, do action, told func()
 
 // actionGarbage is by how many bytes the process may be larger for each action in a
 // slot: Helm leaves about two mebibytes of garbage in each.
-const actionGarbage = 4 << 20
+const actionGarbage = 6 << 20
 
 // do runs an action in a slot, unless none comes free before everything ends.
 func (o *operations) do(ctx context.Context, op *operation, do action) (f finished, begun bool) {
