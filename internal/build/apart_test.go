@@ -70,7 +70,7 @@ var heavyInFleets = map[string]bool{
 // What others wrote for their clusters is built here, but for what is known.
 func TestFleetsStayHere(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds every kustomization of the fleets")
+		t.Skip("not in the quick suite, as it builds every kustomization of the fleets; go test without -short runs it")
 	}
 	eachFleet(t, func(t *testing.T, f fleet) {
 		for _, r := range f.recipes(t) {
@@ -144,7 +144,7 @@ func must(t tree.Tree, err error) tree.Tree {
 // The whole of the fleets is the same too.
 func TestApartFleets(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds every kustomization of the fleets twice")
+		t.Skip("not in the quick suite, as it builds every kustomization of the fleets twice; go test without -short runs it")
 	}
 	eachFleet(t, func(t *testing.T, f fleet) {
 		for _, r := range f.recipes(t) {

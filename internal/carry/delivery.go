@@ -197,8 +197,7 @@ func sourceOf(u *unstructured.Unstructured) object.Key {
 	if u.GetKind() != unit.KustomizationKind {
 		return object.Key{}
 	}
-	ref, _, _ := unstructured.NestedStringMap(u.Object, "spec", "sourceRef")
-	return unit.SourceKey(ref["kind"], ref["namespace"], ref["name"], u.GetNamespace())
+	return unit.SourceOf(u)
 }
 
 // RevisionHas makes the question of Of out of one about commits: whether the commit

@@ -25,7 +25,7 @@ import (
 func (c *kustomizing) newcomers(ctx context.Context, made inventory.Inventory) []object.Key {
 	var out []object.Key
 	for _, raw := range c.withMade(ctx) {
-		key, source := object.KeyOf(raw), sourceOf(raw)
+		key, source := object.KeyOf(raw), unit.SourceOf(raw)
 		if key.GroupKind() != c.k.Key().GroupKind() || key == c.k.Key() || unit.Elsewhere(raw) != unit.Elsewhere(c.raw) {
 			continue
 		}
@@ -58,12 +58,19 @@ func isNewcomer(raw *unstructured.Unstructured) bool {
 	return err == nil && k.DeletionTimestamp == nil && !k.Spec.Suspend && k.Status.Inventory == nil && k.Status.LastAppliedRevision == ""
 }
 
-// unanswered tells whether a source has neither brought an artifact nor failed.
+// unanswered reads whether a source has not been looked at yet; one that was made and
+// that no watch has told of yet is such.
 func (c *kustomizing) unanswered(ctx context.Context, source object.Key, made inventory.Inventory) bool {
 	obj, err := c.view.get(ctx, unit.Ref(source))
 	if err != nil || obj == nil {
 		return err == nil && made.Holds(source)
 	}
+	return isUnanswered(obj)
+}
+
+// isUnanswered tells whether a source has neither brought an artifact nor failed, and is
+// to.
+func isUnanswered(obj *unstructured.Unstructured) bool {
 	s, err := unit.StatusOf(obj)
 	suspended, _, _ := unstructured.NestedBool(obj.Object, "spec", "suspend")
 	if err != nil || suspended || obj.GetDeletionTimestamp() != nil || s.Artifact != nil {

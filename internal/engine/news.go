@@ -87,7 +87,7 @@ func NewsOfManaged(m live.Move) []sched.Event {
 func Concerned(objs []*unstructured.Unstructured, source object.Key) []object.Key {
 	var out []object.Key
 	for _, obj := range objs {
-		if obj.GetKind() == unit.KustomizationKind && sourceOf(obj) == source {
+		if obj.GetKind() == unit.KustomizationKind && unit.SourceOf(obj) == source {
 			out = append(out, object.KeyOf(obj))
 		}
 	}

@@ -49,7 +49,7 @@ func (c *kustomizing) contested(ctx context.Context, key, owner object.Key) obje
 	if err != nil || raw == nil || unit.Elsewhere(raw) != unit.Elsewhere(c.raw) || !c.wantedBy(ctx, raw)[key] || c.holdsBefore(raw, key) {
 		return object.Key{}
 	}
-	c.view.note(sourceOf(raw), record.Miss) // a new revision there may let go
+	c.view.note(unit.SourceOf(raw), record.Miss) // a new revision there may let go
 	return owner
 }
 
@@ -119,7 +119,7 @@ func (c *kustomizing) wantedBy(ctx context.Context, raw *unstructured.Unstructur
 func (c *kustomizing) stamp(ctx context.Context, raw *unstructured.Unstructured) string {
 	digest := ""
 	if suspended, _, _ := unstructured.NestedBool(raw.Object, "spec", "suspend"); !suspended {
-		digest = c.artifactOf(ctx, sourceOf(raw))
+		digest = c.artifactOf(ctx, unit.SourceOf(raw))
 	}
 	if digest == "" {
 		return fmt.Sprintf("%s holds %s", raw.GetUID(), raw.GetResourceVersion())
@@ -166,13 +166,4 @@ func (c *kustomizing) foresee(ctx context.Context, raw *unstructured.Unstructure
 		return held.Keys()
 	}
 	return inventory.Of(refs(other.built.Objects)...).Keys()
-}
-
-// sourceOf reads which source a unit builds from.
-func sourceOf(raw *unstructured.Unstructured) object.Key {
-	field := func(name string) string {
-		v, _, _ := unstructured.NestedString(raw.Object, "spec", "sourceRef", name)
-		return v
-	}
-	return unit.SourceKey(field("kind"), field("namespace"), field("name"), raw.GetNamespace())
 }

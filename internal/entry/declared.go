@@ -10,6 +10,7 @@ import (
 
 	"github.com/leat-dev/leat/internal/object"
 	"github.com/leat-dev/leat/internal/tree"
+	"github.com/leat-dev/leat/internal/unit"
 )
 
 // declared finds the entry of a fleet that was not bootstrapped by Flux's command
@@ -37,7 +38,7 @@ func declared(t tree.Tree, o Options) (Entry, bool) {
 		return Entry{}, false
 	}
 	e := found[0]
-	for _, r := range repositories[sourceOf(e.Kustomization)] {
+	for _, r := range repositories[unit.SourceOf(e.Kustomization)] {
 		if holds(e.Path, r.file) {
 			e.Repository = r.obj
 		}
@@ -59,16 +60,6 @@ func applied(k *unstructured.Unstructured) (string, bool) {
 	text, _, _ := unstructured.NestedString(k.Object, "spec", "path")
 	dir, err := tree.Clean(text)
 	return dir, err == nil
-}
-
-// sourceOf is the key of what a Kustomization is taken from.
-func sourceOf(k *unstructured.Unstructured) object.Key {
-	ref, _, _ := unstructured.NestedStringMap(k.Object, "spec", "sourceRef")
-	key := object.Key{Group: object.GroupSource, Kind: ref["kind"], Namespace: ref["namespace"], Name: ref["name"]}
-	if key.Namespace == "" {
-		key.Namespace = k.GetNamespace()
-	}
-	return key
 }
 
 // fluxObjects returns the objects of a file that holds sources or Kustomizations of

@@ -26,13 +26,7 @@ func TestDeclaredEntries(t *testing.T) {
 		"a broken file":           {map[string]string{"kubernetes/flux/a.yaml": repository + "---\n" + cluster, "kubernetes/flux/b.yaml": "source.toolkit.fluxcd.io/v1: [\n"}, "kubernetes/flux", "cluster kubernetes/flux"},
 		"another's directory":     {map[string]string{"ours/a.yaml": repository + "---\n" + cluster, "kubernetes/flux/a.yaml": "kind: X\n"}, "kubernetes/flux", "flux-system kubernetes/flux"},
 	} {
-		var b tree.Builder
-		for name, text := range c.files {
-			if err := b.Add(name, tree.BlobOf([]byte(text))); err != nil {
-				t.Fatal(err)
-			}
-		}
-		source, err := b.Tree()
+		source, err := tree.FromFiles(c.files)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -25,13 +25,7 @@ func TestErrorNamesWhereAFleetMayBegin(t *testing.T) {
 		"clusters come first":   {map[string]string{"clusters/dev/a.yaml": "kind: ConfigMap\n", "env/a/ks.yaml": flux("./apps")}, "one of:\n  clusters/dev"},
 		"a file that is broken": {map[string]string{"env/ks.yaml": "kustomize.toolkit.fluxcd.io/v1: [\n"}, "pass --path DIRECTORY"},
 	} {
-		var b tree.Builder
-		for name, text := range c.files {
-			if err := b.Add(name, tree.BlobOf([]byte(text))); err != nil {
-				t.Fatal(err)
-			}
-		}
-		source, err := b.Tree()
+		source, err := tree.FromFiles(c.files)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -97,6 +97,16 @@ func SourceKey(kind, namespace, name, from string) object.Key {
 	return object.Key{Group: object.GroupSource, Kind: kind, Namespace: cmp.Or(namespace, from), Name: name}
 }
 
+// SourceOf returns the key of the source that a Kustomization builds from, by
+// spec.sourceRef alone: one that is otherwise broken has a source too.
+func SourceOf(k *unstructured.Unstructured) object.Key {
+	field := func(name string) string {
+		v, _, _ := unstructured.NestedString(k.Object, "spec", "sourceRef", name)
+		return v
+	}
+	return SourceKey(field("kind"), field("namespace"), field("name"), k.GetNamespace())
+}
+
 // decode fills out from u; the error names the object.
 func decode(u *unstructured.Unstructured, out any) error {
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, out); err != nil {
